@@ -1,1 +1,2 @@
-export {};
+export { EvaluatorError } from "./errors.ts";
+export type { Weights, WeightTensor } from "./weights.ts";
