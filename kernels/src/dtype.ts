@@ -1,0 +1,58 @@
+// The floating dtypes a kernel reads and writes, by their safetensors names, with their layout and a
+// plain reference conversion. The fast conversions are in wasm/lanes.ts and are tested against these.
+
+export type DTypeName = "F64" | "F32" | "F16" | "BF16" | "F8_E4M3" | "F8_E5M2";
+
+/** A float narrower than 32 bits, in sign-magnitude encoding. */
+export interface SmallFloat {
+  readonly bits: 8 | 16;
+  readonly mantissaBits: number;
+  readonly bias: number;
+  /** Largest finite magnitude's encoding. */
+  readonly maxFinite: number;
+  /** Encoding that overflow rounds to: infinity, or NaN where the format has none (E4M3). */
+  readonly overflow: number;
+  readonly nan: number;
+  /** The smallest float32 magnitude that rounds to `overflow` under round-to-nearest-even, as float32 bits. */
+  readonly overflowFrom: number;
+}
+
+export const SMALL_FLOATS: { readonly [name in "F16" | "F8_E4M3" | "F8_E5M2"]: SmallFloat } = {
+  F16: {
+    bits: 16,
+    mantissaBits: 10,
+    bias: 15,
+    maxFinite: 0x7bff,
+    overflow: 0x7c00,
+    nan: 0x7e00,
+    overflowFrom: 0x477ff000, // 65520
+  },
+  F8_E4M3: {
+    bits: 8,
+    mantissaBits: 3,
+    bias: 7,
+    maxFinite: 0x7e,
+    overflow: 0x7f,
+    nan: 0x7f,
+    overflowFrom: 0x43e80001, // just above 464: 464 itself is a tie and goes to the even 448
+  },
+  F8_E5M2: {
+    bits: 8,
+    mantissaBits: 2,
+    bias: 15,
+    maxFinite: 0x7b,
+    overflow: 0x7c,
+    nan: 0x7e,
+    overflowFrom: 0x47700000, // 61440
+  },
+};
+
+const BYTES: { readonly [name in DTypeName]: number } = { F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 };
+
+/** The floating dtypes kernels merge; anything else is copied by the planner. */
+export const FLOAT_DTYPES: readonly DTypeName[] = Object.keys(BYTES) as DTypeName[];
+
+export const isFloatDType = (name: string): name is DTypeName => Object.hasOwn(BYTES, name);
+
+/** Bytes of one element. */
+export const dtypeBytes = (dtype: DTypeName): number => BYTES[dtype];

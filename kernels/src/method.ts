@@ -1,0 +1,64 @@
+// What a merge method is: metadata for recipes and documentation, and one function that writes the
+// method as an expression. Nothing outside src/methods/ knows a method by name.
+import type { F32 } from "./expr.ts";
+
+interface ParameterBase {
+  /** `model` parameters have one value for each model, `global` ones one value for the merge. */
+  readonly scope: "global" | "model";
+  readonly doc: string;
+  /** Accepted for compatibility and without effect; says why. */
+  readonly ignored?: string;
+}
+/** A runtime scalar: a new value needs no recompilation. Without a default it is required. */
+export interface NumberParameter extends ParameterBase {
+  readonly kind: "number";
+  readonly default?: number;
+  /** Inclusive bounds. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Must have the same value for every tensor, because a statistic over the whole model depends on it. */
+  readonly constant?: true;
+}
+/** Structural: chooses which program is compiled. */
+export interface BooleanParameter extends ParameterBase {
+  readonly kind: "boolean";
+  readonly default: boolean;
+}
+/** Structural: chooses which program is compiled. */
+export interface EnumParameter extends ParameterBase {
+  readonly kind: "enum";
+  readonly choices: readonly string[];
+  readonly default: string;
+}
+export type Parameter = NumberParameter | BooleanParameter | EnumParameter;
+
+/** What a method's `build` gets to work with. Arrays have one entry for each model, in recipe order. */
+export interface MethodContext {
+  /** The base's value; throws when the merge has no base. */
+  readonly base: F32;
+  readonly models: readonly F32[];
+  /** The accompanying tensors of that name, such as `fisher`. */
+  readonly companions: (name: string) => readonly F32[];
+  /** A global number parameter. */
+  readonly param: (name: string) => F32;
+  /** A per-model number parameter. */
+  readonly params: (name: string) => readonly F32[];
+  readonly flag: (name: string) => boolean;
+  readonly choice: (name: string) => string;
+}
+
+export interface MergeMethod {
+  readonly name: string;
+  /** One sentence for lists. */
+  readonly summary: string;
+  /** arXiv ids or a reference implementation. */
+  readonly reference: string;
+  /** `none`: a base plays no part in the formula. */
+  readonly base: "required" | "optional" | "none";
+  readonly minModels: number;
+  readonly maxModels?: number;
+  /** Names of the tensors each model must bring along, one for each merged tensor and of its shape. */
+  readonly companions: readonly string[];
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  readonly build: (m: MethodContext) => F32;
+}
