@@ -215,22 +215,28 @@ export const VariantSchema: GenMessage<Variant> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_shard, 4);
 
 /**
- * A reduced statistic. An empty tensor means model scope.
+ * The results of a stage of statistics that was reduced across shards.
  *
  * @generated from message amalgam.v1.StatisticValue
  */
 export type StatisticValue = Message<"amalgam.v1.StatisticValue"> & {
   /**
+   * Index into the merge graph's stages (see the kernels package).
+   *
    * @generated from field: uint32 statistic = 1;
    */
   statistic: number;
 
   /**
+   * Empty for model scope.
+   *
    * @generated from field: string tensor = 2;
    */
   tensor: string;
 
   /**
+   * In the order of the stage's outputs.
+   *
    * @generated from field: repeated double values = 3;
    */
   values: number[];
@@ -260,7 +266,7 @@ export type Candidate = Message<"amalgam.v1.Candidate"> & {
   variant?: Variant | undefined;
 
   /**
-   * Numeric parameters, in the order of the program's scalars, one row per segment of the shard.
+   * Numeric parameters, in the order of the merge graph's parameters, one row per segment of the shard.
    *
    * @generated from field: repeated amalgam.v1.ScalarRow scalars = 3;
    */

@@ -194,7 +194,7 @@ export type StatisticDone = Message<"amalgam.v1.StatisticDone"> & {
   leaseId: string;
 
   /**
-   * Partial statistic as encoded by the kernels package, one per scope key.
+   * StagePartial as encoded by the kernels package, one per scope key.
    *
    * @generated from field: repeated amalgam.v1.Partial partials = 2;
    */
@@ -482,12 +482,14 @@ export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_work, 12);
 
 /**
- * One round of one statistic over the shard's segments: model scope, or the tensors named.
+ * One round of one stage of statistics over the shard's segments: model scope, or the tensors named.
  *
  * @generated from message amalgam.v1.StatisticTask
  */
 export type StatisticTask = Message<"amalgam.v1.StatisticTask"> & {
   /**
+   * Index into the merge graph's stages.
+   *
    * @generated from field: uint32 statistic = 1;
    */
   statistic: number;
@@ -522,6 +524,8 @@ export type StatisticState = Message<"amalgam.v1.StatisticState"> & {
   tensor: string;
 
   /**
+   * StageState as encoded by the kernels package.
+   *
    * @generated from field: bytes data = 2;
    */
   data: Uint8Array;
