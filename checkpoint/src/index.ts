@@ -1,1 +1,61 @@
-export {};
+// The public interface of @amalgam/checkpoint: safetensors and Hugging Face checkpoints in, atomically published models out.
+export {
+  type Checkpoint,
+  type CheckpointFile,
+  openCheckpoint,
+  openCheckpointFile,
+  openTensorFile,
+  readSideFile,
+  resolveTensor,
+  type TensorRef,
+} from "./checkpoint.ts";
+export { type FileDigests, sha256Bytes, sha256File, sha256Range, sha256Tensors } from "./digest.ts";
+export {
+  allDTypes,
+  type DType,
+  type DTypeKind,
+  dtypeBytes,
+  dtypeKind,
+  elementCount,
+  isDType,
+  isFloat,
+  parseDTypeName,
+  refusedDTypeReason,
+  tensorBytes,
+  torchDTypeName,
+} from "./dtype.ts";
+export {
+  CheckpointError,
+  type CheckpointErrorInit,
+  CheckpointProblems,
+  isDiskFull,
+  problemsOf,
+  quoteName,
+  throwProblems,
+} from "./errors.ts";
+export { parseHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
+export { parseIndex, type SafetensorsIndex } from "./index-file.ts";
+export { isJsonObject, parseJson, parseJsonObject } from "./json-file.ts";
+export type { JsonObject, JsonValue } from "./json-scanner.ts";
+export {
+  type ByteRange,
+  type FileLayout,
+  layoutFile,
+  type OutputFile,
+  type OutputLayout,
+  planOutputFiles,
+  type TensorSpec,
+  torchMetadata,
+} from "./layout.ts";
+export { type HeaderRead, readHeader } from "./read-header.ts";
+export { isSideFile } from "./side-files.ts";
+export {
+  type ByteSource,
+  type FileIdentity,
+  type FileSource,
+  type OpenFileOptions,
+  openFileSource,
+  type ReadOptions,
+  sameIdentity,
+} from "./source.ts";
+export { isDerivedBuffer, type TiedGroup, tiesWordEmbeddings } from "./tied.ts";

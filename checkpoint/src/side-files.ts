@@ -1,0 +1,49 @@
+// Which files beside the weights belong to a model and are copied to what is made of it. An allow-list: weights are rewritten,
+// programs are never carried along, and anything else is left where it is.
+
+const exact = new Set([
+  "config.json",
+  "generation_config.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+  "image_processor_config.json",
+  "video_preprocessor_config.json",
+  "feature_extractor_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "tokenizer.model",
+  "tokenizer.model.v3",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "vocab.txt",
+  "merges.txt",
+  "bpe.codes",
+  "dict.txt",
+  "spiece.model",
+  "sentencepiece.bpe.model",
+  "source.spm",
+  "target.spm",
+  "tekken.json",
+  "normalizer.json",
+  "chat_template.json",
+  "chat_template.jinja",
+  "sentence_bert_config.json",
+  "modules.json",
+]);
+
+// Licences travel with the weights they cover.
+const patterns: readonly RegExp[] = [
+  /^(LICEN[CS]E|NOTICE|COPYING)([-_.]\w+)*(\.(txt|md))?$/i,
+  /^vocab[-_.\w]*\.(json|txt|model)$/,
+];
+
+/** True for config, tokenizer, chat template, preprocessor and licence files. */
+export function isSideFile(name: string): boolean {
+  return exact.has(name) || (patterns.some((pattern) => pattern.test(name)) && !/\.(py|sh|bin|pt|so)$/i.test(name));
+}
+
+/** Weights of other formats: a directory with only these is refused with this reason. */
+export function isPickledWeights(name: string): boolean {
+  return /\.(bin|pt|pth|ckpt|pkl)$/i.test(name);
+}
