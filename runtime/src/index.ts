@@ -1,1 +1,49 @@
-export {};
+/** What every Amalgam process needs: errors, logs, RPC, bus. Knows nothing of merging. */
+export {
+  type Bus,
+  type BusOptions,
+  DEFAULT_ACK_WAIT_MS,
+  DEFAULT_MAX_DELIVERIES,
+  type DeadLetter,
+  type Delivery,
+  MAX_MESSAGE_BYTES,
+  QUEUE_NAMES,
+  type QueueName,
+  type WorkQueue,
+} from "./bus.ts";
+export { type Channel, createChannel } from "./channel.ts";
+export {
+  AmalgamError,
+  ERROR_CODES,
+  type ErrorCode,
+  exitCodeOf,
+  isErrorCode,
+  isRetryable,
+  toAmalgamError,
+} from "./errors.ts";
+export {
+  createLogger,
+  LOG_LEVELS,
+  type Logger,
+  type LogLevel,
+  type LogMethod,
+  type LogOptions,
+  redact,
+} from "./log.ts";
+export { type Address, isLoopback, joinAddress, parseAddress } from "./rpc-address.ts";
+export { createClient } from "./rpc-client.ts";
+export { createLocalClient } from "./rpc-local.ts";
+export type { ObserveOptions } from "./rpc-observe.ts";
+export { type ClientPool, type ClientPoolOptions, createClientPool } from "./rpc-pool.ts";
+export { type RpcServer, type ServeOptions, serve } from "./rpc-server.ts";
+export {
+  type BoundService,
+  bindService,
+  type CallContext,
+  type CallOptions,
+  CHUNK_BYTES,
+  type Client,
+  MAX_RECEIVE_BYTES,
+  type OwnedClient,
+  type ServiceImpl,
+} from "./rpc-wire.ts";
