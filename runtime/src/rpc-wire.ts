@@ -160,8 +160,9 @@ export interface StatusError extends Error {
  */
 export function toPeerError(thrown: unknown): AmalgamError {
   const error = toAmalgamError(thrown);
-  const onPurpose = thrown instanceof Error && (!("code" in thrown) || isErrorCode(thrown.code));
-  if (onPurpose && error.code !== "internal") return error;
+  const onPurpose = thrown instanceof Error && "code" in thrown && isErrorCode(thrown.code);
+  const stopped = error.code === "cancelled" || error.code === "deadline_exceeded";
+  if (error.code !== "internal" && (onPurpose || stopped)) return error;
   return new AmalgamError("internal", "internal error", { cause: thrown });
 }
 
