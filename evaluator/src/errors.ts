@@ -11,7 +11,10 @@ export class EvaluatorError extends Error {
 
   constructor(problems: string | readonly string[], options?: ErrorOptions) {
     const list = typeof problems === "string" ? [problems] : problems;
-    super(list.length === 1 ? list[0] : `${list.length} problems:\n${list.map((line) => `  - ${line}`).join("\n")}`, options);
+    super(
+      list.length === 1 ? list[0] : `${list.length} problems:\n${list.map((line) => `  - ${line}`).join("\n")}`,
+      options,
+    );
     this.problems = list;
   }
 }

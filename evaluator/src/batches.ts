@@ -1,0 +1,76 @@
+/**
+ * Cuts token sequences into padded batches of like length, so that little of the work is padding. A pure function of the sequences and the
+ * limits: the same batches, hence the same bits in the scores, on every machine and with any number of threads.
+ */
+
+/** One tokenised item. */
+export interface Encoding {
+  readonly ids: readonly number[];
+  /** 0 for the first text and 1 for the second; as long as `ids`. */
+  readonly types: readonly number[];
+}
+
+/** A padded batch, all arrays `[items, tokens]`. */
+export interface Batch {
+  readonly tokens: number;
+  readonly ids: Int32Array;
+  /** 1 for a token, 0 for padding. */
+  readonly mask: Float32Array;
+  readonly types: Int32Array;
+  /** For each row, the index of its item among the encodings. */
+  readonly items: readonly number[];
+}
+
+export interface BatchLimits {
+  /** Most rows in a batch. */
+  readonly items: number;
+  /** Most tokens in a batch, padding included; a longer single sequence still makes a batch of its own. */
+  readonly tokens: number;
+}
+
+/** Every item in exactly one batch, shortest first, items of one length in their order. */
+export function makeBatches(encodings: readonly Encoding[], limits: BatchLimits): Batch[] {
+  const length = (item: number): number => encodings[item]!.ids.length;
+  const order = [...encodings.keys()].sort((a, b) => length(a) - length(b) || a - b);
+  const batches: Batch[] = [];
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && fits(end + 1 - start, length(order[end]!), limits)) end++;
+    batches.push(pad(order.slice(start, end), encodings));
+    start = end;
+  }
+  return batches;
+}
+
+function fits(items: number, tokens: number, limits: BatchLimits): boolean {
+  return items <= limits.items && items * tokens <= limits.tokens;
+}
+
+function pad(items: readonly number[], encodings: readonly Encoding[]): Batch {
+  const tokens = Math.max(...items.map((item) => encodings[item]!.ids.length));
+  const size = items.length * tokens;
+  const batch = { tokens, ids: new Int32Array(size), mask: new Float32Array(size), types: new Int32Array(size), items };
+  items.forEach((item, row) => {
+    const { ids, types } = encodings[item]!;
+    batch.ids.set(ids, row * tokens);
+    batch.types.set(types, row * tokens);
+    batch.mask.fill(1, row * tokens, row * tokens + ids.length);
+  });
+  return batch;
+}
+
+/** One row of logits per item, in the items' own order; `outputs[i]` is `[batches[i].items.length, labels]`. */
+export function scatterRows(
+  batches: readonly Batch[],
+  outputs: readonly Float32Array[],
+  labels: number,
+  count: number,
+): Float32Array[] {
+  const rows = new Array<Float32Array>(count);
+  batches.forEach(({ items }, i) => {
+    items.forEach((item, row) => {
+      rows[item] = outputs[i]!.subarray(row * labels, (row + 1) * labels);
+    });
+  });
+  return rows;
+}
