@@ -1,0 +1,106 @@
+/** What a plan is: the slots and files that go in, the tensors that come out, and the shards in between. Plain data; see `planJob`. */
+import type { Checkpoint, DType, JsonObject, OutputLayout } from "@amalgam/checkpoint";
+import type { MergeGraph } from "@amalgam/kernels";
+import type { InputFile, Shard } from "@amalgam/proto";
+import type { Recipe, RecipeVariant } from "../recipe/index.ts";
+
+/** One distinct input of a job. Slots are numbered: the base, the models, then the companions of each model. */
+export interface Slot {
+  readonly kind: "base" | "model" | "companion";
+  /** For messages: "base", the model's name, or "fisher of a". */
+  readonly name: string;
+  /** As the recipe writes it, or where a companion is by default. */
+  readonly path: string;
+  /** Kind of companion, e.g. `fisher`, and the path of its model. */
+  readonly companion?: { readonly kind: string; readonly modelPath: string };
+  /** False for a companion that the recipe does not name. */
+  readonly named: boolean;
+}
+
+/** A slot with its opened header. `checkpoint` of a companion is one file or a directory of files with the model's tensor names. */
+export interface SlotHeader {
+  readonly slot: Slot;
+  readonly checkpoint: Checkpoint;
+}
+
+/** Where one tensor lies in one slot. */
+export interface TensorSource {
+  /** Index into `Plan.files`. */
+  readonly file: number;
+  readonly dtype: DType;
+  /** Absolute offset in the file. */
+  readonly offset: number;
+}
+
+export interface PlannedTensor {
+  readonly name: string;
+  /** Row-major. */
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly action: "merge" | "copy";
+  readonly outputDtype: DType;
+  /** Index into `Plan.output.files`, and the absolute offset there. */
+  readonly outputFile: number;
+  readonly outputOffset: number;
+  /** One for each slot; undefined where a slot has no such tensor or it is not needed. */
+  readonly sources: readonly (TensorSource | undefined)[];
+  /** Depth in the model for gradients, in [0, 1]. */
+  readonly depth: number;
+  /** Shards that the tensor's segments lie in, inclusive; an empty tensor lies in none (`last` < `first`). */
+  readonly firstShard: number;
+  readonly lastShard: number;
+}
+
+/** A variant with its merge graph and the slots of the graph's inputs. */
+export interface PlannedVariant {
+  readonly variant: RecipeVariant;
+  readonly graph: MergeGraph;
+  /** In the order of the graph's inputs. */
+  readonly slots: readonly number[];
+}
+
+export interface Plan {
+  readonly recipe: Recipe;
+  readonly slots: readonly Slot[];
+  /** Absolute path of each slot as it was opened. */
+  readonly roots: readonly string[];
+  readonly files: readonly InputFile[];
+  /** In the order of the base's (else first model's) bytes. */
+  readonly tensors: readonly PlannedTensor[];
+  /** Files of the merged model, with headers and index text. Depends on recipe and headers, never on `shardBytes`. */
+  readonly output: OutputLayout;
+  readonly shards: readonly Shard[];
+  /** For each segment of each shard, the index of its tensor. */
+  readonly shardTensors: readonly (readonly number[])[];
+  /** The recipe's own first, then the comparison. */
+  readonly variants: readonly PlannedVariant[];
+  /** Slot whose config, tokenizer and other side files the merged model gets: the base, else the first model. */
+  readonly donorSlot: number;
+  readonly donorConfig: JsonObject | undefined;
+  readonly totals: PlanTotals;
+  /** Things a person should know that are no problems, e.g. buffers that are left out. */
+  readonly notes: readonly string[];
+  /** sha256 (hex) of recipe, inputs (paths, sizes, times, headers), output layout and shards. */
+  readonly digest: string;
+}
+
+export interface PlanTotals {
+  readonly tensors: number;
+  readonly mergedTensors: number;
+  readonly copiedTensors: number;
+  readonly parameters: number;
+  /** Bytes read by one pass over all inputs. */
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  readonly segments: number;
+  /** Input bytes of the largest shard. */
+  readonly largestShardInputBytes: number;
+  readonly largestShardOutputBytes: number;
+}
+
+export interface PlanOptions {
+  /** Most input bytes of a shard; default: an eighth of all, between 1 MiB and 64 MiB. A shard has at least one block of elements. */
+  readonly shardBytes?: number;
+  /** Most tensor bytes of an output file; default 5 GB, as transformers. */
+  readonly maxOutputFileBytes?: number;
+}

@@ -1,0 +1,123 @@
+/** Reads the `evaluate:` section: tasks, splits, and the rows that the final table compares with. */
+import type { Located } from "./located.ts";
+import { mergedModels, methodNamed } from "./methods.ts";
+import { checkCompleteness, readParameters } from "./parameters.ts";
+import { suggestion } from "./problems.ts";
+import type { Entries, Reader } from "./reader.ts";
+import type { Comparison, EvaluateSection, RecipeModel, Setting } from "./types.ts";
+
+const SEARCH_SPLIT = "validation";
+
+export function readEvaluate(
+  reader: Reader,
+  node: Located,
+  base: string | undefined,
+  models: readonly RecipeModel[],
+): EvaluateSection | undefined {
+  const entries = reader.map(node, "`evaluate`", ["tasks", "split", "confirm", "objective", "compare"]);
+  if (entries === undefined) return undefined;
+  const tasksEntry = reader.required(entries, "tasks", node.line, "`evaluate`");
+  const tasks = tasksEntry === undefined ? [] : readTasks(reader, tasksEntry.value);
+  const text = (key: string): string | undefined => {
+    const entry = entries.get(key);
+    return entry && reader.text(entry.value, `\`${key}\``);
+  };
+  const objectiveEntry = entries.get("objective");
+  if (objectiveEntry !== undefined) reader.choice(objectiveEntry.value, "`objective`", ["mean"]);
+  const confirm = text("confirm");
+  const compareEntry = entries.get("compare");
+  return {
+    tasks,
+    split: text("split") ?? SEARCH_SPLIT,
+    ...(confirm === undefined ? {} : { confirm }),
+    objective: "mean",
+    compare: compareEntry === undefined ? [] : readCompare(reader, compareEntry.value, base, models),
+  };
+}
+
+function readTasks(reader: Reader, node: Located): string[] {
+  const tasks: string[] = [];
+  const items = reader.list(node, "`tasks`");
+  if (items?.length === 0) reader.fail(node.line, "`tasks` is empty: name at least one task file");
+  for (const item of items ?? []) {
+    const task = reader.text(item, "each item of `tasks`");
+    if (task === undefined) continue;
+    if (tasks.includes(task)) reader.fail(item.line, `task \`${task}\` is listed twice`);
+    else tasks.push(task);
+  }
+  return tasks;
+}
+
+function readCompare(
+  reader: Reader,
+  node: Located,
+  base: string | undefined,
+  models: readonly RecipeModel[],
+): Comparison[] {
+  const comparisons: Comparison[] = [];
+  for (const item of reader.list(node, "`compare`") ?? []) {
+    if (item.kind === "scalar") {
+      if (reader.choice(item, "an item of `compare` that is a word", ["models"]) === undefined) continue;
+      if (comparisons.some(({ kind }) => kind === "models"))
+        reader.fail(item.line, "`models` is listed twice in `compare`");
+      else comparisons.push({ kind: "models" });
+      continue;
+    }
+    const row = readRow(reader, item, base, models);
+    if (row !== undefined) comparisons.push(row);
+  }
+  return comparisons;
+}
+
+function readRow(
+  reader: Reader,
+  node: Located,
+  base: string | undefined,
+  models: readonly RecipeModel[],
+): Comparison | undefined {
+  const entries = reader.map(node, "an item of `compare`", ["name", "merge_method", "parameters", "weights"]);
+  const methodEntry = entries && reader.required(entries, "merge_method", node.line, "an item of `compare`");
+  const methodName = methodEntry && reader.text(methodEntry.value, "`merge_method`");
+  if (entries === undefined || methodEntry === undefined || methodName === undefined) return undefined;
+  const method = methodNamed(methodName);
+  if (typeof method === "string") return reader.fail(methodEntry.value.line, method);
+  const nameEntry = entries.get("name");
+  const name = (nameEntry && reader.text(nameEntry.value, "`name`")) ?? method.name;
+  const written = entries.get("parameters")?.value;
+  const where = `the parameters of \`${name}\``;
+  const parameters = written === undefined ? {} : readParameters(reader, written, method, "merge", where);
+  const weights = readWeights(reader, entries, models, method.parameters);
+  const rowModels = mergedModels(method, base, models).map((model) => {
+    const weight = weights.get(model.name);
+    return { ...model, parameters: weight === undefined ? {} : { weight } };
+  });
+  const merge = { method: method.name, parameters, models: rowModels };
+  checkCompleteness(reader, method, merge, base, new Set(), node.line, () => node.line);
+  return { kind: "method", name, merge };
+}
+
+function readWeights(
+  reader: Reader,
+  entries: Entries,
+  models: readonly RecipeModel[],
+  parameters: Readonly<Record<string, { readonly scope: string }>>,
+): Map<string, Setting> {
+  const weights = new Map<string, Setting>();
+  const entry = entries.get("weights");
+  if (entry === undefined) return weights;
+  if (!Object.hasOwn(parameters, "weight") || parameters["weight"]?.scope !== "model") {
+    reader.fail(entry.line, "`weights` is for methods with a `weight` for each model");
+    return weights;
+  }
+  const names = models.map((model) => model.name);
+  if (entry.value.kind !== "map") {
+    reader.fail(entry.value.line, "`weights` must be a mapping of model names to numbers");
+    return weights;
+  }
+  for (const [name, { line, value }] of entry.value.entries) {
+    const number = reader.number(value, `the weight of \`${name}\``);
+    if (!names.includes(name)) reader.fail(line, `unknown model \`${name}\` in \`weights\`${suggestion(name, names)}`);
+    else if (number !== undefined) weights.set(name, number);
+  }
+  return weights;
+}

@@ -1,0 +1,23 @@
+/** Recipes: YAML text to validated settings, their search space, and the merges they ask for. Opens no files. */
+export { searchDimensions, variantWithCoefficients, withCoefficients } from "./coefficients.ts";
+export { tensorDepths } from "./layers.ts";
+export { type ParseRecipeOptions, parseRecipe } from "./parse.ts";
+export { formatProblem, type RecipeProblem, RecipeProblems } from "./problems.ts";
+export { recipeDocument, stringifyRecipe } from "./serialize.ts";
+export { resolveNumber, type TensorPlace } from "./setting.ts";
+export type {
+  Coefficient,
+  Comparison,
+  Conditional,
+  EvaluateSection,
+  MergeSettings,
+  Recipe,
+  RecipeModel,
+  RecipeVariant,
+  SearchDimension,
+  SearchSection,
+  Setting,
+  Settings,
+  SettingValue,
+} from "./types.ts";
+export { BASE_ROW, variantsOf } from "./variants.ts";

@@ -1,0 +1,148 @@
+/**
+ * YAML text as plain values that remember their lines, so that errors can name them. Not a general YAML reader: one document, string keys,
+ * no custom tags. Aliases and merge keys (`<<`) are followed, with a bound on what they may expand to.
+ */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from "yaml";
+import type { RecipeProblem } from "./problems.ts";
+
+export type Located = LocatedScalar | LocatedList | LocatedMap;
+
+export interface LocatedScalar {
+  readonly kind: "scalar";
+  readonly line: number;
+  readonly value: string | number | boolean | null;
+}
+
+export interface LocatedList {
+  readonly kind: "list";
+  readonly line: number;
+  readonly items: readonly Located[];
+}
+
+export interface LocatedMap {
+  readonly kind: "map";
+  readonly line: number;
+  readonly entries: ReadonlyMap<string, LocatedEntry>;
+}
+
+export interface LocatedEntry {
+  /** Line of the key. */
+  readonly line: number;
+  readonly value: Located;
+}
+
+const MAX_NODES = 100_000;
+const MAX_DEPTH = 32;
+
+/** The document's root, or undefined when the text is not one YAML document; `problems` receives why. */
+export function locate(text: string, problems: RecipeProblem[]): Located | undefined {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, stringKeys: true });
+  if (!Array.isArray(documents) || documents.length === 0) {
+    problems.push({ line: 1, message: "the recipe is empty" });
+    return undefined;
+  }
+  for (const document of documents) {
+    for (const error of document.errors) {
+      problems.push({ line: lines.linePos(error.pos[0]).line, message: `not valid YAML: ${firstLine(error.message)}` });
+    }
+  }
+  if (problems.length > 0) return undefined;
+  const [first, second] = documents;
+  if (second !== undefined) {
+    const line = lines.linePos(second.contents?.range?.[0] ?? second.range[0]).line;
+    problems.push({
+      line,
+      message: "recipes of several documents (stages) are not supported yet: one file, one merge",
+    });
+    return undefined;
+  }
+  if (first?.contents == null) {
+    problems.push({ line: 1, message: "the recipe is empty" });
+    return undefined;
+  }
+  const walker: Walker = { nodes: 0, lineOf: (node) => lines.linePos(node.range?.[0] ?? 0).line, problems };
+  return walk(walker, first.contents, (alias) => (isAlias(alias) ? alias.resolve(first) : undefined), 0);
+}
+
+interface Walker {
+  nodes: number;
+  readonly lineOf: (node: Node) => number;
+  readonly problems: RecipeProblem[];
+}
+
+function walk(
+  walker: Walker,
+  node: Node | null,
+  resolve: (alias: Node) => Node | undefined,
+  depth: number,
+): Located | undefined {
+  if (node === null) return { kind: "scalar", line: 1, value: null };
+  const line = walker.lineOf(node);
+  walker.nodes++;
+  if (walker.nodes > MAX_NODES || depth > MAX_DEPTH) {
+    const rule =
+      depth > MAX_DEPTH ? `nested deeper than ${MAX_DEPTH} levels` : `expands to more than ${MAX_NODES} values`;
+    if (walker.nodes !== Number.POSITIVE_INFINITY) walker.problems.push({ line, message: `the recipe is ${rule}` });
+    walker.nodes = Number.POSITIVE_INFINITY;
+    return undefined;
+  }
+  if (isAlias(node)) {
+    const target = resolve(node);
+    if (target !== undefined) return walk(walker, target, resolve, depth + 1);
+    walker.problems.push({ line, message: `alias \`*${node.source}\` has no anchor` });
+    return undefined;
+  }
+  if (isScalar(node)) {
+    const { value } = node;
+    if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+      return { kind: "scalar", line, value };
+    }
+    walker.problems.push({ line, message: `a value of a kind that recipes do not have: ${String(value)}` });
+    return undefined;
+  }
+  if (isSeq(node)) {
+    const items: Located[] = [];
+    for (const item of node.items) {
+      const located = walk(walker, item as Node | null, resolve, depth + 1);
+      if (located !== undefined) items.push(located);
+    }
+    return { kind: "list", line, items };
+  }
+  if (isMap(node)) {
+    const entries = new Map<string, LocatedEntry>();
+    for (const pair of node.items) addPair(walker, pair as Pair<Node, Node | null>, resolve, depth, entries);
+    return { kind: "map", line, entries };
+  }
+  return undefined;
+}
+
+function addPair(
+  walker: Walker,
+  pair: Pair<Node, Node | null>,
+  resolve: (alias: Node) => Node | undefined,
+  depth: number,
+  entries: Map<string, LocatedEntry>,
+): void {
+  const line = walker.lineOf(pair.key);
+  const key = isScalar(pair.key) ? String(pair.key.value) : undefined;
+  if (key === undefined) {
+    walker.problems.push({ line, message: "keys must be plain text" });
+    return;
+  }
+  const value =
+    pair.value === null ? { kind: "scalar" as const, line, value: null } : walk(walker, pair.value, resolve, depth + 1);
+  if (value === undefined) return;
+  if (key !== "<<") {
+    entries.set(key, { line, value });
+    return;
+  }
+  for (const source of value.kind === "list" ? value.items : [value]) {
+    if (source.kind !== "map") walker.problems.push({ line, message: "`<<` takes a mapping or a list of mappings" });
+    else for (const [name, entry] of source.entries) if (!entries.has(name)) entries.set(name, entry);
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0]?.replace(/ at line \d+, column \d+:?$/, "") ?? text;
+}

@@ -1,0 +1,71 @@
+/** The merge methods by name, and what a recipe's settings mean for one of them. No method is known by name here but those not built yet. */
+import { METHODS, type MergeMethod, type NumberParameter } from "@amalgam/kernels";
+import { listed, suggestion } from "./problems.ts";
+import type { MergeSettings, RecipeModel } from "./types.ts";
+
+/** mergekit's methods: a recipe that names one of them is right, even where this version cannot run it. */
+const MERGEKIT_METHODS = [
+  "linear",
+  "slerp",
+  "nuslerp",
+  "multislerp",
+  "karcher",
+  "task_arithmetic",
+  "ties",
+  "dare_linear",
+  "dare_ties",
+  "breadcrumbs",
+  "breadcrumbs_ties",
+  "della",
+  "della_linear",
+  "sce",
+  "model_stock",
+  "nearswap",
+  "arcee_fusion",
+  "ram",
+  "ramplus_tl",
+  "passthrough",
+];
+
+/** The method, or the message of why there is none. */
+export function methodNamed(name: string): MergeMethod | string {
+  const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
+  if (method !== undefined) return method;
+  const known = Object.keys(METHODS);
+  if (MERGEKIT_METHODS.includes(name)) {
+    return `merge method \`${name}\` is not supported yet (methods: ${listed(known)})`;
+  }
+  return `unknown merge method \`${name}\`${suggestion(name, [...known, ...MERGEKIT_METHODS])} (methods: ${listed(known)})`;
+}
+
+/** The method of settings that were validated. */
+export function methodOf(merge: MergeSettings): MergeMethod {
+  const method = methodNamed(merge.method);
+  if (typeof method === "string") throw new Error(method);
+  return method;
+}
+
+/** Kinds of companion files that some method uses. */
+export function companionKinds(): string[] {
+  return [...new Set(Object.values(METHODS).flatMap((method) => method.companions))];
+}
+
+/**
+ * The models that a method merges. A base that recipes list among the models, as mergekit allows, is not one of them when the method uses a
+ * base; otherwise it is a model like the others.
+ */
+export function mergedModels(
+  method: MergeMethod,
+  base: string | undefined,
+  models: readonly RecipeModel[],
+): readonly RecipeModel[] {
+  return method.base === "none" ? models : models.filter((model) => model.path !== base);
+}
+
+/** What a value must be to be within a parameter's bounds, or undefined when it is. */
+export function boundsViolation(parameter: NumberParameter, value: number): string | undefined {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = parameter;
+  if (value >= min && value <= max) return undefined;
+  if (max === Number.POSITIVE_INFINITY) return `must be at least ${min}`;
+  return min === Number.NEGATIVE_INFINITY ? `must be at most ${max}` : `must be from ${min} to ${max}`;
+}

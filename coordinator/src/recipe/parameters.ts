@@ -1,0 +1,117 @@
+/** Reads `parameters:` mappings and holds them to the method's own list: names, kinds, bounds, and what must be given. */
+import type { MergeMethod, NumberParameter, Parameter } from "@amalgam/kernels";
+import type { Located } from "./located.ts";
+import { boundsViolation } from "./methods.ts";
+import { listed, suggestion } from "./problems.ts";
+import type { Reader } from "./reader.ts";
+import { readNumericSetting } from "./setting.ts";
+import type { Conditional, MergeSettings, RecipeModel, Setting, Settings } from "./types.ts";
+
+/** Where a mapping stands: at the top level of a merge, or under one model. */
+export type ParameterLevel = "merge" | "model";
+
+/** Reads one `parameters:` mapping. `where` names it in errors, e.g. "the parameters of model `a`". */
+export function readParameters(
+  reader: Reader,
+  node: Located,
+  method: MergeMethod,
+  level: ParameterLevel,
+  where: string,
+): Settings {
+  if (node.kind === "scalar" && node.value === null) return {};
+  if (node.kind !== "map") {
+    reader.fail(node.line, `${where} must be a mapping of parameter names to values`);
+    return {};
+  }
+  const settings: Record<string, Setting> = {};
+  for (const [name, { line, value }] of node.entries) {
+    const parameter = Object.hasOwn(method.parameters, name) ? method.parameters[name] : undefined;
+    if (parameter === undefined) {
+      reader.fail(line, unknownParameter(name, method));
+    } else if (level === "model" && parameter.scope === "global") {
+      reader.fail(line, `\`${name}\` is a parameter of the whole merge: put it under the top-level \`parameters\``);
+    } else {
+      const setting = readSetting(reader, value, name, parameter);
+      if (setting !== undefined && parameter.ignored === undefined) settings[name] = setting;
+    }
+  }
+  return settings;
+}
+
+/** Message for a name that is no parameter of the method. */
+export function unknownParameter(name: string, method: MergeMethod): string {
+  const names = Object.keys(method.parameters).filter((key) => method.parameters[key]?.ignored === undefined);
+  const list = names.length === 0 ? "it has none" : `parameters: ${listed(names)}`;
+  return `method \`${method.name}\` has no parameter \`${name}\`${suggestion(name, names)} (${list})`;
+}
+
+function readSetting(reader: Reader, node: Located, name: string, parameter: Parameter): Setting | undefined {
+  const what = `\`${name}\``;
+  if (parameter.kind === "number") return readNumber(reader, node, what, parameter);
+  if (node.kind !== "scalar") {
+    return reader.fail(node.line, `${what} must be one value for the whole merge: it cannot vary over tensors`);
+  }
+  if (parameter.kind === "enum") return reader.choice(node, what, parameter.choices);
+  // mergekit reads YAML booleans as numbers, and recipes use either.
+  if (node.value === true || node.value === 1) return true;
+  if (node.value === false || node.value === 0) return false;
+  return reader.fail(node.line, `${what} must be true or false`);
+}
+
+function readNumber(
+  reader: Reader,
+  node: Located,
+  what: string,
+  parameter: NumberParameter,
+): number | readonly number[] | readonly Conditional[] | undefined {
+  if (parameter.constant && node.kind !== "scalar") {
+    const why = "a statistic over the whole model depends on it";
+    return reader.fail(node.line, `${what} must have one value for all tensors: ${why}`);
+  }
+  return readNumericSetting(reader, node, what, (value) => boundsViolation(parameter, value));
+}
+
+/**
+ * Notes what a merge needs and does not give: number of models, a base, required parameters. `searched` are parameters that the search
+ * gives values to; `lineOf` says where to point for a model.
+ */
+export function checkCompleteness(
+  reader: Reader,
+  method: MergeMethod,
+  merge: MergeSettings,
+  base: string | undefined,
+  searched: ReadonlySet<string>,
+  line: number,
+  lineOf: (model: RecipeModel) => number,
+): void {
+  const { minModels, maxModels = Number.POSITIVE_INFINITY } = method;
+  const count = merge.models.length;
+  if (method.base === "required" && base === undefined) {
+    reader.fail(line, `method \`${method.name}\` needs \`base_model\`: the checkpoint that the models were tuned from`);
+  }
+  if (count < minModels || count > maxModels) {
+    const wanted =
+      minModels === maxModels
+        ? `exactly ${minModels}`
+        : count < minModels
+          ? `at least ${minModels}`
+          : `at most ${maxModels}`;
+    const apart = method.base === "none" ? "" : " besides the base";
+    reader.fail(
+      line,
+      `method \`${method.name}\` merges ${wanted} model${wanted.endsWith(" 1") ? "" : "s"}${apart}, not ${count}`,
+    );
+  }
+  for (const [name, parameter] of Object.entries(method.parameters)) {
+    if (parameter.kind !== "number" || parameter.default !== undefined || parameter.ignored !== undefined) continue;
+    if (searched.has(name) || Object.hasOwn(merge.parameters, name)) continue;
+    if (parameter.scope === "global") {
+      reader.fail(line, `method \`${method.name}\` needs the parameter \`${name}\`: give it under \`parameters\``);
+      continue;
+    }
+    for (const model of merge.models) {
+      if (Object.hasOwn(model.parameters, name)) continue;
+      reader.fail(lineOf(model), `model \`${model.name}\` needs the parameter \`${name}\` (method \`${method.name}\`)`);
+    }
+  }
+}

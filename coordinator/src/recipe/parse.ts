@@ -1,0 +1,165 @@
+/**
+ * Recipe text to a validated Recipe. Follows mergekit's schema (`config.py`) for one merge of whole models, and is strict where mergekit is
+ * silent: unknown keys and parameters are problems, features that are not built yet are refused by name, and all problems come at once.
+ */
+import { type DType, isFloat, parseDTypeName } from "@amalgam/checkpoint";
+import { isFloatDType, type MergeMethod } from "@amalgam/kernels";
+import { readEvaluate } from "./evaluate-section.ts";
+import { type LocatedMap, locate } from "./located.ts";
+import { mergedModels, methodNamed } from "./methods.ts";
+import { readModels, readReference } from "./models.ts";
+import { checkCompleteness, readParameters } from "./parameters.ts";
+import { RecipeProblems } from "./problems.ts";
+import { type Entries, Reader } from "./reader.ts";
+import { readSearch } from "./search-section.ts";
+import type { EvaluateSection, MergeSettings, Recipe, RecipeModel, SearchSection } from "./types.ts";
+import { variantNameClash } from "./variants.ts";
+
+const KEYS = [
+  "merge_method",
+  "base_model",
+  "models",
+  "parameters",
+  "dtype",
+  "out_dtype",
+  "exclude",
+  "seed",
+  "evaluate",
+  "search",
+];
+
+const NOT_YET: Readonly<Record<string, string>> = {
+  slices: "merging slices of layers (`slices`) is not supported yet: list whole models under `models`",
+  modules: "merging modules separately (`modules`) is not supported yet: list whole models under `models`",
+  tokenizer_source: "`tokenizer_source` is not supported yet: the tokenizer of the base (or first model) is copied",
+  tokenizer:
+    "merging tokenizers (`tokenizer`) is not supported yet: the tokenizer of the base (or first model) is copied",
+  chat_template: "`chat_template` is not supported yet: the tokenizer of the base (or first model) is copied",
+};
+
+export interface ParseRecipeOptions {
+  /** How errors name the recipe. */
+  readonly fileName: string;
+}
+
+/** Throws RecipeProblems, with every problem and its line. */
+export function parseRecipe(text: string, { fileName }: ParseRecipeOptions): Recipe {
+  const reader = new Reader();
+  const root = locate(text, reader.problems);
+  const recipe = root === undefined || root.kind === "map" ? root && readRecipe(reader, root) : undefined;
+  if (root !== undefined && root.kind !== "map") {
+    reader.fail(root.line, "a recipe is a mapping that starts with `merge_method:`");
+  }
+  if (recipe === undefined || reader.problems.length > 0) {
+    const sorted = reader.problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+    throw new RecipeProblems(fileName, sorted);
+  }
+  return recipe;
+}
+
+function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
+  const methodEntry = reader.required(root.entries, "merge_method", root.line, "a recipe");
+  const methodName = methodEntry && reader.text(methodEntry.value, "`merge_method`");
+  const found = methodName === undefined ? undefined : methodNamed(methodName);
+  if (typeof found === "string") reader.fail(methodEntry?.value.line ?? root.line, found);
+  const method = typeof found === "string" ? undefined : found;
+  const entries = reader.map(root, "the recipe", KEYS, (key) => explainKey(key, method)) ?? root.entries;
+
+  const baseEntry = entries.get("base_model");
+  const base = baseEntry && readReference(reader, baseEntry.value, "`base_model`");
+  const modelsEntry = entries.get("models");
+  // A recipe of slices or modules has no models, and was told so already.
+  if (modelsEntry === undefined && !entries.has("slices") && !entries.has("modules")) {
+    reader.fail(root.line, "a recipe needs `models`");
+  }
+  const lines =
+    modelsEntry === undefined ? new Map<RecipeModel, number>() : readModels(reader, modelsEntry.value, method);
+  const listedModels = [...lines.keys()];
+  const exclude = readExclude(reader, entries);
+  const seedEntry = entries.get("seed");
+  const seed = seedEntry && reader.number(seedEntry.value, "`seed`", { low: 0, integer: true });
+  const dtype = readDType(reader, entries, "dtype");
+  const outDtype = readDType(reader, entries, "out_dtype");
+  const evaluateEntry = entries.get("evaluate");
+  const evaluate = evaluateEntry && readEvaluate(reader, evaluateEntry.value, base, listedModels);
+  if (method === undefined) return undefined;
+
+  const models = mergedModels(method, base, listedModels);
+  const parametersNode = entries.get("parameters")?.value;
+  const parameters =
+    parametersNode === undefined ? {} : readParameters(reader, parametersNode, method, "merge", "`parameters`");
+  const merge: MergeSettings = { method: method.name, parameters, models };
+  const search = readSearchEntry(reader, entries, method, merge, evaluate);
+  const searched = new Set(search?.coefficients.map(({ parameter }) => parameter) ?? []);
+  if (modelsEntry !== undefined) {
+    const lineOf = (model: RecipeModel): number => lines.get(model) ?? modelsEntry.line;
+    checkCompleteness(reader, method, merge, base, searched, methodEntry?.line ?? root.line, lineOf);
+  }
+  const recipe: Recipe = {
+    ...merge,
+    ...(base === undefined ? {} : { base }),
+    ...(dtype === undefined ? {} : { dtype }),
+    ...(outDtype === undefined ? {} : { outDtype }),
+    exclude,
+    seed: seed ?? 0,
+    ...(evaluate === undefined ? {} : { evaluate }),
+    ...(search === undefined ? {} : { search }),
+  };
+  const clash = reader.problems.length === 0 ? variantNameClash(recipe) : undefined;
+  if (clash !== undefined) reader.fail(evaluateEntry?.line ?? root.line, clash);
+  return recipe;
+}
+
+function explainKey(key: string, method: MergeMethod | undefined): string | undefined {
+  if (Object.hasOwn(NOT_YET, key)) return NOT_YET[key];
+  if (method !== undefined && Object.hasOwn(method.parameters, key)) {
+    return `\`${key}\` is a parameter: put it under \`parameters:\``;
+  }
+  return undefined;
+}
+
+function readSearchEntry(
+  reader: Reader,
+  entries: Entries,
+  method: MergeMethod,
+  merge: MergeSettings,
+  evaluate: EvaluateSection | undefined,
+): SearchSection | undefined {
+  const entry = entries.get("search");
+  if (entry === undefined) return undefined;
+  if (evaluate === undefined && !entries.has("evaluate")) {
+    reader.fail(entry.line, "`search` needs an `evaluate` section: its tasks are what the search improves");
+  }
+  return readSearch(reader, entry.value, method, merge);
+}
+
+function readDType(reader: Reader, entries: Entries, key: string): DType | undefined {
+  const entry = entries.get(key);
+  // mergekit's own files write `out_dtype: null`.
+  if (entry === undefined || (entry.value.kind === "scalar" && entry.value.value === null)) return undefined;
+  const name = reader.text(entry.value, `\`${key}\``);
+  const dtype = name === undefined ? undefined : parseDTypeName(name);
+  if (name === undefined) return undefined;
+  if (dtype !== undefined && isFloat(dtype) && isFloatDType(dtype)) return dtype;
+  return reader.fail(
+    entry.value.line,
+    `\`${key}\` must be a floating type such as float32, bfloat16 or float16, not ${name}`,
+  );
+}
+
+function readExclude(reader: Reader, entries: Entries): string[] {
+  const patterns: string[] = [];
+  const entry = entries.get("exclude");
+  for (const item of (entry && reader.list(entry.value, "`exclude`")) ?? []) {
+    const pattern = reader.text(item, "each item of `exclude`");
+    if (pattern === undefined) continue;
+    try {
+      new RegExp(pattern);
+      patterns.push(pattern);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      reader.fail(item.line, `\`exclude\`: ${reason}`);
+    }
+  }
+  return patterns;
+}

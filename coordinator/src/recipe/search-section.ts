@@ -1,0 +1,184 @@
+/** Reads the `search:` section: how many trials, which coefficients between which bounds, and points to start from. */
+import type { MergeMethod, NumberParameter } from "@amalgam/kernels";
+import { coefficientNames } from "./coefficients.ts";
+import type { Located } from "./located.ts";
+import { boundsViolation } from "./methods.ts";
+import { unknownParameter } from "./parameters.ts";
+import { listed, suggestion } from "./problems.ts";
+import type { Entries, Reader } from "./reader.ts";
+import type { Coefficient, MergeSettings, RecipeModel, SearchSection } from "./types.ts";
+
+const DEFAULT_TRIALS = 30;
+const DEFAULT_PARALLEL = 2;
+const MAX_TRIALS = 100_000;
+const MAX_PARALLEL = 256;
+
+export function readSearch(
+  reader: Reader,
+  node: Located,
+  method: MergeMethod,
+  merge: MergeSettings,
+): SearchSection | undefined {
+  // `search:` alone asks for the defaults.
+  const empty = node.kind === "scalar" && node.value === null;
+  const entries: Entries | undefined = empty
+    ? new Map()
+    : reader.map(node, "`search`", ["trials", "parallel", "coefficients", "start"]);
+  if (entries === undefined) return undefined;
+  const integer = (key: string, fallback: number, high: number): number => {
+    const entry = entries.get(key);
+    if (entry === undefined) return fallback;
+    return reader.number(entry.value, `\`${key}\``, { low: 1, high, integer: true }) ?? fallback;
+  };
+  const trials = integer("trials", DEFAULT_TRIALS, MAX_TRIALS);
+  const parallel = integer("parallel", DEFAULT_PARALLEL, MAX_PARALLEL);
+  const written = entries.get("coefficients");
+  const coefficients =
+    written === undefined
+      ? defaultCoefficients(reader, node.line, method)
+      : readCoefficients(reader, written.value, method);
+  checkVaryingSettings(reader, node.line, coefficients, merge);
+  const start = entries.get("start");
+  const points = start === undefined ? [] : readStart(reader, start.value, coefficients, merge.models);
+  return { trials, parallel, coefficients, start: points };
+}
+
+function defaultCoefficients(reader: Reader, line: number, method: MergeMethod): Coefficient[] {
+  const weight = Object.hasOwn(method.parameters, "weight") ? method.parameters["weight"] : undefined;
+  if (weight?.kind === "number" && weight.scope === "model") {
+    return [{ parameter: "weight", per: "model", low: 0, high: 1, scale: "linear" }];
+  }
+  const names = numericParameters(method);
+  reader.fail(
+    line,
+    `\`search\` needs \`coefficients\`: which of ${listed(names)} to search, with \`low\` and \`high\``,
+  );
+  return [];
+}
+
+function readCoefficients(reader: Reader, node: Located, method: MergeMethod): Coefficient[] {
+  if (node.kind !== "map" || node.entries.size === 0) {
+    reader.fail(node.line, "`coefficients` must be a mapping of parameter names to `{low, high}`");
+    return [];
+  }
+  const coefficients: Coefficient[] = [];
+  for (const [name, { line, value }] of node.entries) {
+    const parameter = Object.hasOwn(method.parameters, name) ? method.parameters[name] : undefined;
+    if (parameter === undefined || parameter.ignored !== undefined) reader.fail(line, unknownParameter(name, method));
+    else if (parameter.kind !== "number") {
+      reader.fail(
+        line,
+        `\`${name}\` is not a number and cannot be searched (numbers: ${listed(numericParameters(method))})`,
+      );
+    } else {
+      const coefficient = readCoefficient(reader, value, name, parameter);
+      if (coefficient !== undefined) coefficients.push(coefficient);
+    }
+  }
+  return coefficients;
+}
+
+function readCoefficient(
+  reader: Reader,
+  node: Located,
+  name: string,
+  parameter: NumberParameter,
+): Coefficient | undefined {
+  const what = `the coefficient \`${name}\``;
+  const entries = reader.map(node, what, ["per", "low", "high", "scale"]);
+  if (entries === undefined) return undefined;
+  const perNode = entries.get("per")?.value;
+  const per =
+    perNode === undefined
+      ? parameter.scope === "model"
+        ? "model"
+        : "recipe"
+      : reader.choice(perNode, `\`per\` of ${what}`, ["model", "recipe"] as const);
+  if (per === "model" && parameter.scope === "global") {
+    return reader.fail(node.line, `${what} is one number for the whole merge: use \`per: recipe\``);
+  }
+  const bound = (key: "low" | "high", fallback: number | undefined): number | undefined => {
+    const entry = entries.get(key);
+    if (entry === undefined) return fallback ?? reader.fail(node.line, `${what} needs \`${key}\``);
+    const value = reader.number(entry.value, `\`${key}\` of ${what}`);
+    const violation = value === undefined ? undefined : boundsViolation(parameter, value);
+    return violation === undefined
+      ? value
+      : reader.fail(entry.line, `\`${key}\` of ${what} ${violation}, not ${value}`);
+  };
+  const low = bound("low", name === "weight" ? 0 : parameter.min);
+  const high = bound("high", name === "weight" ? 1 : parameter.max);
+  const scaleNode = entries.get("scale")?.value;
+  const scale =
+    scaleNode === undefined ? "linear" : reader.choice(scaleNode, `\`scale\` of ${what}`, ["linear", "log"] as const);
+  if (per === undefined || low === undefined || high === undefined || scale === undefined) return undefined;
+  if (low >= high) return reader.fail(node.line, `${what}: \`low\` (${low}) must be less than \`high\` (${high})`);
+  if (scale === "log" && low <= 0) return reader.fail(node.line, `${what}: \`scale: log\` needs \`low\` above 0`);
+  return { parameter: name, per, low, high, scale };
+}
+
+/** A number is where the search stands in for; filters and gradients would be lost, so they are refused. */
+function checkVaryingSettings(
+  reader: Reader,
+  line: number,
+  coefficients: readonly Coefficient[],
+  merge: MergeSettings,
+): void {
+  for (const { parameter } of coefficients) {
+    const levels = [merge.parameters, ...merge.models.map((model) => model.parameters)];
+    if (levels.some((settings) => Array.isArray(settings[parameter]))) {
+      reader.fail(line, `\`${parameter}\` is searched and also varies over layers: remove one of the two`);
+    }
+  }
+}
+
+function readStart(
+  reader: Reader,
+  node: Located,
+  coefficients: readonly Coefficient[],
+  models: readonly RecipeModel[],
+): Record<string, number>[] {
+  const boxes = new Map<string, Coefficient>();
+  for (const coefficient of coefficients) {
+    for (const name of coefficientNames(coefficient, models)) boxes.set(name, coefficient);
+  }
+  const points: Record<string, number>[] = [];
+  for (const item of reader.list(node, "`start`") ?? []) {
+    if (item.kind !== "map") {
+      reader.fail(item.line, "each item of `start` must be a mapping of coefficient names to numbers");
+      continue;
+    }
+    const point: Record<string, number> = {};
+    for (const [written, { line, value }] of item.entries) {
+      const name = fullName(written, boxes);
+      const box = boxes.get(name);
+      if (box === undefined) {
+        reader.fail(
+          line,
+          `unknown coefficient \`${written}\`${suggestion(written, boxes.keys())} (coefficients: ${listed(boxes.keys())})`,
+        );
+        continue;
+      }
+      const number = reader.number(value, `\`${name}\``, { low: box.low, high: box.high });
+      if (number !== undefined) point[name] = number;
+    }
+    const missing = [...boxes.keys()].filter((name) => !Object.hasOwn(point, name));
+    if (missing.length === 0) points.push(point);
+    else if (item.entries.size < boxes.size)
+      reader.fail(item.line, `a point of \`start\` needs every coefficient: add ${listed(missing)}`);
+  }
+  return points;
+}
+
+/** A model's name alone will do where only one parameter is searched per model. */
+function fullName(written: string, names: ReadonlyMap<string, unknown>): string {
+  if (names.has(written)) return written;
+  const matches = [...names.keys()].filter((name) => name.endsWith(`[${written}]`));
+  return matches.length === 1 ? (matches[0] as string) : written;
+}
+
+function numericParameters(method: MergeMethod): string[] {
+  return Object.entries(method.parameters)
+    .filter(([, parameter]) => parameter.kind === "number" && parameter.ignored === undefined)
+    .map(([name]) => name);
+}

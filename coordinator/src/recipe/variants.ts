@@ -1,0 +1,58 @@
+/** The merges of a job: the recipe's own, and one for each row of its comparison. The program that searches knows only of variants. */
+import { mergedModels, methodOf } from "./methods.ts";
+import type { MergeSettings, Recipe, RecipeModel, RecipeVariant } from "./types.ts";
+
+/** Name of the row of the unmerged base. */
+export const BASE_ROW = "base";
+
+/** A method that returns its only model unchanged, for the rows of unmerged checkpoints. */
+const IDENTITY = "linear";
+
+/** The recipe's own variant first, then the comparison in the order of its rows. */
+export function variantsOf(recipe: Recipe): RecipeVariant[] {
+  const { method, parameters, models, base, search, evaluate } = recipe;
+  const name = search === undefined ? method : `${method} (searched)`;
+  const variants = [variant(name, "recipe", { method, parameters, models }, base)];
+  for (const comparison of evaluate?.compare ?? []) {
+    if (comparison.kind === "method") {
+      variants.push(variant(comparison.name, "comparison", comparison.merge, base));
+      continue;
+    }
+    if (base !== undefined) variants.push(unmerged({ path: base, name: BASE_ROW, parameters: {}, companions: {} }));
+    for (const model of models) if (model.path !== base) variants.push(unmerged(model));
+  }
+  return variants;
+}
+
+/** Message when two rows of the final table would have the same name. */
+export function variantNameClash(recipe: Recipe): string | undefined {
+  const names = new Set<string>();
+  for (const { name } of variantsOf(recipe)) {
+    if (names.has(name)) return `two rows of the comparison are named \`${name}\`: give one of them another \`name\``;
+    names.add(name);
+  }
+  return undefined;
+}
+
+function unmerged(model: RecipeModel): RecipeVariant {
+  const merge = { method: IDENTITY, parameters: {}, models: [{ ...model, parameters: { weight: 1 } }] };
+  return variant(model.name, "comparison", merge, undefined);
+}
+
+function variant(
+  name: string,
+  role: RecipeVariant["role"],
+  merge: MergeSettings,
+  base: string | undefined,
+): RecipeVariant {
+  const method = methodOf(merge);
+  const options: Record<string, boolean | string> = {};
+  for (const [key, parameter] of Object.entries(method.parameters)) {
+    if (parameter.kind === "number" || parameter.ignored !== undefined) continue;
+    const written = merge.parameters[key];
+    options[key] = typeof written === "boolean" || typeof written === "string" ? written : parameter.default;
+  }
+  const usesBase = base !== undefined && method.base !== "none";
+  const models = mergedModels(method, base, merge.models);
+  return { name, role, merge: { ...merge, models }, ...(usesBase ? { base } : {}), options };
+}
