@@ -1,0 +1,42 @@
+// The study's record. Events are plain JSON, appended and never changed; together with the spec they determine every
+// later proposal.
+
+import type { Dimension, Values } from "./space.ts";
+
+export interface StudySpec {
+  readonly dimensions: readonly Dimension[];
+  /** Any safe integer >= 0; different seeds give independent searches. */
+  readonly seed: number;
+  /**
+   * Proposals, enqueued ones included, before the model takes over. Default: 2 ceil(d / 2) + 4, between 5 and 20,
+   * for d searched dimensions.
+   */
+  readonly initialTrials?: number;
+}
+
+/**
+ * Where a proposal came from: the caller; the line of equal values in all dimensions (only where all share one range,
+ * as merge coefficients do); the centre; scrambled Sobol points; the Gaussian process.
+ */
+export type Origin = "enqueued" | "line" | "centre" | "sobol" | "model";
+
+/** What the model was when it proposed. Recorded so that a replay need not refit. */
+export interface ModelRecord {
+  /** Completed trials it was fitted to. */
+  readonly trials: number;
+  /** [log length scales, log signal variance, log nugget] */
+  readonly theta: readonly number[];
+}
+
+export type StudyEvent =
+  | {
+      readonly type: "ask";
+      readonly id: number;
+      readonly values: Values;
+      readonly origin: Origin;
+      readonly model?: ModelRecord;
+    }
+  | { readonly type: "enqueue"; readonly values: Values }
+  | { readonly type: "tell"; readonly id: number; readonly value: number; readonly standardError?: number }
+  | { readonly type: "fail"; readonly id: number; readonly reason: string }
+  | { readonly type: "release"; readonly id: number };

@@ -1,0 +1,102 @@
+// Maximises the acquisition over the unit cube: many scrambled Sobol points and local perturbations of the
+// incumbents (Gaussian, on random subsets of coordinates, which keeps high dimensions alive: Regis and Shoemaker
+// 2013), then L-BFGS from the best and from a Boltzmann sample of the rest.
+
+import type { Acquisition } from "./acquisition.ts";
+import { minimise } from "./lbfgs.ts";
+import { createStream, purposes, type RandomStream } from "./rng.ts";
+import { createSobol } from "./sobol.ts";
+import type { Space } from "./space.ts";
+
+export interface MaximiseInput {
+  readonly space: Space;
+  readonly acquisition: Acquisition;
+  /** Unit coordinates of the points most likely to be best, best first; at least one. */
+  readonly incumbents: readonly Float64Array[];
+  /** Key of the random draws. */
+  readonly seed: number;
+  readonly trial: number;
+}
+
+const localCount = 192;
+const polishCount = 8;
+const polishing = { maxIterations: 50, gradientTolerance: 1e-5, valueTolerance: 1e-7 };
+
+interface Candidate {
+  readonly x: Float64Array;
+  readonly value: number;
+}
+
+/** Candidates that can be proposed (inside the cube, integers on their bins), best acquisition value first. */
+export function rankCandidates(input: MaximiseInput): Float64Array[] {
+  const { space, acquisition, seed, trial } = input;
+  const stream = createStream(seed, trial, purposes.perturbation);
+  const score = (x: Float64Array): Candidate => {
+    space.snap(x);
+    return { x, value: acquisition.value(x) };
+  };
+  const scattered = [...scatter(input), ...perturb(input, stream)].map(score).toSorted(byValue);
+  const polished = pickStarts(scattered, stream).map((start) => score(polish(input, start.x)));
+  return [...polished, ...scattered].toSorted(byValue).map((candidate) => candidate.x);
+}
+
+// NaN cannot occur: the acquisition is finite on the cube.
+const byValue = (a: Candidate, b: Candidate): number => b.value - a.value;
+
+function scatter({ space, seed, trial }: MaximiseInput): Float64Array[] {
+  const sobol = createSobol(space.size, createStream(seed, trial, purposes.candidates));
+  return Array.from({ length: space.size > 20 ? 1024 : 512 }, (_, index) => {
+    const x = new Float64Array(space.size);
+    sobol.point(index, x);
+    return x;
+  });
+}
+
+/** Steps of 0.25 down to 0.0025 of the cube around the leading incumbents. */
+function perturb({ space, incumbents }: MaximiseInput, stream: RandomStream): Float64Array[] {
+  const centres = incumbents.slice(0, 4);
+  return Array.from({ length: localCount }, (_, index) => {
+    const x = Float64Array.from(centres[index % centres.length]!);
+    const step = 0.25 * Math.exp(-Math.log(100) * stream.uniform());
+    const share =
+      stream.uniform() < 0.5 ? 1 : Math.min(1, Math.max(1 / space.size, (20 / space.size) * stream.uniform()));
+    const always = Math.floor(stream.uniform() * space.size);
+    for (let k = 0; k < space.size; k++) {
+      const isMoved = stream.uniform() < share || k === always;
+      if (isMoved) x[k] = Math.min(1, Math.max(0, x[k]! + step * stream.normal()));
+    }
+    return x;
+  });
+}
+
+/**
+ * The best candidate, then others drawn without replacement with probability proportional to exp(2 z), z their
+ * standard score (by the Gumbel trick: the largest of log weight + Gumbel noise is such a draw).
+ */
+function pickStarts(sorted: readonly Candidate[], stream: RandomStream): Candidate[] {
+  const count = sorted.length;
+  const top = sorted[0]!.value;
+  const mean = sorted.reduce((sum, { value }) => sum + (value - top) / count, 0);
+  const variance = sorted.reduce((sum, { value }) => sum + (value - top - mean) ** 2 / count, 0);
+  const deviation = Math.sqrt(variance) || 1;
+  const drawn = sorted
+    .slice(1)
+    .map((candidate) => {
+      const gumbel = -Math.log(-Math.log(stream.uniform()));
+      return { candidate, key: (2 * (candidate.value - top)) / deviation + gumbel };
+    })
+    .toSorted((a, b) => b.key - a.key);
+  return [sorted[0]!, ...drawn.slice(0, polishCount - 1).map(({ candidate }) => candidate)];
+}
+
+/** Local maximum near `start`; integer coordinates stay where they are. */
+function polish({ space, acquisition }: MaximiseInput, start: Float64Array): Float64Array {
+  const negated = (x: Float64Array, gradient: Float64Array): number => {
+    const value = acquisition.valueAndGradient(x, gradient);
+    for (let k = 0; k < gradient.length; k++) gradient[k] = -gradient[k]!;
+    return -value;
+  };
+  const low = Float64Array.from(start, (u, k) => (space.isInteger[k] ? u : 0));
+  const high = Float64Array.from(start, (u, k) => (space.isInteger[k] ? u : 1));
+  return minimise(negated, start, low, high, polishing).x;
+}

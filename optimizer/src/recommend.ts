@@ -1,0 +1,57 @@
+// What the study would use if it had to stop now: the evaluated point with the highest posterior mean. Never the
+// highest observed score, which under noise is the luckiest point rather than the best.
+
+import { countWins, sampleFantasies } from "./fantasies.ts";
+import type { Model } from "./model.ts";
+import { rankByMean } from "./propose.ts";
+import { createStream, purposes } from "./rng.ts";
+import type { Values } from "./space.ts";
+
+export interface Recommendation {
+  readonly id: number;
+  readonly values: Values;
+  /** Posterior mean and standard deviation of the true score there, in score units. */
+  readonly mean: number;
+  readonly standardDeviation: number;
+  /** Central 95 % credible interval of the true score. */
+  readonly credibleInterval: readonly [low: number, high: number];
+  /** Probability that it is the best of all evaluated points (joint posterior samples). */
+  readonly probabilityBest: number;
+  /** The score that was told for it. */
+  readonly observed: { readonly value: number; readonly standardError?: number };
+  /** Completed trials this rests on. */
+  readonly trials: number;
+}
+
+const sampleCount = 1024;
+/** Points further down the ranking by posterior mean are not sampled. */
+const largestField = 128;
+const normal95 = 1.959963984540054;
+
+export function recommendFrom(model: Model, seed: number): Recommendation {
+  const field = rankByMean(model)
+    .slice(0, largestField)
+    .map((index) => model.trials[index]!);
+  const best = field[0]!;
+  const stream = createStream(seed, model.trials.length, purposes.bestness);
+  const normals = Float64Array.from({ length: sampleCount * field.length }, () => stream.normal());
+  const wins = countWins(
+    sampleFantasies(
+      model.gp,
+      field.map((trial) => trial.unit),
+      normals,
+    ),
+  );
+  const { mean, standardDeviation } = model.predict(best.unit);
+  const { value, standardError } = best.score;
+  return {
+    id: best.id,
+    values: best.values,
+    mean,
+    standardDeviation,
+    credibleInterval: [mean - normal95 * standardDeviation, mean + normal95 * standardDeviation],
+    probabilityBest: wins[0]! / sampleCount,
+    observed: standardError === undefined ? { value } : { value, standardError },
+    trials: model.trials.length,
+  };
+}

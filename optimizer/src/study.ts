@@ -1,0 +1,145 @@
+// Ask/tell Bayesian optimisation (maximising) over an append-only event log. Pure: every answer is a function of the
+// spec and the events, so replaying them anywhere continues the same search with byte-identical proposals.
+
+import { StudyError } from "./errors.ts";
+import type { ModelRecord, Origin, StudyEvent, StudySpec } from "./events.ts";
+import { totalEffects } from "./importance.ts";
+import { createLedger } from "./ledger.ts";
+import { fitModel, type Model, type Prediction } from "./model.ts";
+import { proposeByModel } from "./propose.ts";
+import { type Recommendation, recommendFrom } from "./recommend.ts";
+import { createSpace, type Values } from "./space.ts";
+import { defaultInitialTrials, startPoints } from "./start.ts";
+
+export interface Proposal {
+  /** The trial's number: 0, 1, 2, .. in the order of asking. */
+  readonly id: number;
+  readonly values: Values;
+  readonly origin: Origin;
+}
+
+export interface Outcome {
+  /** The score, to be maximised. */
+  readonly value: number;
+  /** Standard error of the score when it is known, e.g. sqrt(p (1 - p) / n) of an accuracy on n items. */
+  readonly standardError?: number;
+}
+
+export interface Study {
+  readonly spec: StudySpec;
+  /** Everything that happened, oldest first; grows, never changes. */
+  readonly events: readonly StudyEvent[];
+  /** The next point to evaluate. It counts as pending until told, failed or released. */
+  ask(): Proposal;
+  /** Asks for this point before any other, in order of enqueuing; dropped if it is already evaluated or pending. */
+  enqueue(values: Values): void;
+  /**
+   * Reports a trial's score. The first of tell and fail wins and later ones are ignored; a released trial may still be
+   * told. A score or standard error that is not finite (or negative, for the error) counts as a failure.
+   */
+  tell(id: number, outcome: Outcome): void;
+  /** The trial has no score: it is left out of the model, and nothing is proposed at that very point again. */
+  fail(id: number, reason: string): void;
+  /** The trial was given up without an answer: its point is free to be proposed again. */
+  release(id: number): void;
+  /** The point to use now, or undefined while no trial is complete. */
+  recommend(): Recommendation | undefined;
+  /** Beliefs about the true score at each point. Throws StudyError while no trial is complete. */
+  predict(points: readonly Values[]): Prediction[];
+  /** Share of the score's variation each dimension causes, by name; all 0 while nothing is known, 0 if fixed. */
+  importance(): Record<string, number>;
+}
+
+/** A new study. Throws StudyError on a malformed spec. */
+export function createStudy(spec: StudySpec): Study {
+  return replay(spec, []);
+}
+
+/** The study these events came from, ready to go on. Throws StudyError if the log contradicts itself or the spec. */
+export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
+  const { seed } = spec;
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new StudyError(`seed must be a safe integer >= 0, not ${seed}`);
+  const space = createSpace(spec.dimensions);
+  const initialTrials = spec.initialTrials ?? defaultInitialTrials(space.size);
+  if (!Number.isSafeInteger(initialTrials) || initialTrials < 1) {
+    throw new StudyError(`initialTrials must be a whole number >= 1, not ${initialTrials}`);
+  }
+  const ledger = createLedger(space);
+  const log: StudyEvent[] = [];
+  let cachedModel: Model | undefined;
+
+  const record = (event: StudyEvent): void => {
+    ledger.apply(event);
+    log.push(Object.freeze(event));
+  };
+  for (const event of events) record(event);
+
+  /** Tells only ever add trials, so as many trials means the same trials. */
+  const model = (): Model => {
+    if (cachedModel?.trials.length !== ledger.completed().length) cachedModel = fitModel(space.size, ledger);
+    return cachedModel!;
+  };
+
+  const isStarting = (): boolean =>
+    ledger.trials.length < initialTrials || ledger.completed().length < Math.max(2, Math.ceil(initialTrials / 2));
+
+  const nextPoint = (id: number): { values: Values; origin: Origin; model?: ModelRecord } => {
+    const wanted = ledger.queue.find((values) => !ledger.isTaken(space.toUnit(values)));
+    if (wanted !== undefined) return { values: wanted, origin: "enqueued" };
+    if (isStarting()) {
+      // A space of few integers can run out of new points; repeating one is better than never answering.
+      let tries = ledger.trials.length + 64;
+      for (const { unit, origin } of startPoints(space, seed)) {
+        if (!ledger.isTaken(unit) || --tries === 0) return { values: space.toValues(unit), origin };
+      }
+    }
+    const { gp, trials } = model();
+    const unit = proposeByModel(space, ledger, model(), seed, id);
+    return { values: space.toValues(unit), origin: "model", model: { trials: trials.length, theta: [...gp.theta] } };
+  };
+
+  return {
+    spec,
+    events: log,
+    ask() {
+      const id = ledger.trials.length;
+      const { values, origin, model: fitted } = nextPoint(id);
+      Object.freeze(values);
+      record({ type: "ask", id, values, origin, ...(fitted && { model: fitted }) });
+      return { id, values, origin };
+    },
+    enqueue(values) {
+      record({ type: "enqueue", values: Object.freeze({ ...values }) });
+    },
+    tell(id, { value, standardError }) {
+      const { state } = ledger.trial(id);
+      if (state === "complete" || state === "failed") return;
+      if (!Number.isFinite(value)) {
+        record({ type: "fail", id, reason: `score ${value} is not finite` });
+      } else if (standardError === undefined) {
+        record({ type: "tell", id, value });
+      } else if (standardError >= 0 && Number.isFinite(standardError)) {
+        record({ type: "tell", id, value, standardError });
+      } else {
+        record({ type: "fail", id, reason: `standard error ${standardError} is not a finite number >= 0` });
+      }
+    },
+    fail(id, reason) {
+      const { state } = ledger.trial(id);
+      if (state === "pending" || state === "released") record({ type: "fail", id, reason });
+    },
+    release(id) {
+      if (ledger.trial(id).state === "pending") record({ type: "release", id });
+    },
+    recommend: () => (ledger.completed().length === 0 ? undefined : recommendFrom(model(), seed)),
+    predict(points) {
+      for (const values of points) space.check(values);
+      if (ledger.completed().length === 0) throw new StudyError("nothing to predict from: no trial is complete yet");
+      return points.map((values) => model().predict(space.toUnit(values)));
+    },
+    importance() {
+      const effects = ledger.completed().length < 2 ? new Float64Array(space.size) : totalEffects(model(), seed);
+      return Object.fromEntries(spec.dimensions.map(({ name }) => [name, effects[space.freeNames.indexOf(name)] ?? 0]));
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// From raw scores to what the Gaussian process sees: extreme low outliers winsorised, then standardised to mean 0 and
+// standard deviation 1, known standard errors carried along. Scores are maximised throughout.
+
+/** One completed trial's outcome. */
+export interface Score {
+  readonly value: number;
+  readonly standardError: number | undefined;
+}
+
+export interface StandardisedScores {
+  /** Score = offset + scale * target. */
+  readonly offset: number;
+  readonly scale: number;
+  readonly targets: Float64Array;
+  /** Known noise variances in target units, 0 where unknown. */
+  readonly noiseVariances: Float64Array;
+  readonly isNoiseKnown: boolean;
+}
+
+/** More noise than this many target variances makes an observation worthless; the cap keeps the algebra finite. */
+const largestNoiseVariance = 1e6;
+
+/** `scores` are finite and not empty. */
+export function standardise(scores: readonly Score[]): StandardisedScores {
+  const values = winsoriseLow(scores.map((score) => score.value));
+  // Dividing by the largest magnitude first keeps sums of huge scores finite.
+  const magnitude = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
+  const mean = values.reduce((sum, value) => sum + value / magnitude, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value / magnitude - mean) ** 2, 0) / values.length;
+  const deviation = Math.sqrt(variance);
+  const offset = mean * magnitude;
+  // Scores that differ only by rounding are constant; any unit will do then.
+  const scale = deviation > 1e-12 ? deviation * magnitude : magnitude;
+  return {
+    offset,
+    scale,
+    targets: Float64Array.from(values, (value) => (deviation > 1e-12 ? (value / magnitude - mean) / deviation : 0)),
+    noiseVariances: Float64Array.from(scores, ({ standardError = 0 }) =>
+      Math.min(largestNoiseVariance, (standardError / scale) ** 2),
+    ),
+    isNoiseKnown: scores.every((score) => score.standardError !== undefined),
+  };
+}
+
+/** Raises values below Q1 - 5 (Q3 - Q1) to that fence: how bad the worst points are must not drown the others. */
+export function winsoriseLow(values: readonly number[]): number[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (fraction: number): number => sorted[Math.floor(fraction * (sorted.length - 1))]!;
+  const spread = at(0.75) - at(0.25) || at(1) - at(0.25);
+  if (spread === 0) return [...values];
+  const fence = at(0.25) - 5 * spread;
+  return values.map((value) => Math.max(value, fence));
+}
