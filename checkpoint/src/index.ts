@@ -47,6 +47,20 @@ export {
   type TensorSpec,
   torchMetadata,
 } from "./layout.ts";
+export {
+  type FileRecord,
+  type InputFileRecord,
+  type InputRecord,
+  type Manifest,
+  manifestName,
+  manifestText,
+  type Provenance,
+  parseManifest,
+  type TensorRecord,
+} from "./manifest.ts";
+export { checkOutput, readManifest, verifyPublished } from "./output-directory.ts";
+export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
+export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
 export { isSideFile } from "./side-files.ts";
 export {
@@ -58,4 +72,5 @@ export {
   type ReadOptions,
   sameIdentity,
 } from "./source.ts";
+export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
 export { isDerivedBuffer, type TiedGroup, tiesWordEmbeddings } from "./tied.ts";

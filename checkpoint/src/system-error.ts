@@ -1,4 +1,6 @@
 // Turns what the operating system answers into a CheckpointError that says what it means for the user.
+import type { Stats } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { CheckpointError } from "./errors.ts";
 
 const meanings: Record<string, { rule: string; hint?: string }> = {
@@ -33,5 +35,15 @@ export async function withSystemErrors<T>(file: string, doing: string, call: () 
     return await call();
   } catch (error) {
     throw systemError(file, doing, error);
+  }
+}
+
+/** What stands at a path, links not followed; undefined when nothing does. */
+export async function lstatIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw systemError(path, "open it", error);
   }
 }

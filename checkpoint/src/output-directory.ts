@@ -1,0 +1,85 @@
+// What stands at an output path, and whether a new model may take its place.
+import { readdir, realpath } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { sha256Range } from "./digest.ts";
+import { CheckpointError, throwProblems } from "./errors.ts";
+import { maxJsonBytes } from "./limits.ts";
+import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
+import { openFileSource, type ReadOptions } from "./source.ts";
+import { lstatIfAny, systemError, withSystemErrors } from "./system-error.ts";
+
+/** The manifest of a published model, or undefined when the directory does not exist or has none. */
+export async function readManifest(directory: string, options: ReadOptions = {}): Promise<Manifest | undefined> {
+  const path = join(directory, manifestName);
+  if ((await lstatIfAny(path)) === undefined) return undefined;
+  await using source = await openFileSource(path, { noFollow: true });
+  if (source.byteLength > maxJsonBytes) {
+    throw new CheckpointError({ file: path, rule: `has ${source.byteLength} bytes, more than ${maxJsonBytes}` });
+  }
+  const bytes = new Uint8Array(source.byteLength);
+  await source.readInto(bytes, 0, options);
+  return parseManifest(bytes, path);
+}
+
+/** Reads every file of a published model and compares it with the manifest. Throws all differences at once. */
+export async function verifyPublished(directory: string, options: ReadOptions = {}): Promise<Manifest> {
+  const manifest = await readManifest(directory, options);
+  if (manifest === undefined) throw new CheckpointError({ file: directory, rule: `has no ${manifestName}` });
+  const problems: CheckpointError[] = [];
+  const report = (file: string, rule: string) =>
+    problems.push(new CheckpointError({ file: join(directory, file), rule }));
+  const present = new Set(await readdir(directory));
+  for (const [file, { byteLength, sha256 }] of manifest.files) {
+    if (!present.has(file)) {
+      report(file, "is in the manifest but not in the directory");
+      continue;
+    }
+    await using source = await openFileSource(join(directory, file), { noFollow: true });
+    if (source.byteLength !== byteLength)
+      report(file, `has ${source.byteLength} bytes, the manifest says ${byteLength}`);
+    else if ((await sha256Range(source, 0, byteLength, options)) !== sha256)
+      report(file, "its sha256 is not the manifest's");
+  }
+  for (const file of present) {
+    if (file !== manifestName && !manifest.files.has(file)) report(file, "is in the directory but not in the manifest");
+  }
+  throwProblems(problems);
+  return manifest;
+}
+
+/** The real path an output will have: absolute, an existing link followed to the directory it names. */
+export async function resolveOutput(outDir: string): Promise<string> {
+  const path = resolve(outDir);
+  const real = await realpath(path).catch((error: unknown) => {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    return missing ? path : Promise.reject(systemError(outDir, "open it", error));
+  });
+  if (resolve(real, "..") === real) throw new CheckpointError({ file: outDir, rule: "is the root directory" });
+  return real;
+}
+
+/**
+ * Throws unless a model may be published at `outDir`: it does not exist, is an empty directory, or is an earlier output of
+ * Amalgam and `overwrite` is set. Anything else is never replaced: the directory would be deleted.
+ */
+export async function checkOutput(outDir: string, overwrite: boolean): Promise<void> {
+  const stats = await lstatIfAny(outDir);
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) throw new CheckpointError({ file: outDir, rule: "exists and is not a directory" });
+  const names = await withSystemErrors(outDir, "list it", () => readdir(outDir));
+  if (names.length === 0) return;
+  if (!names.includes(manifestName)) {
+    const rule = `exists, is not empty and is not an output of amalgam (it has no ${manifestName})`;
+    throw new CheckpointError({ file: outDir, rule, hint: "choose another output directory" });
+  }
+  if (!overwrite) {
+    const hint = "allow overwriting to replace it, or choose another output directory";
+    throw new CheckpointError({ file: outDir, rule: "already holds a merged model", hint });
+  }
+  const manifest = await readManifest(outDir);
+  const foreign = names.filter((name) => name !== manifestName && manifest?.files.has(name) !== true);
+  if (foreign.length > 0) {
+    const rule = `holds files that amalgam did not write (${foreign.slice(0, 5).join(", ")}): they would be deleted`;
+    throw new CheckpointError({ file: outDir, rule, hint: "move them away, or choose another output directory" });
+  }
+}

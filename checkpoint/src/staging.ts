@@ -1,0 +1,301 @@
+// The staging directory of an output: beside it, so that one rename publishes; named after it, so that the same command finds it
+// again; with every file at its final size and header, so that ranges arrive in any order. Publishing is publish.ts.
+//
+//   <parent>/.<name>.amalgam-staging/
+//     lock           held while a process works here
+//     staging.json   the plan the files below belong to; written last, so it vouches for them
+//     model/         becomes <parent>/<name>
+//     old/           the replaced model, between two renames
+import { mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { sha256Range } from "./digest.ts";
+import { syncDirectory, writeDurably } from "./durable.ts";
+import { CheckpointError } from "./errors.ts";
+import type { ByteRange, OutputFile, OutputLayout } from "./layout.ts";
+import type { Manifest } from "./manifest.ts";
+import { checkOutput, readManifest, resolveOutput } from "./output-directory.ts";
+import { openRangeWriter, type RangeWriter } from "./range-writer.ts";
+import { openFileSource, type ReadOptions } from "./source.ts";
+import { lockFile } from "./staging-lock.ts";
+import { lstatIfAny, withSystemErrors } from "./system-error.ts";
+
+export interface StagingOptions extends ReadOptions {
+  /**
+   * Digest (hex) of all that decides the output's bytes: recipe, content of the inputs, seed, back-end. Staged bytes of the same
+   * plan are kept, those of another are deleted.
+   */
+  readonly planDigest: string;
+  /** Replace an earlier output of Amalgam. */
+  readonly overwrite?: boolean;
+}
+
+/** An output being written. Disposing it closes files and lets go of the lock; what is staged stays for the next run. */
+export interface Staging extends AsyncDisposable {
+  /** Real path of the output. */
+  readonly outDir: string;
+  readonly stagingDir: string;
+  /** Where the files lie until they are published. */
+  readonly modelDir: string;
+  readonly layout: OutputLayout;
+  readonly planDigest: string;
+  readonly overwrite: boolean;
+  /** True when files of the same plan were found and kept. */
+  readonly resumed: boolean;
+  /** Path of a staged weight file, for {@link openRangeWriter} in a worker thread or process. */
+  path(file: string): string;
+  /** Where a tensor goes: its file and absolute byte range. */
+  locate(tensor: string): ByteRange & { readonly file: string };
+  /** Writes at an absolute offset of a weight file, blocking. The range must lie in the data section. */
+  writeRange(file: string, offset: number, bytes: Uint8Array): void;
+  /** Flushes what `writeRange` wrote to disk. */
+  sync(): void;
+  /** Names of the tensors whose staged bytes do not have the digest given: those to compute again. */
+  staleTensors(expected: ReadonlyMap<string, string>, options?: ReadOptions): Promise<string[]>;
+  /** Deletes the staging directory. */
+  discard(): Promise<void>;
+}
+
+// Config, tokenizer, card and manifest, beside the weights.
+const sideBytes = 64 * 1024 * 1024;
+
+/**
+ * Prepares the staging directory of `outDir`, or takes up the one an interrupted run of the same plan left. Throws when the
+ * output may not be written (see {@link checkOutput}), another process is writing it, or the disk has too little space.
+ */
+export async function createStaging(outDir: string, layout: OutputLayout, options: StagingOptions): Promise<Staging> {
+  const target = await resolveOutput(outDir);
+  const stagingDir = stagingPath(target);
+  await withSystemErrors(outDir, "create its directory", () => mkdir(dirname(target), { recursive: true }));
+  await withSystemErrors(stagingDir, "create it", () => mkdir(stagingDir, { recursive: true }));
+  if ((await lstatIfAny(stagingDir))?.isDirectory() !== true) {
+    throw new CheckpointError({ file: stagingDir, rule: "is not a directory", hint: "remove it" });
+  }
+  const lock = lockFile(join(stagingDir, "lock"), outDir);
+  const modelDir = join(stagingDir, "model");
+  try {
+    await restoreOld(stagingDir, target);
+    await checkOutput(target, options.overwrite === true);
+    const resumed = await canResume(stagingDir, modelDir, layout, options.planDigest);
+    await checkSpace(stagingDir, modelDir, layout, resumed);
+    if (!resumed) await prepare(stagingDir, modelDir, layout, options);
+    return new OpenStaging(target, stagingDir, layout, options, resumed, lock);
+  } catch (error) {
+    await removeIfWorthless(stagingDir);
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * The manifest of `outDir` when it already holds the published output of this very plan: a run that was killed after the rename
+ * is done. Removes what it left beside the output.
+ */
+export async function findPublished(outDir: string, planDigest: string): Promise<Manifest | undefined> {
+  const target = await resolveOutput(outDir);
+  const manifest = (await lstatIfAny(target))?.isDirectory() === true ? await readManifest(target) : undefined;
+  if (manifest?.planDigest !== planDigest) return undefined;
+  const stagingDir = stagingPath(target);
+  if ((await lstatIfAny(join(stagingDir, "lock"))) !== undefined) {
+    using _ = lockFile(join(stagingDir, "lock"), outDir);
+    await restoreOld(stagingDir, target);
+    await removeIfWorthless(stagingDir);
+  }
+  return manifest;
+}
+
+function stagingPath(target: string): string {
+  return join(dirname(target), `.${basename(target)}.amalgam-staging`);
+}
+
+/** A refused or finished command leaves no directory behind, unless there is a replaced model or staged work in it. */
+async function removeIfWorthless(stagingDir: string): Promise<void> {
+  const has = async (name: string) => (await lstatIfAny(join(stagingDir, name))) !== undefined;
+  if ((await has("old")) || ((await has("model")) && (await has("staging.json")))) return;
+  await rm(stagingDir, { recursive: true, force: true });
+}
+
+class OpenStaging implements Staging {
+  readonly outDir: string;
+  readonly stagingDir: string;
+  readonly modelDir: string;
+  readonly layout: OutputLayout;
+  readonly planDigest: string;
+  readonly overwrite: boolean;
+  readonly resumed: boolean;
+  readonly #lock: Disposable;
+  readonly #files: ReadonlyMap<string, OutputFile>;
+  readonly #places = new Map<string, ByteRange & { file: string }>();
+  readonly #writers = new Map<string, RangeWriter>();
+
+  constructor(
+    outDir: string,
+    stagingDir: string,
+    layout: OutputLayout,
+    options: StagingOptions,
+    resumed: boolean,
+    lock: Disposable,
+  ) {
+    this.outDir = outDir;
+    this.stagingDir = stagingDir;
+    this.modelDir = join(stagingDir, "model");
+    this.layout = layout;
+    this.planDigest = options.planDigest;
+    this.overwrite = options.overwrite === true;
+    this.resumed = resumed;
+    this.#lock = lock;
+    this.#files = new Map(layout.files.map((file) => [file.name, file]));
+    for (const { name: file, tensors } of layout.files) {
+      for (const [tensor, { begin, end }] of tensors) this.#places.set(tensor, { file, begin, end });
+    }
+  }
+
+  path(file: string): string {
+    return join(this.modelDir, this.#file(file).name);
+  }
+
+  locate(tensor: string): ByteRange & { readonly file: string } {
+    const place = this.#places.get(tensor);
+    if (place === undefined)
+      throw new CheckpointError({ file: this.outDir, tensor, rule: "the output has no such tensor" });
+    return place;
+  }
+
+  writeRange(file: string, offset: number, bytes: Uint8Array): void {
+    if (offset < this.#file(file).header.length) {
+      throw new CheckpointError({ file: this.path(file), rule: `offset ${offset} lies in the header` });
+    }
+    let writer = this.#writers.get(file);
+    if (writer === undefined) {
+      writer = openRangeWriter(this.path(file));
+      this.#writers.set(file, writer);
+    }
+    writer.write(bytes, offset);
+  }
+
+  sync(): void {
+    for (const writer of this.#writers.values()) writer.sync();
+  }
+
+  async staleTensors(expected: ReadonlyMap<string, string>, options: ReadOptions = {}): Promise<string[]> {
+    const stale: string[] = [];
+    for (const { name: file, tensors } of this.layout.files) {
+      await using source = await openFileSource(this.path(file), { noFollow: true });
+      for (const [tensor, { begin, end }] of tensors) {
+        const digest = expected.get(tensor);
+        if (digest === undefined) continue;
+        if ((await sha256Range(source, begin, end, options)) !== digest) stale.push(tensor);
+      }
+    }
+    return stale;
+  }
+
+  async discard(): Promise<void> {
+    this.#closeWriters();
+    await withSystemErrors(this.stagingDir, "remove it", () => rm(this.stagingDir, { recursive: true, force: true }));
+    this.#lock[Symbol.dispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closeWriters();
+    this.#lock[Symbol.dispose]();
+  }
+
+  #closeWriters(): void {
+    for (const writer of this.#writers.values()) writer[Symbol.dispose]();
+    this.#writers.clear();
+  }
+
+  #file(name: string): OutputFile {
+    const file = this.#files.get(name);
+    if (file === undefined) throw new CheckpointError({ file: this.outDir, rule: `the output has no file ${name}` });
+    return file;
+  }
+}
+
+/** A crash between the two renames of an overwrite left the old model here: put it back before anything else. */
+async function restoreOld(stagingDir: string, target: string): Promise<void> {
+  const old = join(stagingDir, "old");
+  if ((await lstatIfAny(old)) === undefined) return;
+  if ((await lstatIfAny(target)) === undefined) {
+    await withSystemErrors(target, "restore it", () => rename(old, target));
+    await syncDirectory(dirname(target));
+  } else await withSystemErrors(old, "remove it", () => rm(old, { recursive: true, force: true }));
+}
+
+async function canResume(
+  stagingDir: string,
+  modelDir: string,
+  layout: OutputLayout,
+  planDigest: string,
+): Promise<boolean> {
+  const stamp = join(stagingDir, "staging.json");
+  if ((await lstatIfAny(stamp))?.isFile() !== true) return false;
+  if ((await withSystemErrors(stamp, "read it", () => readFile(stamp, "utf8"))) !== stampText(planDigest)) return false;
+  for (const { name, header, fileBytes } of layout.files) {
+    const path = join(modelDir, name);
+    if ((await lstatIfAny(path))?.isFile() !== true) return false;
+    await using source = await openFileSource(path, { noFollow: true });
+    if (source.byteLength !== fileBytes) return false;
+    const staged = new Uint8Array(header.length);
+    await source.readInto(staged, 0);
+    if (Buffer.compare(staged, header) !== 0) return false;
+  }
+  return true;
+}
+
+/** A sparse file takes its space only as it is written; the time to learn that it will not fit is now. */
+async function checkSpace(stagingDir: string, modelDir: string, layout: OutputLayout, resumed: boolean): Promise<void> {
+  let needed = sideBytes;
+  for (const { name, fileBytes } of layout.files) {
+    const stats = await lstatIfAny(join(modelDir, name));
+    needed += resumed && stats !== undefined ? Math.max(0, fileBytes - stats.blocks * 512) : fileBytes;
+  }
+  // Staged files of another plan are about to be deleted.
+  const freed = resumed ? 0 : await allocatedBytes(modelDir);
+  const { bavail, bsize } = await withSystemErrors(stagingDir, "ask for its free space", () => statfs(stagingDir));
+  const available = bavail * bsize + freed;
+  if (needed <= available) return;
+  const cause = Object.assign(new Error("not enough space"), { code: "ENOSPC" });
+  const rule = `the output needs ${needed} bytes, the disk has ${available}`;
+  const hint = "free some space, or choose an output directory on another disk";
+  throw new CheckpointError({ file: dirname(stagingDir), rule, hint, cause });
+}
+
+async function allocatedBytes(directory: string): Promise<number> {
+  if ((await lstatIfAny(directory))?.isDirectory() !== true) return 0;
+  let bytes = 0;
+  for (const name of await readdir(directory)) bytes += ((await lstatIfAny(join(directory, name)))?.blocks ?? 0) * 512;
+  return bytes;
+}
+
+async function prepare(
+  stagingDir: string,
+  modelDir: string,
+  layout: OutputLayout,
+  options: StagingOptions,
+): Promise<void> {
+  const stamp = join(stagingDir, "staging.json");
+  await withSystemErrors(stagingDir, "clear it", async () => {
+    await rm(stamp, { force: true });
+    await rm(modelDir, { recursive: true, force: true });
+    await mkdir(modelDir);
+  });
+  for (const { name, header, fileBytes } of layout.files) {
+    options.signal?.throwIfAborted();
+    const path = join(modelDir, name);
+    await withSystemErrors(path, "create it", async () => {
+      await using handle = await open(path, "wx");
+      await handle.writeFile(header);
+      await handle.truncate(fileBytes);
+      await handle.sync();
+    });
+  }
+  await syncDirectory(modelDir);
+  await writeDurably(stamp, stampText(options.planDigest));
+  await syncDirectory(stagingDir);
+  await syncDirectory(dirname(stagingDir));
+}
+
+function stampText(planDigest: string): string {
+  return `${JSON.stringify({ schemaVersion: 1, planDigest })}\n`;
+}
