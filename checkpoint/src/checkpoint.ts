@@ -9,7 +9,7 @@ import { CheckpointError, problemsOf, throwProblems } from "./errors.ts";
 import { parseIndex, type SafetensorsIndex } from "./index-file.ts";
 import { parseJsonObject } from "./json-file.ts";
 import type { JsonObject } from "./json-scanner.ts";
-import { maxJsonBytes } from "./limits.ts";
+import { maxConfigBytes, maxJsonBytes } from "./limits.ts";
 import { type HeaderRead, readHeader } from "./read-header.ts";
 import { isPickledWeights, isSideFile } from "./side-files.ts";
 import { type FileIdentity, type FileSource, openFileSource, type ReadOptions } from "./source.ts";
@@ -172,7 +172,7 @@ async function readSmallFile(
 }
 
 async function readConfig(directory: string, roots: readonly string[], options: ReadOptions): Promise<JsonObject> {
-  const bytes = await readSmallFile(directory, "config.json", roots, options);
+  const bytes = await readSmallFile(directory, "config.json", roots, options, maxConfigBytes);
   return parseJsonObject(bytes, join(directory, "config.json"));
 }
 

@@ -3,7 +3,7 @@
 import { type DType, isDType, refusedDTypeReason, tensorBytes } from "./dtype.ts";
 import { CheckpointError, quoteName, throwProblems } from "./errors.ts";
 import { JsonScanner } from "./json-scanner.ts";
-import { maxHeaderBytes, maxNameLength, maxRank, maxTensorsPerFile } from "./limits.ts";
+import { maxHeaderBytes, maxMetadataEntries, maxNameLength, maxRank, maxTensorsPerFile } from "./limits.ts";
 
 /** One tensor of a file. `begin` and `end` are byte offsets from the start of the data section; row-major. */
 export interface TensorInfo {
@@ -67,7 +67,10 @@ function scanHeader(json: Uint8Array, file: string, metadata: Map<string, string
   const raw: RawTensor[] = [];
   scanner.object((key) => {
     if (key === "__metadata__") {
-      scanner.object((name) => metadata.set(name, scanner.string("a string as metadata value")));
+      scanner.object((name) => {
+        if (metadata.size === maxMetadataEntries) scanner.fail(`more than ${maxMetadataEntries} metadata entries`);
+        metadata.set(name, scanner.string("a string as metadata value"));
+      });
       return;
     }
     if (raw.length === maxTensorsPerFile) scanner.fail(`more than ${maxTensorsPerFile} tensors in one file`);

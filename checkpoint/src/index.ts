@@ -9,6 +9,9 @@ export {
   resolveTensor,
   type TensorRef,
 } from "./checkpoint.ts";
+export { type CompareOptions, type Comparison, compareCheckpoints } from "./compatible.ts";
+export { decodeToFloat64 } from "./decode.ts";
+export { type CheckpointDiff, type DiffOptions, type Distance, diffCheckpoints } from "./diff.ts";
 export { type FileDigests, sha256Bytes, sha256File, sha256Range, sha256Tensors } from "./digest.ts";
 export {
   allDTypes,
@@ -35,8 +38,11 @@ export {
 } from "./errors.ts";
 export { parseHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
 export { parseIndex, type SafetensorsIndex } from "./index-file.ts";
+export { digestInputs, localFingerprint } from "./input-identity.ts";
+export { type CheckpointReport, inspectCheckpoint, type Totals } from "./inspect.ts";
 export { isJsonObject, parseJson, parseJsonObject } from "./json-file.ts";
 export type { JsonObject, JsonValue } from "./json-scanner.ts";
+export { layerOf } from "./layer.ts";
 export {
   type ByteRange,
   type FileLayout,
@@ -58,10 +64,12 @@ export {
   parseManifest,
   type TensorRecord,
 } from "./manifest.ts";
+export { type ModelCard, modelCard, type Score, type ScoreTable } from "./model-card.ts";
 export { checkOutput, readManifest, verifyPublished } from "./output-directory.ts";
 export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
 export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
+export { collectSideFiles } from "./side-file-copy.ts";
 export { isSideFile } from "./side-files.ts";
 export {
   type ByteSource,

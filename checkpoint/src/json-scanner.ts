@@ -2,7 +2,7 @@
 // numbers, gives `__proto__` a meaning and recurses without bound. Grammar beyond one value is the caller's.
 import { Buffer, isUtf8 } from "node:buffer";
 import { CheckpointError, quoteName } from "./errors.ts";
-import { maxJsonDepth } from "./limits.ts";
+import { maxJsonDepth, maxMembers } from "./limits.ts";
 
 /** A parsed JSON value. Objects have no prototype, so no key is special. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -72,6 +72,7 @@ export class JsonScanner {
     for (;;) {
       const key = this.string("a key");
       if (seen.has(key)) this.fail(`the key ${quoteName(key)} appears twice`);
+      if (seen.size === maxMembers) this.fail(`more than ${maxMembers} members in one object`);
       seen.add(key);
       this.#expect(colon, '":"');
       member(key);

@@ -6,14 +6,23 @@ export const maxHeaderBytes = 100_000_000;
 /** Tensors in one file. The largest open models (384 experts x 61 layers, with scales) have about 140,000 in all their files. */
 export const maxTensorsPerFile = 262_144;
 
+/** Entries of a header's `__metadata__`; real ones have a handful. */
+export const maxMetadataEntries = 65_536;
+
+/** Members of one JSON object: past any weight map, and well before a Set of keys would take gigabytes. */
+export const maxMembers = 1_048_576;
+
 /** UTF-16 units of a tensor name. Real ones stay under 200. */
 export const maxNameLength = 1024;
 
 /** Dimensions of a tensor: torch's own limit. */
 export const maxRank = 64;
 
-/** `config.json`, the index and other JSON. The index of a 140,000-tensor model is about 20 MB. */
+/** An index or a manifest; those of a 140,000-tensor model have about 20 and 40 MB. */
 export const maxJsonBytes = 100_000_000;
+
+/** `config.json`; real ones stay under 1 MB. */
+export const maxConfigBytes = 16_000_000;
 
 /** Nesting in a JSON side file; real ones stay under 10. */
 export const maxJsonDepth = 64;

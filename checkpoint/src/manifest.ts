@@ -67,7 +67,7 @@ export function manifestText(manifest: Manifest): string {
     `"recipe": ${JSON.stringify(manifest.recipe)}`,
     `"seed": ${JSON.stringify(manifest.seed)}`,
     `"versions": ${table(Object.entries(manifest.versions), (version) => version)}`,
-    `"inputs": [${inputs.map((input) => `\n    ${JSON.stringify(input)}`).join(",")}\n  ]`,
+    `"inputs": [${inputs.map((input) => `\n    ${JSON.stringify(input)}`).join(",")}${inputs.length === 0 ? "" : "\n  "}]`,
     `"files": ${table(manifest.files, ({ byteLength, sha256 }) => ({ byteLength, sha256 }))}`,
     `"tensors": ${table(manifest.tensors, ({ file, dtype, shape, sha256 }) => ({ file, dtype, shape, sha256 }))}`,
   ];

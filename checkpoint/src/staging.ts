@@ -27,6 +27,8 @@ export interface StagingOptions extends ReadOptions {
   readonly planDigest: string;
   /** Replace an earlier output of Amalgam. */
   readonly overwrite?: boolean;
+  /** Space to find free for the files beside the weights; 1 MiB unless given. */
+  readonly sideFileBytes?: number;
 }
 
 /** An output being written. Disposing it closes files and lets go of the lock; what is staged stays for the next run. */
@@ -55,8 +57,8 @@ export interface Staging extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
-// Config, tokenizer, card and manifest, beside the weights.
-const sideBytes = 64 * 1024 * 1024;
+// Config, card, manifest and the like.
+const defaultSideBytes = 1024 * 1024;
 
 /**
  * Prepares the staging directory of `outDir`, or takes up the one an interrupted run of the same plan left. Throws when the
@@ -76,7 +78,7 @@ export async function createStaging(outDir: string, layout: OutputLayout, option
     await restoreOld(stagingDir, target);
     await checkOutput(target, options.overwrite === true);
     const resumed = await canResume(stagingDir, modelDir, layout, options.planDigest);
-    await checkSpace(stagingDir, modelDir, layout, resumed);
+    await checkSpace(stagingDir, modelDir, layout, resumed, options.sideFileBytes ?? defaultSideBytes);
     if (!resumed) await prepare(stagingDir, modelDir, layout, options);
     return new OpenStaging(target, stagingDir, layout, options, resumed, lock);
   } catch (error) {
@@ -244,8 +246,14 @@ async function canResume(
 }
 
 /** A sparse file takes its space only as it is written; the time to learn that it will not fit is now. */
-async function checkSpace(stagingDir: string, modelDir: string, layout: OutputLayout, resumed: boolean): Promise<void> {
-  let needed = sideBytes;
+async function checkSpace(
+  stagingDir: string,
+  modelDir: string,
+  layout: OutputLayout,
+  resumed: boolean,
+  sideFileBytes: number,
+): Promise<void> {
+  let needed = sideFileBytes;
   for (const { name, fileBytes } of layout.files) {
     const stats = await lstatIfAny(join(modelDir, name));
     needed += resumed && stats !== undefined ? Math.max(0, fileBytes - stats.blocks * 512) : fileBytes;

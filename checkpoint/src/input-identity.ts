@@ -1,0 +1,32 @@
+// Is this still the same input? Cheap and local, or complete and portable. `Checkpoint.identityDigest` is neither: it covers
+// names, sizes and headers, which all fine-tunes of one base share.
+import { createHash } from "node:crypto";
+import { type Checkpoint, openCheckpointFile } from "./checkpoint.ts";
+import { sha256Range } from "./digest.ts";
+import type { InputFileRecord } from "./manifest.ts";
+import type { ReadOptions } from "./source.ts";
+
+/**
+ * sha256 (hex) of paths, sizes, modification times, inodes and headers. It changes when a file is rewritten or replaced, costs
+ * no read, and means something only on the machine where it was taken.
+ */
+export function localFingerprint(checkpoint: Checkpoint): string {
+  const hash = createHash("sha256");
+  for (const { path, headerSha256, identity } of checkpoint.files) {
+    const { byteLength, mtimeNs, inode, device } = identity;
+    hash.update(`${JSON.stringify([path, headerSha256, byteLength, `${mtimeNs}`, `${inode}`, `${device}`])}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Reads every weight file and returns its sha256. Throws when a file changed since the checkpoint was opened, or while reading. */
+export async function digestInputs(checkpoint: Checkpoint, options: ReadOptions = {}): Promise<InputFileRecord[]> {
+  const records: InputFileRecord[] = [];
+  for (const { name, byteLength } of checkpoint.files) {
+    await using source = await openCheckpointFile(checkpoint, name);
+    const sha256 = await sha256Range(source, 0, byteLength, options);
+    await source.verifyUnchanged();
+    records.push({ name, byteLength, sha256 });
+  }
+  return records;
+}
