@@ -74,8 +74,11 @@ type ClientShape<M> =
 
 /**
  * The handlers of a service. A handler that throws an AmalgamError sends its code and message; anything else thrown
- * reaches the peer as `internal` without its text. Request streams throw `cancelled` when the caller is gone. Messages may
- * be shared with the other side when it is in the same process: treat them as frozen.
+ * reaches the peer as `internal` without its text. Messages may be shared with the other side when it is in the same
+ * process: treat them as frozen.
+ *
+ * The end of a request stream is no proof that it was complete: Node's HTTP/2 client ends a stream before it resets it, so
+ * a cancelled upload can look finished until `signal` aborts a moment later. Let a last message or a length say so.
  */
 export type ServiceImpl<S extends DescService> = {
   [K in keyof S["method"]]: (
