@@ -64,9 +64,8 @@ export function scatterRows(
   batches: readonly Batch[],
   outputs: readonly Float32Array[],
   labels: number,
-  count: number,
 ): Float32Array[] {
-  const rows = new Array<Float32Array>(count);
+  const rows: Float32Array[] = new Array(batches.reduce((sum, { items }) => sum + items.length, 0));
   batches.forEach(({ items }, i) => {
     items.forEach((item, row) => {
       rows[item] = outputs[i]!.subarray(row * labels, (row + 1) * labels);

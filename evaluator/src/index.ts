@@ -1,2 +1,20 @@
+export type { Batch, BatchLimits, Encoding } from "./batches.ts";
+export { makeBatches } from "./batches.ts";
 export { EvaluatorError } from "./errors.ts";
+export { supportedArchitectures } from "./graph/families/index.ts";
+export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
+export { type ClassificationScore, type Labelled, scoreClassification, standardError } from "./score.ts";
+export {
+  createScorer,
+  type ScoreOptions,
+  type Scorer,
+  type ScorerOptions,
+  type TaskScore,
+  type TextPair,
+} from "./scorer.ts";
+export { createEncoderSession, type EncoderSession, type LoadedModel, type SessionOptions } from "./session.ts";
+export { parseTasks, type Split, type Task, type TaskFiles, type TaskSet } from "./task.ts";
+export type { Example } from "./task-data.ts";
+export { loadTasks, readTaskFiles } from "./task-files.ts";
+export { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
 export type { Weights, WeightTensor } from "./weights.ts";

@@ -1,0 +1,79 @@
+/** Texts as the model takes them: checked against its vocabulary, batched, and tokenised once for each task and split. */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Batch, type BatchLimits, type Encoding, makeBatches } from "./batches.ts";
+import { EvaluatorError } from "./errors.ts";
+import type { Split, Task, TaskSet } from "./task.ts";
+import type { TextTokenizer } from "./tokenize.ts";
+
+export interface Text {
+  readonly text: string;
+  readonly textPair: string | undefined;
+  /** Where the text comes from, for messages. */
+  readonly place: string;
+}
+
+export interface Dataset {
+  readonly task: Task;
+  readonly split: Split;
+  readonly batches: readonly Batch[];
+}
+
+/** Texts tokenised before others on this thread have their turn. */
+const textsPerTurn = 256;
+
+export class Datasets {
+  readonly #tasks: TaskSet;
+  readonly #tokenizer: TextTokenizer;
+  readonly #vocabularySize: number;
+  readonly #limits: BatchLimits;
+  readonly #prepared = new Map<string, Promise<Dataset>>();
+
+  constructor(tasks: TaskSet, tokenizer: TextTokenizer, vocabularySize: number, limits: BatchLimits) {
+    this.#tasks = tasks;
+    this.#tokenizer = tokenizer;
+    this.#vocabularySize = vocabularySize;
+    this.#limits = limits;
+  }
+
+  /** @throws EvaluatorError for a task or split that does not exist, or a text whose ids the model does not have. */
+  get(taskName: string, splitName: string): Promise<Dataset> {
+    const key = JSON.stringify([taskName, splitName]);
+    const known = this.#prepared.get(key);
+    if (known !== undefined) return known;
+    const prepared = this.#prepare(taskName, splitName);
+    this.#prepared.set(key, prepared);
+    return prepared;
+  }
+
+  /** @throws EvaluatorError for a text whose ids the model does not have. */
+  async batch(texts: readonly Text[], maxTokens: number): Promise<Batch[]> {
+    const encodings: Encoding[] = [];
+    for (const { text, textPair, place } of texts) {
+      const encoding = this.#tokenizer.encode(text, textPair, maxTokens);
+      const outside = encoding.ids.find((id) => id >= this.#vocabularySize);
+      if (outside !== undefined) {
+        throw new EvaluatorError(
+          `${place}: tokenizer.json gives id ${outside}, but config.json's vocab_size is ${this.#vocabularySize}`,
+        );
+      }
+      if (encodings.push(encoding) % textsPerTurn === 0) await nextTurn();
+    }
+    return makeBatches(encodings, this.#limits);
+  }
+
+  async #prepare(taskName: string, splitName: string): Promise<Dataset> {
+    const task = this.#tasks.get(taskName);
+    if (task === undefined) throw new EvaluatorError(`no task is named "${taskName}" (${list(this.#tasks)})`);
+    const split = task.splits.get(splitName);
+    if (split === undefined) {
+      throw new EvaluatorError(`task ${taskName}: no split is named "${splitName}" (${list(task.splits)})`);
+    }
+    const texts = split.examples.map((example) => ({ ...example, place: `${split.path}:${example.line}` }));
+    return { task, split, batches: await this.batch(texts, task.maxTokens) };
+  }
+}
+
+function list(known: ReadonlyMap<string, unknown>): string {
+  return [...known.keys()].join(", ");
+}

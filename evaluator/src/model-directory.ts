@@ -1,0 +1,73 @@
+/** What `amalgam eval` scores: a Hugging Face directory's weights, config and tokenizer, read whole into memory. */
+
+import {
+  type Checkpoint,
+  isFloat,
+  openCheckpoint,
+  openCheckpointFile,
+  readSideFile,
+  resolveTensor,
+} from "@amalgam/checkpoint";
+import { EvaluatorError } from "./errors.ts";
+import type { TokenizerFiles } from "./tokenize.ts";
+import type { Weights, WeightTensor } from "./weights.ts";
+
+export interface ModelDirectory {
+  /** The parsed `config.json`. */
+  readonly config: unknown;
+  readonly tokenizer: TokenizerFiles;
+  readonly weights: Weights;
+}
+
+/** The largest `tokenizer.json` on the Hub (256k pieces with merges) has about 35 MB. */
+const maxTokenizerBytes = 256 * 2 ** 20;
+
+/**
+ * Reads a model directory.
+ * @throws CheckpointError for files that break the format's rules, EvaluatorError when there is no config or tokenizer.
+ */
+export async function readModelDirectory(directory: string, signal?: AbortSignal): Promise<ModelDirectory> {
+  const checkpoint = await openCheckpoint(directory, { signal });
+  const problems: string[] = [];
+  if (checkpoint.config === undefined) problems.push(`${directory}: has no config.json`);
+  const tokenizerJson = await readText(checkpoint, "tokenizer.json", signal);
+  if (tokenizerJson === undefined) {
+    problems.push(`${directory}: has no tokenizer.json (a fast tokenizer's save_pretrained writes it)`);
+  }
+  if (tokenizerJson === undefined || problems.length > 0) throw new EvaluatorError(problems);
+  const tokenizerConfig = await readText(checkpoint, "tokenizer_config.json", signal);
+  const tokenizer = tokenizerConfig === undefined ? { tokenizerJson } : { tokenizerJson, tokenizerConfig };
+  return { config: checkpoint.config, tokenizer, weights: await readWeights(checkpoint, signal) };
+}
+
+/**
+ * Reads the float tensors of a checkpoint directory or a single safetensors file; tied names give the stored tensor.
+ * @throws CheckpointError for files that break the format's rules.
+ */
+export async function loadWeightsFromCheckpoint(path: string, signal?: AbortSignal): Promise<Weights> {
+  return readWeights(await openCheckpoint(path, { signal }), signal);
+}
+
+async function readWeights(checkpoint: Checkpoint, signal: AbortSignal | undefined): Promise<Weights> {
+  const tensors = new Map<string, WeightTensor>();
+  for (const { name: file } of checkpoint.files) {
+    await using source = await openCheckpointFile(checkpoint, file);
+    for (const ref of checkpoint.tensors.values()) {
+      if (ref.file !== file || !isFloat(ref.dtype)) continue;
+      const bytes = new Uint8Array(ref.byteLength);
+      await source.readInto(bytes, ref.offset, { signal });
+      tensors.set(ref.name, { dtype: ref.dtype, shape: ref.shape, bytes });
+    }
+  }
+  const storedName = (name: string): string => resolveTensor(checkpoint, name)?.name ?? name;
+  return { get: (name) => tensors.get(storedName(name)), names: () => tensors.keys() };
+}
+
+async function readText(
+  checkpoint: Checkpoint,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  if (!checkpoint.sideFiles.includes(name)) return undefined;
+  return new TextDecoder().decode(await readSideFile(checkpoint, name, maxTokenizerBytes, { signal }));
+}

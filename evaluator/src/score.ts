@@ -1,0 +1,76 @@
+/** From logits to a score: pure arithmetic, no model and no text. */
+
+import { EvaluatorError } from "./errors.ts";
+
+export interface ClassificationScore {
+  readonly items: number;
+  readonly correct: number;
+  /** correct / items. */
+  readonly accuracy: number;
+  /** Standard error of the accuracy; see {@link standardError}. */
+  readonly standardError: number;
+  /** Mean cross-entropy of the true label within the task's labels, in nats. */
+  readonly loss: number;
+  /** For each item 1 when it was classified right, else 0. */
+  readonly perItem: Uint8Array;
+}
+
+export interface Labelled {
+  /** All of the model's logits for one item. */
+  readonly logits: Float32Array;
+  /** Index of the true label within the task's labels. */
+  readonly label: number;
+}
+
+/**
+ * Scores items on the labels `[offset, offset + labels)` of a head; other logits play no part. Of equal logits the first wins.
+ * `place` names an item in errors.
+ * @throws EvaluatorError when a logit of the task is not finite, naming the item, or when there are no items.
+ */
+export function scoreClassification(
+  rows: readonly Labelled[],
+  slice: { readonly offset: number; readonly labels: number },
+  place: (item: number) => string,
+): ClassificationScore {
+  if (rows.length === 0) throw new EvaluatorError("there are no items to score");
+  const perItem = new Uint8Array(rows.length);
+  let correct = 0;
+  let loss = 0;
+  rows.forEach(({ logits, label }, item) => {
+    const task = logits.subarray(slice.offset, slice.offset + slice.labels);
+    if (!task.every(Number.isFinite)) {
+      throw new EvaluatorError(
+        `${place(item)}: non-finite logits (${task.join(", ")}): the weights hold NaN, infinite or huge values`,
+      );
+    }
+    const best = task.reduce((top, logit, index) => (logit > task[top]! ? index : top), 0);
+    perItem[item] = best === label ? 1 : 0;
+    correct += perItem[item]!;
+    loss += crossEntropy(task, label, task[best]!);
+  });
+  const items = rows.length;
+  return {
+    items,
+    correct,
+    accuracy: correct / items,
+    standardError: standardError(correct, items),
+    loss: loss / items,
+    perItem,
+  };
+}
+
+/** `log sum exp(logits) - logits[label]`, shifted by the largest logit so that nothing overflows. */
+function crossEntropy(logits: Float32Array, label: number, largest: number): number {
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+  return Math.log(sum) + largest - logits[label]!;
+}
+
+/**
+ * Standard error of a proportion, `sqrt(p (1 - p) / n)`. With all items right or all wrong that would be zero, a certainty that no finite
+ * sample gives and that would make an optimiser trust one lucky point forever; there p is Laplace's `(correct + 1) / (n + 2)` instead.
+ */
+export function standardError(correct: number, items: number): number {
+  const certain = correct === 0 || correct === items;
+  const p = certain ? (correct + 1) / (items + 2) : correct / items;
+  return Math.sqrt((p * (1 - p)) / items);
+}

@@ -1,0 +1,126 @@
+/** Scores weight sets of one architecture on labelled tasks. The evaluator role and `amalgam eval` are thin layers over this. */
+
+import { type Batch, scatterRows } from "./batches.ts";
+import { Datasets } from "./datasets.ts";
+import { EvaluatorError } from "./errors.ts";
+import { ResidentModels } from "./resident-models.ts";
+import { type ClassificationScore, scoreClassification } from "./score.ts";
+import { createEncoderSession, type EncoderSession } from "./session.ts";
+import type { Task, TaskSet } from "./task.ts";
+import { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
+import type { Weights } from "./weights.ts";
+
+export interface ScorerOptions {
+  /** The parsed `config.json`. */
+  readonly config: unknown;
+  readonly tokenizer: TokenizerFiles;
+  readonly tasks: TaskSet;
+  /** Batches computed at the same time, each on a thread of its own. Scores do not depend on it. */
+  readonly threads: number;
+  /** Most items in a batch; scores depend on it in the last bits only. */
+  readonly batchItems?: number;
+  /** Weight sets kept loaded between scores. */
+  readonly residentModels?: number;
+}
+
+export interface TaskScore extends ClassificationScore {
+  readonly task: string;
+  readonly split: string;
+}
+
+export interface ScoreOptions {
+  /** Takes effect between batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TextPair {
+  readonly text: string;
+  readonly textPair: string;
+}
+
+export interface Scorer extends AsyncDisposable {
+  /** Bytes of one weight set in float32. */
+  readonly weightsBytes: number;
+  /** Bytes of all weights held now. */
+  readonly heldBytes: number;
+  /**
+   * Scores a weight set on one split of a task. Further scores of the same object convert nothing.
+   * @throws EvaluatorError for an unknown task or split, weights that do not fit the model, or non-finite logits; the signal's reason.
+   */
+  score(weights: Weights, task: string, split: string, options?: ScoreOptions): Promise<TaskScore>;
+  /** All logits `[labels]` of each text, cut to the longest sequence the model takes. */
+  logits(weights: Weights, texts: readonly (string | TextPair)[], options?: ScoreOptions): Promise<Float32Array[]>;
+}
+
+/** Measured: more gains nothing, and an abort or another score waits for a batch. */
+const defaultBatchItems = 64;
+/** Bounds a batch's memory: activations of a large encoder take about 100 kB a token. */
+const batchTokens = 4096;
+/** One candidate under evaluation and the one that its last tasks overlap with. */
+const defaultResidentModels = 2;
+
+/**
+ * Builds the model's graph, starts the threads and checks the tasks against the model.
+ * @throws EvaluatorError for an unsupported architecture, a broken tokenizer, or all tasks that do not fit the model.
+ */
+export async function createScorer(options: ScorerOptions): Promise<Scorer> {
+  const tokenizer = createTokenizer(options.tokenizer);
+  const session = await createEncoderSession(options);
+  const problems = [...options.tasks.values()].flatMap((task) => misfits(task, session, tokenizer));
+  if (problems.length > 0) {
+    await session[Symbol.asyncDispose]();
+    throw new EvaluatorError(problems);
+  }
+  const limits = { items: options.batchItems ?? defaultBatchItems, tokens: batchTokens };
+  const { labels, maxTokens, vocabularySize } = session.classifier;
+  const datasets = new Datasets(options.tasks, tokenizer, vocabularySize, limits);
+  const models = new ResidentModels(session, options.residentModels ?? defaultResidentModels);
+
+  const infer = (weights: Weights, batches: readonly Batch[], signal?: AbortSignal): Promise<Float32Array[]> =>
+    models.use(weights, async (model) => scatterRows(batches, await session.run(model, batches, signal), labels));
+
+  return {
+    weightsBytes: session.weightsBytes,
+    get heldBytes() {
+      return session.heldBytes;
+    },
+    async score(weights, taskName, splitName, { signal } = {}) {
+      signal?.throwIfAborted();
+      const { batches, task, split } = await datasets.get(taskName, splitName);
+      const rows = await infer(weights, batches, signal);
+      const labelled = rows.map((logits, item) => ({ logits, label: split.examples[item]!.label }));
+      const slice = { offset: task.labelOffset, labels: task.labels.length };
+      const place = (item: number): string => `${split.path}:${split.examples[item]!.line}`;
+      return { task: taskName, split: splitName, ...scoreClassification(labelled, slice, place) };
+    },
+    async logits(weights, texts, { signal } = {}) {
+      signal?.throwIfAborted();
+      const items = texts.map((item, i) => {
+        const pair = typeof item === "string" ? { text: item, textPair: undefined } : item;
+        return { ...pair, place: `text ${i + 1}` };
+      });
+      return infer(weights, await datasets.batch(items, maxTokens), signal);
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+/** What a task asks that the model or the tokenizer cannot give. */
+function misfits(task: Task, { classifier }: EncoderSession, tokenizer: TextTokenizer): string[] {
+  const problems: string[] = [];
+  const end = task.labelOffset + task.labels.length;
+  if (end > classifier.labels) {
+    const range = `${task.labelOffset} to ${end - 1}`;
+    problems.push(
+      `task ${task.name}: its labels are logits ${range}, but config.json's id2label has ${classifier.labels}`,
+    );
+  }
+  if (task.maxTokens > classifier.maxTokens) {
+    const most = `config.json's max_position_embeddings is ${classifier.maxTokens}`;
+    problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, but ${most}`);
+  }
+  if (task.maxTokens <= tokenizer.specialTokens) {
+    problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, which the special tokens fill already`);
+  }
+  return problems;
+}

@@ -1,0 +1,59 @@
+/** Task files from a disk: the YAML file and the data files that it names, which must lie in its folder. */
+
+import { readFile, realpath } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
+import { EvaluatorError, messageOf } from "./errors.ts";
+import { parseTasks, type TaskFiles, type TaskSet } from "./task.ts";
+import { parseTaskHeader } from "./task-header.ts";
+
+/**
+ * Reads and parses tasks from their YAML files.
+ * @throws EvaluatorError with every problem of every task, each with its file and line.
+ */
+export async function loadTasks(paths: readonly string[]): Promise<TaskSet> {
+  const read = await Promise.allSettled(paths.map(readTaskFiles));
+  const problems = read.flatMap((result) => (result.status === "rejected" ? problemsOf(result.reason) : []));
+  const sources = read.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  try {
+    const tasks = parseTasks(sources);
+    if (problems.length === 0) return tasks;
+  } catch (error) {
+    if (sources.length > 0 || problems.length === 0) problems.push(...problemsOf(error));
+  }
+  throw new EvaluatorError(problems);
+}
+
+/**
+ * Reads a task's YAML file and its data files, unparsed.
+ * @throws EvaluatorError when the YAML is no task or a data file cannot be read or lies outside the task's folder.
+ */
+export async function readTaskFiles(path: string): Promise<TaskFiles> {
+  const problems: string[] = [];
+  const yaml = await readFile(path, "utf8").catch((error) => {
+    throw new EvaluatorError(`${path}: cannot be read (${messageOf(error)})`, { cause: error });
+  });
+  const header = parseTaskHeader(path, yaml, problems);
+  const files = new Map<string, Uint8Array>();
+  for (const [split, file] of header?.splits ?? []) {
+    try {
+      files.set(file, await readInside(dirname(path), file));
+    } catch (error) {
+      problems.push(`${path}: split ${split}: ${file}: ${messageOf(error)}`);
+    }
+  }
+  if (problems.length > 0) throw new EvaluatorError(problems);
+  return { path, yaml, files };
+}
+
+/** Follows links, but not out of the folder: a task file is data from somewhere else. */
+async function readInside(folder: string, file: string): Promise<Uint8Array> {
+  const real = await realpath(join(folder, file));
+  const root = await realpath(folder);
+  if (!real.startsWith(root + sep)) throw new Error("is a link that leaves the task's folder");
+  return readFile(real);
+}
+
+function problemsOf(error: unknown): readonly string[] {
+  if (error instanceof EvaluatorError) return error.problems;
+  throw error;
+}

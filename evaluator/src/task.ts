@@ -1,0 +1,61 @@
+/**
+ * A task: labelled texts, and where its labels lie among the model's logits. Parsed from the text of a YAML file and the data files it names;
+ * reads no disk, so that a task sent over the wire is held to the same rules.
+ */
+
+import { EvaluatorError } from "./errors.ts";
+import { type Example, parseExamples } from "./task-data.ts";
+import { parseTaskHeader, type TaskHeader } from "./task-header.ts";
+
+export interface Task extends Omit<TaskHeader, "splits"> {
+  /** Examples by the name of their split (validation, test, ...). */
+  readonly splits: ReadonlyMap<string, Split>;
+}
+
+export interface Split {
+  /** The data file, for messages. */
+  readonly path: string;
+  readonly examples: readonly Example[];
+}
+
+/** Tasks by name. */
+export type TaskSet = ReadonlyMap<string, Task>;
+
+/** A task file and the data it names, as bytes. */
+export interface TaskFiles {
+  /** Path of the YAML file, for messages. */
+  readonly path: string;
+  readonly yaml: string;
+  /** Data files by the relative path that the YAML names. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * Parses tasks.
+ * @throws EvaluatorError with every problem of every task, each with its file and line.
+ */
+export function parseTasks(sources: Iterable<TaskFiles>): TaskSet {
+  const tasks = new Map<string, Task>();
+  const problems: string[] = [];
+  for (const source of sources) {
+    const task = parseTask(source, problems);
+    if (task === undefined) continue;
+    if (tasks.has(task.name)) problems.push(`${source.path}: another task is named "${task.name}" too`);
+    tasks.set(task.name, task);
+  }
+  if (problems.length === 0 && tasks.size === 0) problems.push("no task is given");
+  if (problems.length > 0) throw new EvaluatorError(problems);
+  return tasks;
+}
+
+function parseTask({ path, yaml, files }: TaskFiles, problems: string[]): Task | undefined {
+  const header = parseTaskHeader(path, yaml, problems);
+  if (header === undefined) return undefined;
+  const splits = new Map<string, Split>();
+  for (const [split, file] of header.splits) {
+    const bytes = files.get(file);
+    if (bytes === undefined) problems.push(`${path}: split ${split}: ${file} is missing`);
+    else splits.set(split, { path: file, examples: parseExamples(file, bytes, header.labels, problems) });
+  }
+  return { ...header, splits };
+}

@@ -1,0 +1,85 @@
+/** Text to token ids, as a Hugging Face `tokenizer.json` says; adds the truncation that its JavaScript library leaves to the caller. */
+
+import { Tokenizer } from "@huggingface/tokenizers";
+import type { Encoding } from "./batches.ts";
+import { EvaluatorError, messageOf } from "./errors.ts";
+
+/** The text of a tokenizer's files. */
+export interface TokenizerFiles {
+  readonly tokenizerJson: string;
+  /** `tokenizer_config.json`; without it nothing is assumed. */
+  readonly tokenizerConfig?: string;
+}
+
+export interface TextTokenizer {
+  /** Special tokens that are added to a single text. */
+  readonly specialTokens: number;
+  /** At most `maxTokens` ids with special tokens; of a pair, the longer text is cut first. */
+  encode(text: string, textPair: string | undefined, maxTokens: number): Encoding;
+}
+
+/** @throws EvaluatorError when the files are no JSON or describe no tokenizer that the library knows. */
+export function createTokenizer(files: TokenizerFiles): TextTokenizer {
+  const config = parseJson("tokenizer_config.json", files.tokenizerConfig ?? "{}");
+  const json = parseJson("tokenizer.json", files.tokenizerJson);
+  const tokenizer = construct(json, config);
+  const cutLeft = config["truncation_side"] === "left";
+  const cut = (tokens: string[], count: number): string[] =>
+    tokens.length <= count ? tokens : cutLeft ? tokens.slice(tokens.length - count) : tokens.slice(0, count);
+
+  const plain = (text: string): string[] => tokenizer.tokenize(text, { add_special_tokens: false });
+  const complete = (tokens: string[], pair: string[] | null): { tokens: string[]; token_type_ids?: number[] } =>
+    tokenizer.post_processor?.(tokens, pair, true) ?? { tokens: [...tokens, ...(pair ?? [])] };
+  const toId = (token: string): number => {
+    const id = tokenizer.token_to_id(token) ?? tokenizer.model?.unk_token_id;
+    if (id === undefined) throw new EvaluatorError(`tokenizer.json: no id for "${token}", and no unknown token`);
+    return id;
+  };
+  const specials = { single: complete([], null).tokens.length, pair: complete([], []).tokens.length };
+
+  return {
+    specialTokens: specials.single,
+    encode(text, textPair, maxTokens) {
+      let first = plain(text);
+      let second = textPair === undefined ? null : plain(textPair);
+      if (second === null) {
+        first = cut(first, Math.max(0, maxTokens - specials.single));
+      } else {
+        const [a, b] = longestFirst(first.length, second.length, Math.max(0, maxTokens - specials.pair));
+        first = cut(first, a);
+        second = cut(second, b);
+      }
+      const { tokens, token_type_ids: types } = complete(first, second);
+      return { ids: tokens.map(toId), types: types ?? tokens.map(() => 0) };
+    },
+  };
+}
+
+/** How much of each text of a pair is kept: Hugging Face tokenizers' `longest_first` (utils/truncation.rs). */
+function longestFirst(a: number, b: number, total: number): [number, number] {
+  if (a + b <= total) return [a, b];
+  if (a > b) return longestFirst(b, a, total).reverse() as [number, number];
+  const kept = a > total ? a : Math.max(a, total - a);
+  return a + kept <= total ? [a, kept] : [Math.floor(total / 2), Math.ceil(total / 2)];
+}
+
+function construct(json: object, config: object): Tokenizer {
+  try {
+    return new Tokenizer(json, config);
+  } catch (error) {
+    throw new EvaluatorError(`tokenizer.json: is no tokenizer that can be loaded (${messageOf(error)})`, {
+      cause: error,
+    });
+  }
+}
+
+function parseJson(file: string, text: string): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new EvaluatorError(`${file}: is not JSON (${messageOf(error)})`);
+  }
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
+  throw new EvaluatorError(`${file}: is not a JSON object`);
+}
