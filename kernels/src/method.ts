@@ -34,6 +34,7 @@ export type Parameter = NumberParameter | BooleanParameter | EnumParameter;
 
 /** What a method's `build` gets to work with. Arrays have one entry for each model, in recipe order. */
 export interface MethodContext {
+  readonly hasBase: boolean;
   /** The base's value; throws when the merge has no base. */
   readonly base: F32;
   readonly models: readonly F32[];

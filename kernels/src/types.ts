@@ -26,7 +26,7 @@ export type Scalars = Readonly<Record<string, number>>;
  * earlier ones. Row statistics never appear here: the executor computes them by itself.
  */
 export interface Stage {
-  readonly scope: Exclude<Scope, "row">;
+  readonly scope: Scope;
   /** `reduce` needs one pass; `select` (order statistics) up to five. */
   readonly family: "reduce" | "select";
   readonly statistics: readonly StatisticExpr[];
@@ -44,6 +44,8 @@ export interface MergeGraph {
   /** Names of the runtime parameters, e.g. `weight[0]`, `lambda`. Each must be in the scalars of every call. */
   readonly parameters: readonly string[];
   readonly stages: readonly Stage[];
+  /** Stages of row scope, which executors run by themselves for each row. */
+  readonly rowStages: readonly Stage[];
   /** True when a statistic of row scope is used: segments must then be whole rows and say `rowElements`. */
   readonly rowwise: boolean;
   readonly output: F32;
@@ -57,8 +59,8 @@ export interface Search {
   readonly key: number;
   /** Rank still to go (1 = first) among the candidates that remain. */
   readonly rank: number;
-  /** In `locate`: the block that holds the last kept one of the equals. */
-  readonly block: number;
+  /** In `locate`: where the chunk begins that holds the last kept one of the equals. */
+  readonly start: number;
   readonly threshold: number;
   readonly cutoff: number;
 }
@@ -80,7 +82,7 @@ export interface ExactSum {
 export type StagePartial =
   | { readonly kind: "reduce"; readonly values: readonly (ExactSum | number)[]; readonly kinds: readonly string[] }
   | { readonly kind: "digits"; readonly counts: readonly Float64Array[] }
-  | { readonly kind: "ties"; readonly blocks: readonly (readonly (readonly [block: number, count: number])[])[] }
+  | { readonly kind: "ties"; readonly chunks: readonly (readonly (readonly [start: number, equals: number])[])[] }
   | { readonly kind: "locate"; readonly indexes: readonly number[] };
 
 /**

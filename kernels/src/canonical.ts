@@ -1,0 +1,55 @@
+// Makes structurally equal expressions the same object, so that everything later may compare and
+// count nodes by identity: common sub-expressions are computed once, equal statistics found once.
+import type { Expr } from "./expr.ts";
+
+function detail(e: Expr): string {
+  switch (e.op) {
+    case "input":
+      return e.role.kind === "base"
+        ? "base"
+        : `${e.role.kind === "companion" ? e.role.companion : "model"}[${e.role.model}]`;
+    case "param":
+      return e.name;
+    case "const":
+      return Object.is(e.value, -0) ? "-0" : String(e.value);
+    case "statistic":
+      return `${e.kind} ${e.scope} ${e.exact}`;
+    default:
+      return "";
+  }
+}
+
+export function canonical<T extends Expr>(root: T): T {
+  const seen = new Map<Expr, Expr>();
+  const byKey = new Map<string, Expr>();
+  const numbers = new Map<Expr, number>();
+  const visit = (e: Expr): Expr => {
+    const known = seen.get(e);
+    if (known) return known;
+    const args = e.args.map(visit);
+    const key = `${e.op}|${detail(e)}|${args.map((a) => numbers.get(a)).join(",")}`;
+    let found = byKey.get(key);
+    if (!found) {
+      found = { ...e, args };
+      byKey.set(key, found);
+      numbers.set(found, numbers.size);
+    }
+    seen.set(e, found);
+    return found;
+  };
+  return visit(root) as T;
+}
+
+/** The nodes below the roots, each once, arguments before users. Does not go below a node that `isLeaf`. */
+export function topological(roots: readonly Expr[], isLeaf: (e: Expr) => boolean): Expr[] {
+  const seen = new Set<Expr>();
+  const order: Expr[] = [];
+  const visit = (e: Expr): void => {
+    if (seen.has(e)) return;
+    seen.add(e);
+    if (!isLeaf(e)) for (const a of e.args) visit(a);
+    order.push(e);
+  };
+  for (const root of roots) visit(root);
+  return order;
+}

@@ -1,0 +1,264 @@
+// Runs a program on the calling thread: the output pass, and one pass of a stage of statistics, over
+// a segment; row statistics are found here, row by row. Knows no method.
+import type { ReductionKind } from "./expr.ts";
+import type { CompiledProgram, Kernel, StageKernels } from "./program.ts";
+import { addExact, exactly, ZERO } from "./statistics/exact-sum.ts";
+import { advanceOf, startOf } from "./statistics/stage.ts";
+import type {
+  ExactSum,
+  Executor,
+  OutputSegment,
+  Program,
+  Scalars,
+  Search,
+  Segment,
+  Stage,
+  StagePartial,
+  StageState,
+} from "./types.ts";
+import { BLOCK_ELEMENTS } from "./types.ts";
+import { KernelCaller, MemoryViews, type Run } from "./wasm/caller.ts";
+import type { SharedMemory } from "./wasm/host.ts";
+import { readHistogram, readReduction, writeSearches } from "./wasm/read-back.ts";
+
+/** Part of a segment that a pass covers. */
+type Part = Omit<Run, "rowIndex"> & { readonly rowElements: number | undefined; readonly inRow: boolean };
+
+/**
+ * Makes an executor for one thread. `memory` must be shared with a maximum of 4 GiB (`createMemory`); `scratch` is the byte
+ * address of `program.scratchBytes` bytes there, a multiple of 16, that nobody else uses during a call.
+ */
+export function createExecutor(program: Program, memory: SharedMemory, scratch: number): Executor {
+  if (scratch % 16) throw new RangeError(`the scratch address must be a multiple of 16, got ${scratch}`);
+  return new WasmExecutor(program as CompiledProgram, memory, scratch);
+}
+
+class WasmExecutor implements Executor {
+  readonly program: CompiledProgram;
+  private readonly memory: SharedMemory;
+  private readonly scratch: number;
+  private readonly views: MemoryViews;
+  private readonly callers = new Map<Kernel, KernelCaller>();
+
+  constructor(program: CompiledProgram, memory: SharedMemory, scratch: number) {
+    this.program = program;
+    this.memory = memory;
+    this.scratch = scratch;
+    this.views = new MemoryViews(memory);
+  }
+
+  output(segment: OutputSegment, scalars: Scalars): number {
+    const caller = this.callerOf(this.program.output);
+    let flags = 0;
+    this.sweep(caller, partOf(segment, segment.output), scalars, (run) => {
+      flags |= caller.run(run);
+    });
+    return flags;
+  }
+
+  statistic(stage: number, state: StageState, segment: Segment, scalars: Scalars): StagePartial {
+    const found = this.program.graph.stages[stage];
+    if (!found) throw new RangeError(`there is no stage ${stage}`);
+    return this.pass(found, state, partOf(segment, undefined), scalars);
+  }
+
+  private callerOf(kernel: Kernel): KernelCaller {
+    this.views.refresh();
+    let caller = this.callers.get(kernel);
+    if (!caller) {
+      caller = new KernelCaller(this.program, kernel, this.memory, this.views, this.scratch);
+      this.callers.set(kernel, caller);
+    }
+    return caller;
+  }
+
+  private pass(stage: Stage, state: StageState, part: Part, scalars: Scalars): StagePartial {
+    const kernels = this.program.stageKernels.get(stage)!;
+    switch (state.status) {
+      case "reduce":
+        return this.reduce(kernels, part, scalars);
+      case "digits":
+        return this.digits(kernels, state.digit, state.searches, part, scalars);
+      case "ties":
+        return this.ties(kernels, part, this.withThresholds(stage, state.searches, scalars));
+      case "locate":
+        return this.locate(kernels, state.searches, part, this.withThresholds(stage, state.searches, scalars));
+      case "done":
+        throw new TypeError("this stage is done: it needs no further pass");
+    }
+  }
+
+  private reduce({ reduce, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
+    const kinds = reductions.map((r) => r.kind);
+    const values: (ExactSum | number)[] = kinds.map(emptyReduction);
+    const caller = this.callerOf(reduce);
+    const collect = (): void => {
+      kinds.forEach((kind, i) => {
+        values[i] = addReduction(kind, values[i]!, readReduction(this.views, caller.extra, i, kind));
+      });
+    };
+    this.sweep(caller, part, scalars, (run) => {
+      caller.run(run, collect);
+    });
+    return { kind: "reduce", kinds, values };
+  }
+
+  private digits(
+    { digits }: StageKernels,
+    digit: 0 | 1 | 2,
+    searches: readonly Search[],
+    part: Part,
+    scalars: Scalars,
+  ): StagePartial {
+    const caller = this.callerOf(digits!);
+    const counts: Float64Array[] = searches.map(() => new Float64Array(0));
+    const rowwise = caller.kernel.rowStages.length > 0 && !part.inRow;
+    const add = (): void => {
+      searches.forEach((_, i) => {
+        const found = readHistogram(this.views, caller.extra, i, searches.length);
+        counts[i] = counts[i]!.length ? counts[i]!.map((n, bin) => n + found[bin]!) : found;
+      });
+    };
+    if (!rowwise) writeSearches(this.views, caller.extra, digit, searches);
+    this.sweep(caller, part, scalars, (run) => {
+      // The row statistics found before each row share the scratch memory.
+      if (rowwise) writeSearches(this.views, caller.extra, digit, searches);
+      caller.run(run);
+      if (rowwise) add();
+    });
+    if (!rowwise || part.elements === 0) add();
+    return { kind: "digits", counts };
+  }
+
+  private ties({ reduce, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
+    const chunks: [number, number][][] = reductions.map(() => []);
+    const caller = this.callerOf(reduce);
+    this.sweep(caller, part, scalars, (run) => {
+      const counts = this.countEquals(caller, run, reductions.length);
+      counts.forEach((count, i) => {
+        if (count) chunks[i]!.push([indexOf(run, part), count]);
+      });
+    });
+    return { kind: "ties", chunks };
+  }
+
+  private locate({ reduce }: StageKernels, searches: readonly Search[], part: Part, scalars: Scalars): StagePartial {
+    const indexes = searches.map(() => -1);
+    const caller = this.callerOf(reduce);
+    this.sweep(caller, part, scalars, (run) => {
+      searches.forEach((search, i) => {
+        if (search.phase !== "locate" || search.start !== indexOf(run, part)) return;
+        let { skip, elements, tensorIndex, rowIndex } = run;
+        let { rank } = search;
+        while (elements > 1) {
+          const half = elements >> 1;
+          const count = this.countEquals(
+            caller,
+            { ...run, skip, elements: half, tensorIndex, rowIndex },
+            searches.length,
+          )[i]!;
+          if (rank <= count) elements = half;
+          else {
+            rank -= count;
+            skip += half;
+            tensorIndex += half;
+            rowIndex += half;
+            elements -= half;
+          }
+        }
+        indexes[i] = search.start + skip - run.skip;
+      });
+    });
+    return { kind: "locate", indexes };
+  }
+
+  private countEquals(caller: KernelCaller, run: Run, searches: number): number[] {
+    const counts = new Array<number>(searches).fill(0);
+    caller.run(run, () => {
+      for (let i = 0; i < searches; i++) counts[i] = counts[i]! + readReduction(this.views, caller.extra, i, "count");
+    });
+    return counts;
+  }
+
+  /** Kernels that compare with a threshold find it under the statistic's own name. */
+  private withThresholds(stage: Stage, searches: readonly Search[], scalars: Scalars): Scalars {
+    const { nameOf } = this.program.graph;
+    return {
+      ...scalars,
+      ...Object.fromEntries(stage.statistics.map((s, i) => [nameOf(s), searches[i]!.threshold])),
+    };
+  }
+
+  /** Calls `visit` for each chunk, with the kernel prepared and the statistics of the chunk's row found. */
+  private sweep(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
+    const { rowStages } = caller.kernel;
+    if (rowStages.length === 0 || part.inRow) {
+      caller.prepare(scalars);
+      forEachChunk(part, visit);
+      return;
+    }
+    const { rowElements } = part;
+    if (!rowElements || part.elements % rowElements)
+      throw new RangeError(
+        `a segment of ${part.elements} elements is not made of whole rows of ${rowElements} elements`,
+      );
+    for (let done = 0; done < part.elements; done += rowElements) {
+      const row: Part = {
+        ...part,
+        skip: done,
+        elements: rowElements,
+        tensorIndex: part.tensorIndex + done,
+        inRow: true,
+      };
+      let found = scalars;
+      for (const stage of rowStages) found = { ...found, ...this.rowStage(stage, row, found) };
+      caller.prepare(found);
+      forEachChunk(row, visit);
+    }
+  }
+
+  private rowStage(stage: Stage, row: Part, scalars: Scalars): Scalars {
+    const { graph } = this.program;
+    let state = startOf(graph, stage, scalars, row.elements);
+    while (state.status !== "done") state = advanceOf(graph, stage, state, this.pass(stage, state, row, scalars));
+    return state.values;
+  }
+}
+
+const partOf = (segment: Segment, output: number | undefined): Part => ({
+  inputs: segment.inputs,
+  output,
+  skip: 0,
+  elements: segment.elements,
+  tensorIndex: segment.firstElement,
+  rowElements: segment.rowElements,
+  inRow: false,
+});
+
+/** Chunks start at the tensor's or the row's beginning and are as long as a block: the same wherever a tensor is cut. */
+function forEachChunk(part: Part, visit: (run: Run) => void): void {
+  for (let done = 0; done < part.elements; done += BLOCK_ELEMENTS) {
+    visit({
+      inputs: part.inputs,
+      output: part.output,
+      skip: part.skip + done,
+      elements: Math.min(BLOCK_ELEMENTS, part.elements - done),
+      tensorIndex: part.tensorIndex + done,
+      rowIndex: done,
+    });
+  }
+}
+
+/** Where a chunk starts in the scope of the statistic being found. */
+const indexOf = (run: Run, part: Part): number => (part.inRow ? run.rowIndex : run.tensorIndex);
+
+function emptyReduction(kind: ReductionKind): ExactSum | number {
+  if (kind === "sum" || kind === "dot") return ZERO;
+  return kind === "count" ? 0 : kind === "minimum" ? Infinity : -Infinity;
+}
+
+function addReduction(kind: ReductionKind, into: ExactSum | number, value: number): ExactSum | number {
+  if (typeof into !== "number") return addExact(into, exactly(value));
+  if (kind === "count") return into + value;
+  return kind === "minimum" ? Math.min(into, value) : Math.max(into, value);
+}

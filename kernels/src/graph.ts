@@ -1,0 +1,140 @@
+// Applies a method to a number of models: the expression, its inputs and parameters, and its
+// statistics ordered into stages. Independent of dtypes and of any back-end.
+import { canonical, topological } from "./canonical.ts";
+import type { Expr, F32, InputRole, StatisticExpr } from "./expr.ts";
+import { input, param } from "./expr.ts";
+import type { MergeMethod, MethodContext, Parameter } from "./method.ts";
+import { methodNamed } from "./methods/index.ts";
+import type { GraphSpec, MergeGraph, Stage } from "./types.ts";
+
+const never = (): boolean => false;
+const isStatistic = (e: Expr): e is StatisticExpr => e.op === "statistic";
+
+/** Builds the graph of a registered method. Throws a RangeError that says which rule the spec breaks. */
+export const buildGraph = (spec: GraphSpec): MergeGraph => graphOf(methodNamed(spec.method), spec);
+
+/** Builds the graph of any method, registered or not. */
+export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): MergeGraph {
+  checkSpec(method, spec);
+  const inputs = inputRoles(method, spec);
+  const output = canonical(method.build(contextFor(method, spec)));
+  const nodes = topological([output], never);
+  const names = new Map(nodes.filter(isStatistic).map((s, i) => [s, `statistic[${i}]`]));
+  const nameOf = (s: StatisticExpr): string => names.get(s)!;
+  for (const s of names.keys()) {
+    if (s.kind === "kthLargest" && s.exact && s.scope === "model")
+      throw new RangeError(
+        `${method.name}: an exact selection needs one index order, so its scope is a row or a tensor`,
+      );
+  }
+  const stages = stagesOf([...names.keys()], nameOf);
+  const rowStages = stages.filter((s) => s.scope === "row");
+  return {
+    method,
+    inputs,
+    parameters: parameterNames([output]),
+    stages: stages.filter((s) => s.scope !== "row"),
+    rowStages,
+    rowwise: rowStages.length > 0,
+    output,
+    nameOf,
+  };
+}
+
+function checkSpec(method: MergeMethod, spec: Omit<GraphSpec, "method">): void {
+  const fail = (rule: string): never => {
+    throw new RangeError(`${method.name}: ${rule}`);
+  };
+  if (method.base === "required" && !spec.hasBase) fail("a base model is required");
+  if (spec.models < method.minModels) fail(`at least ${method.minModels} models are required, got ${spec.models}`);
+  if (method.maxModels !== undefined && spec.models > method.maxModels)
+    fail(`at most ${method.maxModels} models are possible, got ${spec.models}`);
+  for (const [name, value] of Object.entries(spec.options)) {
+    const parameter = method.parameters[name];
+    if (!parameter || parameter.kind === "number") fail(`${name} is not one of its options`);
+    else if (parameter.kind === "boolean" ? typeof value !== "boolean" : !parameter.choices.includes(value as string))
+      fail(`${name} must be ${parameter.kind === "boolean" ? "true or false" : parameter.choices.join(", ")}`);
+  }
+}
+
+function inputRoles(method: MergeMethod, spec: Omit<GraphSpec, "method">): InputRole[] {
+  const models = Array.from({ length: spec.models }, (_, model) => model);
+  const hasBase = spec.hasBase && method.base !== "none";
+  return [
+    ...(hasBase ? [{ kind: "base" } as const] : []),
+    ...models.map((model) => ({ kind: "model", model }) as const),
+    ...method.companions.flatMap((companion) =>
+      models.map((model) => ({ kind: "companion", companion, model }) as const),
+    ),
+  ];
+}
+
+function contextFor(method: MergeMethod, spec: Omit<GraphSpec, "method">): MethodContext {
+  const models = Array.from({ length: spec.models }, (_, model) => model);
+  const find = (name: string, kind: Parameter["kind"], scope?: Parameter["scope"]): Parameter => {
+    const parameter = method.parameters[name];
+    if (parameter?.kind !== kind || (scope && parameter.scope !== scope))
+      throw new TypeError(`${method.name} declares no ${scope ?? ""} ${kind} parameter ${name}`);
+    return parameter;
+  };
+  const option = (name: string, kind: "boolean" | "enum") => {
+    const parameter = find(name, kind);
+    return spec.options[name] ?? parameter.default;
+  };
+  return {
+    get base(): F32 {
+      if (!spec.hasBase || method.base === "none") throw new TypeError(`${method.name} has no base here`);
+      return input({ kind: "base" });
+    },
+    hasBase: spec.hasBase && method.base !== "none",
+    models: models.map((model) => input({ kind: "model", model })),
+    companions: (companion) => {
+      if (!method.companions.includes(companion))
+        throw new TypeError(`${method.name} declares no companion ${companion}`);
+      return models.map((model) => input({ kind: "companion", companion, model }));
+    },
+    param: (name) => {
+      find(name, "number", "global");
+      return param(name);
+    },
+    params: (name) => {
+      find(name, "number", "model");
+      return models.map((model) => param(`${name}[${model}]`));
+    },
+    flag: (name) => option(name, "boolean") === true,
+    choice: (name) => String(option(name, "enum")),
+  };
+}
+
+function parameterNames(roots: readonly Expr[]): string[] {
+  return topological(roots, never)
+    .flatMap((e) => (e.op === "param" ? [e.name] : []))
+    .sort();
+}
+
+/** Groups statistics (given arguments first) into stages, each after those it depends on. */
+function stagesOf(statistics: readonly StatisticExpr[], nameOf: (s: StatisticExpr) => string): Stage[] {
+  const level = new Map<StatisticExpr, number>();
+  for (const s of statistics) {
+    const below = topological(s.args, never).filter(isStatistic);
+    level.set(s, 1 + Math.max(0, ...below.map((b) => level.get(b)!)));
+  }
+  const groups = new Map<string, StatisticExpr[]>();
+  const byLevel = statistics.toSorted((a, b) => level.get(a)! - level.get(b)!);
+  for (const s of byLevel) {
+    const key = `${level.get(s)} ${s.scope} ${familyOf(s)}`;
+    groups.set(key, [...(groups.get(key) ?? []), s]);
+  }
+  return [...groups.values()].map((group) => ({
+    scope: group[0]!.scope,
+    family: familyOf(group[0]!),
+    statistics: group,
+    outputs: group.flatMap((s) => outputsOf(s, nameOf)),
+    parameters: parameterNames(group.flatMap((s) => s.args)),
+  }));
+}
+
+const familyOf = (s: StatisticExpr): "reduce" | "select" => (s.kind === "kthLargest" ? "select" : "reduce");
+export const cutoffName = (name: string): string => `${name}.cutoff`;
+const outputsOf = (s: StatisticExpr, nameOf: (s: StatisticExpr) => string): string[] =>
+  s.exact ? [nameOf(s), cutoffName(nameOf(s))] : [nameOf(s)];

@@ -1,0 +1,113 @@
+// A graph specialised to dtypes: the plan of each kernel it needs, compiled when first used.
+import { topological } from "./canonical.ts";
+import type { Expr, F32 } from "./expr.ts";
+import { eq } from "./expr.ts";
+import { graphOf } from "./graph.ts";
+import type { MergeMethod } from "./method.ts";
+import { methodNamed } from "./methods/index.ts";
+import type { MergeGraph, Program, ProgramSpec, Stage } from "./types.ts";
+import { digitsBytes, digitsSink } from "./wasm/digits.ts";
+import { type CompiledModule, compileModule } from "./wasm/host.ts";
+import { emitKernel, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
+import { outputSink } from "./wasm/output.ts";
+import { REDUCTION_BYTES, type Reduction, reductionSink } from "./wasm/reduce.ts";
+
+export interface Kernel {
+  readonly plan: KernelPlan;
+  /** The row statistics this kernel needs, in order. */
+  readonly rowStages: readonly Stage[];
+  readonly module: () => CompiledModule;
+}
+export interface StageKernels {
+  /** Reductions; for a `select` stage, how many values equal each threshold. */
+  readonly reduce: Kernel;
+  readonly reductions: readonly Reduction[];
+  readonly digits: Kernel | undefined;
+}
+/** What an executor needs to know of a program. */
+export interface CompiledProgram extends Program {
+  readonly output: Kernel;
+  readonly stageKernels: ReadonlyMap<Stage, StageKernels>;
+  /** Where in the scratch memory the last few elements of a segment are copied to. */
+  readonly stagingOffset: number;
+}
+
+/** Bytes for four elements of the widest dtype. */
+export const STAGING_BYTES = 32;
+
+const programs = new Map<string, CompiledProgram>();
+
+/** Builds a program. Equal specs give the same object, so that hosts may key executors by it and modules are compiled once. */
+export function buildProgram(spec: ProgramSpec): Program {
+  const key = JSON.stringify([
+    spec.method,
+    spec.models,
+    spec.hasBase,
+    spec.inputDtypes,
+    spec.outputDtype,
+    Object.entries(spec.options).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
+  let program = programs.get(key);
+  if (!program) {
+    program = programOf(methodNamed(spec.method), spec);
+    programs.set(key, program);
+  }
+  return program;
+}
+
+/** Builds a program of any method, registered or not. */
+export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgram {
+  const graph = graphOf(method, spec);
+  if (spec.inputDtypes.length !== graph.inputs.length)
+    throw new RangeError(
+      `${method.name} of ${spec.models} models reads ${graph.inputs.length} tensors at a time, got ${spec.inputDtypes.length} dtypes`,
+    );
+  const output = kernelOf(graph, spec, [graph.output], 0, () => outputSink(spec.outputDtype));
+  const stages = [...graph.stages, ...graph.rowStages];
+  const stageKernels = new Map(stages.map((stage) => [stage, stageKernelsOf(graph, spec, stage)]));
+  const kernels = [
+    output,
+    ...[...stageKernels.values()].flatMap((k) => (k.digits ? [k.reduce, k.digits] : [k.reduce])),
+  ];
+  const stagingOffset = Math.max(...kernels.map((k) => k.plan.layout.bytes));
+  const scratchBytes = stagingOffset + STAGING_BYTES * (graph.inputs.length + 1);
+  return { spec, graph, output, stageKernels, stagingOffset, scratchBytes };
+}
+
+function stageKernelsOf(graph: MergeGraph, spec: ProgramSpec, stage: Stage): StageKernels {
+  const searched = stage.statistics.map((s) => s.args[0]!);
+  const reductions = stage.statistics.map(
+    (s): Reduction =>
+      s.kind === "kthLargest"
+        ? { kind: "count", args: [eq(s.args[0] as F32, s as F32)] }
+        : { kind: s.kind, args: s.args },
+  );
+  const roots = reductions.flatMap((r) => r.args);
+  const reduce = kernelOf(graph, spec, roots, REDUCTION_BYTES * reductions.length, (plan) =>
+    reductionSink(reductions, plan.layout),
+  );
+  const digits = kernelOf(graph, spec, searched, digitsBytes(searched.length), (plan) =>
+    digitsSink(searched.length, plan.layout),
+  );
+  return { reduce, reductions, digits: stage.family === "select" ? digits : undefined };
+}
+
+function kernelOf(
+  graph: MergeGraph,
+  spec: ProgramSpec,
+  roots: readonly Expr[],
+  extraBytes: number,
+  sink: (plan: KernelPlan) => Sink,
+): Kernel {
+  const plan = planKernel(roots, graph.inputs, extraBytes);
+  const below = new Set(topological(roots, () => false));
+  let module: CompiledModule | undefined;
+  return {
+    plan,
+    rowStages: graph.rowStages.filter((stage) => stage.statistics.some((s) => below.has(s))),
+    module: () => {
+      module ??= compileModule(emitKernel(plan, graph.inputs, spec.inputDtypes, sink(plan)));
+      return module;
+    },
+  };
+}

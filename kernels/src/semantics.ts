@@ -1,0 +1,35 @@
+// What each operator means, on plain numbers; masks are 1 and 0. The interpreter and the scalar
+// programs run these; the WebAssembly compiler must agree with them to the bit in float32.
+import type { Operator } from "./expr.ts";
+
+const bit = (condition: boolean): number => (condition ? 1 : 0);
+
+export const OPERATORS: Readonly<Record<Operator, (a: number, b: number, c: number) => number>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  min: (a, b) => (b < a ? b : a),
+  max: (a, b) => (a < b ? b : a),
+  abs: Math.abs,
+  neg: (a) => -a,
+  sqrt: Math.sqrt,
+  floor: Math.floor,
+  wide: (a) => a,
+  eq: (a, b) => bit(a === b),
+  ne: (a, b) => bit(a !== b),
+  lt: (a, b) => bit(a < b),
+  le: (a, b) => bit(a <= b),
+  gt: (a, b) => bit(a > b),
+  ge: (a, b) => bit(a >= b),
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  not: (a) => 1 - a,
+  select: (mask, a, b) => (mask ? a : b),
+};
+
+/** How numbers are rounded after every operation: float32 gives exactly a kernel's results, float64 the mathematics. */
+export type Precision = "float32" | "float64";
+export const rounding = (precision: Precision): ((x: number) => number) =>
+  precision === "float32" ? Math.fround : (x) => x;
