@@ -72,6 +72,7 @@ export interface Plan {
   readonly shards: readonly Shard[];
   /** For each segment of each shard, the index of its tensor. */
   readonly shardTensors: readonly (readonly number[])[];
+  readonly shardSizes: readonly ShardSize[];
   /** The recipe's own first, then the comparison. */
   readonly variants: readonly PlannedVariant[];
   /** Slot whose config, tokenizer and other side files the merged model gets: the base, else the first model. */
@@ -82,6 +83,12 @@ export interface Plan {
   readonly notes: readonly string[];
   /** sha256 (hex) of recipe, inputs (paths, sizes, times, headers), output layout and shards. */
   readonly digest: string;
+}
+
+/** Bytes of one shard: what one pass reads, and what its merged segments have. */
+export interface ShardSize {
+  readonly inputBytes: number;
+  readonly outputBytes: number;
 }
 
 export interface PlanTotals {

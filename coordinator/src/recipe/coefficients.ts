@@ -8,6 +8,7 @@ import type {
   RecipeVariant,
   SearchDimension,
   Setting,
+  Settings,
 } from "./types.ts";
 
 /** Names of one coefficient's dimensions: `weight[a]` for each model, or plain `lambda`. */
@@ -31,7 +32,7 @@ export function searchDimensions(recipe: Recipe): SearchDimension[] {
 
 /**
  * The recipe that merges with these coefficients: values in the places of the searched parameters, and no search section.
- * `values` has every dimension of the search; throws an Error when one is missing.
+ * `values` has every dimension of the search, or none at all, to keep what the recipe itself says (see `leftToSearch`).
  */
 export function withCoefficients(recipe: Recipe, values: Readonly<Record<string, number>>): Recipe {
   const { search, ...rest } = recipe;
@@ -48,11 +49,26 @@ export function variantWithCoefficients(
   return { ...variant, merge: settled(variant.merge, recipe.search?.coefficients ?? [], values) };
 }
 
+/** Required parameters that only the search gives values to: without them, the recipe can be searched but not merged. */
+export function leftToSearch(recipe: Recipe): string[] {
+  const { parameters } = methodOf(recipe);
+  return (recipe.search?.coefficients ?? [])
+    .map(({ parameter }) => parameter)
+    .filter((name) => {
+      const definition = parameters[name];
+      const given = (settings: Settings): boolean => Object.hasOwn(settings, name);
+      if (definition?.kind !== "number" || definition.default !== undefined || given(recipe.parameters)) return false;
+      return definition.scope === "global" || !recipe.models.every((model) => given(model.parameters));
+    });
+}
+
 function settled(
   merge: MergeSettings,
   coefficients: readonly Coefficient[],
   values: Readonly<Record<string, number>>,
 ): MergeSettings {
+  if (Object.keys(values).length === 0)
+    return { method: merge.method, parameters: merge.parameters, models: merge.models };
   const parameters: Record<string, Setting> = { ...merge.parameters };
   const perModel = merge.models.map((model) => ({ ...model.parameters }) as Record<string, Setting>);
   for (const { parameter, per } of coefficients) {
@@ -68,7 +84,7 @@ function settled(
     }
   }
   const models = merge.models.map((model, index) => ({ ...model, parameters: perModel[index] ?? {} }));
-  return { method: methodOf(merge).name, parameters, models };
+  return { method: merge.method, parameters, models };
 }
 
 function coefficientValue(values: Readonly<Record<string, number>>, name: string): number {

@@ -1,0 +1,31 @@
+/** The identity of a plan: the same recipe over the same inputs, cut the same way, has the same digest. */
+import { createHash } from "node:crypto";
+import { recipeDocument } from "../recipe/index.ts";
+import type { Plan, SlotHeader } from "./types.ts";
+
+/** Changes when the meaning of plans changes, so that a journal of another version is not continued. */
+const PLAN_VERSION = 1;
+
+/**
+ * sha256 (hex). Inputs are known by path, size, modification time and header, not by their tensor data: reading all of it would cost as
+ * much as the merge.
+ */
+export function digestPlan(plan: Omit<Plan, "digest">, headers: readonly SlotHeader[]): string {
+  const hash = createHash("sha256");
+  const line = (value: unknown): void => {
+    hash.update(`${JSON.stringify(value)}\n`);
+  };
+  line(["amalgam plan", PLAN_VERSION, recipeDocument(plan.recipe)]);
+  for (const { checkpoint } of headers) {
+    for (const { path, byteLength, headerSha256, identity } of checkpoint.files) {
+      line([path, byteLength, headerSha256, String(identity.mtimeNs)]);
+    }
+  }
+  for (const { name, outputFile, outputOffset, outputDtype, action } of plan.tensors) {
+    line([name, outputFile, outputOffset, outputDtype, action]);
+  }
+  for (const { segments } of plan.shards) {
+    line(segments.map(({ tensor, firstElement, elements }) => [tensor, String(firstElement), String(elements)]));
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,110 @@
+/** A plan in words and numbers, for `amalgam plan`: plain JSON data, and the same as rows of a table. */
+import { BASE_ROW, searchDimensions } from "../recipe/index.ts";
+import type { TaskInput } from "./tasks.ts";
+import type { Plan, PlanTotals } from "./types.ts";
+
+export interface PlanExplanation {
+  readonly method: string;
+  readonly inputs: readonly { readonly kind: string; readonly name: string; readonly path: string }[];
+  readonly totals: PlanTotals;
+  readonly shards: number;
+  readonly outputFiles: readonly { readonly name: string; readonly bytes: number }[];
+  /** Passes over the inputs that one merge takes at most: those of its statistics that cross shards, and the merge itself. */
+  readonly passes: number;
+  /** What a worker needs for one shard at a time, and to keep all inputs and one merged model between trials. */
+  readonly memoryBytes: { readonly oneShard: number; readonly allResident: number };
+  readonly search?: {
+    readonly trials: number;
+    readonly parallel: number;
+    readonly dimensions: readonly { readonly name: string; readonly low: number; readonly high: number }[];
+  };
+  readonly comparison: readonly string[];
+  readonly tasks: readonly string[];
+  readonly notes: readonly string[];
+  readonly digest: string;
+}
+
+/** Passes of one stage over the data: one for sums, up to five for an order statistic. */
+const PASSES = { reduce: 1, select: 5 } as const;
+
+export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanExplanation {
+  const { recipe, totals, variants } = plan;
+  const stages = variants[0]?.graph.stages ?? [];
+  const cut = plan.tensors.some(({ firstShard, lastShard, action }) => action === "merge" && firstShard < lastShard);
+  const crossing = stages.filter(({ scope }) => scope === "model" || cut);
+  return {
+    method: recipe.method,
+    inputs: plan.slots.map(({ kind, name }, index) => ({ kind, name, path: plan.roots[index] ?? "" })),
+    totals,
+    shards: plan.shards.length,
+    outputFiles: plan.output.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
+    passes: 1 + crossing.reduce((sum, { family }) => sum + PASSES[family], 0),
+    memoryBytes: {
+      oneShard: totals.largestShardInputBytes + totals.largestShardOutputBytes,
+      allResident: totals.inputBytes + totals.outputBytes,
+    },
+    ...(recipe.search === undefined
+      ? {}
+      : {
+          search: {
+            trials: recipe.search.trials,
+            parallel: recipe.search.parallel,
+            dimensions: searchDimensions(recipe).map(({ name, low, high }) => ({ name, low, high })),
+          },
+        }),
+    comparison: variants.slice(1).map(({ variant }) => variant.name),
+    tasks: tasks.map(({ name }) => name),
+    notes: plan.notes,
+    digest: plan.digest,
+  };
+}
+
+/** Label and text of each row. */
+export function explanationRows(explanation: PlanExplanation): [label: string, text: string][] {
+  const { totals, search, memoryBytes } = explanation;
+  const copied =
+    totals.copiedTensors === 0 ? "" : `, ${count(totals.copiedTensors, "copied unmerged", "copied unmerged")}`;
+  const rows: [string, string][] = [["method", explanation.method]];
+  for (const { kind, name, path } of explanation.inputs) {
+    rows.push([kind, name === BASE_ROW ? path : `${name}  ${path}`]);
+  }
+  rows.push(
+    [
+      "tensors",
+      `${count(totals.tensors, "tensor", "tensors")}${copied}; ${totals.parameters.toLocaleString("en")} parameters`,
+    ],
+    ["read", `${formatBytes(totals.inputBytes)} per pass, ${count(explanation.passes, "pass", "passes")} at most`],
+    ["write", `${formatBytes(totals.outputBytes)} in ${count(explanation.outputFiles.length, "file", "files")}`],
+    ["shards", `${explanation.shards}, the largest reads ${formatBytes(totals.largestShardInputBytes)}`],
+    [
+      "memory",
+      `${formatBytes(memoryBytes.oneShard)} for one shard; ${formatBytes(memoryBytes.allResident)} to keep everything between trials`,
+    ],
+  );
+  if (search !== undefined) {
+    const names = search.dimensions.map(({ name, low, high }) => `${name} in [${low}, ${high}]`);
+    rows.push([
+      "search",
+      `${count(search.trials, "trial", "trials")}, ${search.parallel} at a time, over ${names.join(", ")}`,
+    ]);
+  }
+  if (explanation.tasks.length > 0) rows.push(["tasks", explanation.tasks.join(", ")]);
+  if (explanation.comparison.length > 0) rows.push(["compared with", explanation.comparison.join(", ")]);
+  for (const note of explanation.notes) rows.push(["note", note]);
+  return rows;
+}
+
+const count = (number: number, one: string, many: string): string =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+
+/** Decimal units, as disks are sold and as transformers counts files. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`;
+}

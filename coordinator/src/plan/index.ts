@@ -1,0 +1,22 @@
+/** Plans: what a recipe means for the checkpoints it names. Pure, but for `loadPlanInputs`. */
+export { cutIntoShards, defaultShardBytes } from "./cut.ts";
+export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from "./explain.ts";
+export { loadPlanInputs, type PlanInputs } from "./load.ts";
+export { type PlanInput, planJob } from "./plan-job.ts";
+export { PlanProblems } from "./problems.ts";
+export { type Coefficients, scalarRows, scalarsOf } from "./scalars.ts";
+export { slotsOf } from "./slots.ts";
+export { type ReductionScope, reductionScopes } from "./stages.ts";
+export { confirmSplit, type TaskInput } from "./tasks.ts";
+export type {
+  Plan,
+  PlannedTensor,
+  PlannedVariant,
+  PlanOptions,
+  PlanTotals,
+  ShardSize,
+  Slot,
+  SlotHeader,
+  TensorSource,
+} from "./types.ts";
+export { evaluationLayout, variantMessage } from "./wire.ts";

@@ -1,0 +1,52 @@
+/** Which statistics of a variant the coordinator reduces: those of the whole model, and those of tensors that lie in several shards. */
+import { type Coefficients, scalarsOf } from "./scalars.ts";
+import type { Plan, PlannedVariant } from "./types.ts";
+
+/** Elements over which one stage of the merge graph is reduced. */
+export interface ReductionScope {
+  /** Name of the tensor; empty for the whole model, as on the wire. */
+  readonly tensor: string;
+  readonly elements: number;
+  /** Shards with a part of it, ascending. */
+  readonly shards: readonly number[];
+  /** The graph's parameters there, by name. */
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+/**
+ * The scopes of a stage (an index into `graph.stages`). A tensor that lies in one shard is left to its worker; a statistic over the model is
+ * reduced by the coordinator even where one shard holds all.
+ */
+export function reductionScopes(
+  plan: Plan,
+  planned: PlannedVariant,
+  stage: number,
+  coefficients: Coefficients = {},
+): ReductionScope[] {
+  const scope = planned.graph.stages[stage]?.scope;
+  const merged = plan.tensors.flatMap((tensor, index) =>
+    tensor.action === "merge" && tensor.elements > 0 ? [{ ...tensor, index }] : [],
+  );
+  const [first] = merged;
+  if (scope === undefined || first === undefined) return [];
+  if (scope === "model") {
+    const elements = merged.reduce((sum, tensor) => sum + tensor.elements, 0);
+    const shards = new Set(merged.flatMap(({ firstShard, lastShard }) => range(firstShard, lastShard)));
+    // Parameters of a model's statistics have one value for all tensors (`constant`): any tensor tells.
+    return [
+      { tensor: "", elements, shards: [...shards], parameters: scalarsOf(plan, planned, first.index, coefficients) },
+    ];
+  }
+  return merged
+    .filter(({ firstShard, lastShard }) => firstShard < lastShard)
+    .map(({ name, index, elements, firstShard, lastShard }) => ({
+      tensor: name,
+      elements,
+      shards: range(firstShard, lastShard),
+      parameters: scalarsOf(plan, planned, index, coefficients),
+    }));
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}

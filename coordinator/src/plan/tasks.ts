@@ -1,0 +1,84 @@
+/** Reads task files as far as the coordinator must know them: name, splits and the bytes they name. Evaluators hold them to the full rules. */
+import { readFile, realpath } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import type { EvaluateSection } from "../recipe/index.ts";
+
+/** A task as evaluators get it. */
+export interface TaskInput {
+  readonly name: string;
+  /** Path as the recipe writes it. */
+  readonly path: string;
+  readonly yaml: string;
+  readonly splits: readonly string[];
+  /** Data files by the relative path that the YAML names. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+const header = z.looseObject({ name: z.string().min(1), splits: z.record(z.string(), z.string()) });
+
+/** Reads the tasks of a recipe; `problems` receives every reason why one cannot be used. */
+export async function readTasks(
+  evaluate: EvaluateSection,
+  directory: string,
+  problems: string[],
+): Promise<TaskInput[]> {
+  const tasks: TaskInput[] = [];
+  for (const path of evaluate.tasks) {
+    const task = await readTask(path, directory, problems);
+    if (task === undefined) continue;
+    if (tasks.some(({ name }) => name === task.name))
+      problems.push(`${path}: another task is named \`${task.name}\` too`);
+    for (const split of new Set([evaluate.split, evaluate.confirm ?? evaluate.split])) {
+      if (task.splits.includes(split)) continue;
+      problems.push(
+        `${path}: the task has no split \`${split}\`, which the recipe names (it has ${task.splits.join(", ")})`,
+      );
+    }
+    tasks.push(task);
+  }
+  return tasks;
+}
+
+/** The split of the final table: what the recipe says, else `test` where every task has it, else the split of the search. */
+export function confirmSplit(evaluate: EvaluateSection, tasks: readonly TaskInput[]): string {
+  if (evaluate.confirm !== undefined) return evaluate.confirm;
+  return tasks.every(({ splits }) => splits.includes("test")) ? "test" : evaluate.split;
+}
+
+async function readTask(path: string, directory: string, problems: string[]): Promise<TaskInput | undefined> {
+  const file = resolve(directory, path);
+  try {
+    const yaml = await readFile(file, "utf8");
+    const parsed = header.safeParse(parse(yaml, { maxAliasCount: 0 }));
+    if (!parsed.success) {
+      problems.push(`${path}: is not a task: it needs \`name\` and \`splits\` (data file by split)`);
+      return undefined;
+    }
+    const { name, splits } = parsed.data;
+    const files = new Map<string, Uint8Array>();
+    for (const data of Object.values(splits)) {
+      try {
+        files.set(data, await readInside(dirname(file), data));
+      } catch (error) {
+        problems.push(`${path}: ${data}: ${messageOf(error)}`);
+      }
+    }
+    return { name, path, yaml, splits: Object.keys(splits), files };
+  } catch (error) {
+    problems.push(`${path}: cannot be read as a task: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** A task file is data from somewhere else: what it names must lie in its own folder, links followed. */
+async function readInside(folder: string, file: string): Promise<Uint8Array> {
+  const root = await realpath(folder);
+  const real = await realpath(join(folder, file));
+  if (!real.startsWith(root + sep)) throw new Error("lies outside of the task's folder");
+  return readFile(real);
+}
+
+const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.message.split("\n", 1)[0] ?? "") : String(thrown);
