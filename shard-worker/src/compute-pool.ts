@@ -1,0 +1,147 @@
+// Worker threads that compute on shards, one task each at a time. The calling thread only hands out work: it never computes.
+import { Worker } from "node:worker_threads";
+import { AmalgamError, isErrorCode, type Logger } from "@amalgam/runtime";
+import type {
+  DirectRead,
+  FromThread,
+  PhaseTimes,
+  ShardResult,
+  ShardTask,
+  SharedShard,
+  ThreadData,
+  ToThread,
+} from "./thread-protocol.ts";
+
+export interface ComputeRequest {
+  readonly shard: SharedShard;
+  /** What to read into the shard's memory first. */
+  readonly read: DirectRead | undefined;
+  readonly task: ShardTask;
+}
+
+export interface ComputeAnswer {
+  readonly result: ShardResult;
+  readonly times: PhaseTimes;
+  readonly readBytes: number;
+}
+
+export interface ComputePool extends AsyncDisposable {
+  /**
+   * Runs a task on the first free thread, preferring one that knows the shard.
+   * @throws AmalgamError cancelled when `signal` aborts; the lease's own failure; internal when the thread died
+   */
+  run(request: ComputeRequest, options: { signal: AbortSignal }): Promise<ComputeAnswer>;
+  /** The shard's memory is used for something else from now on. */
+  forget(shardId: number): void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly cancelled: Int32Array<SharedArrayBuffer>;
+  readonly known: Set<number>;
+  /** Undefined when the thread is free. */
+  settle: { resolve(answer: ComputeAnswer): void; reject(error: AmalgamError): void } | undefined;
+}
+
+interface Waiting {
+  readonly shardId: number;
+  start(thread: Thread): void;
+  reject(error: AmalgamError): void;
+}
+
+const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./compute-thread.ts" : "./compute-thread.js", import.meta.url);
+
+/** Starts `size` threads. They end with the pool; one that dies is replaced. */
+export function createComputePool(size: number, log: Logger): ComputePool {
+  const threads = new Set<Thread>();
+  const waiting: Waiting[] = [];
+  let closed = false;
+
+  const send = (thread: Thread, message: ToThread): void => thread.worker.postMessage(message);
+  const next = (thread: Thread): void => {
+    if (closed || thread.settle !== undefined) return;
+    const preferred = waiting.findIndex(({ shardId }) => thread.known.has(shardId));
+    waiting.splice(Math.max(preferred, 0), 1)[0]?.start(thread);
+  };
+  const startThread = (): void => {
+    const cancelled = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(ENTRY, { workerData: { cancelled } satisfies ThreadData });
+    const thread: Thread = { worker, cancelled, known: new Set(), settle: undefined };
+    threads.add(thread);
+    const finish = (): Thread["settle"] => {
+      const { settle } = thread;
+      thread.settle = undefined;
+      return settle;
+    };
+    worker.on("message", (message: FromThread) => {
+      const settle = finish();
+      if (message.kind === "done") settle?.resolve(message);
+      else settle?.reject(new AmalgamError(isErrorCode(message.code) ? message.code : "internal", message.message));
+      next(thread);
+    });
+    worker.on("error", (error) => log.error({ err: error }, "a compute thread failed"));
+    worker.on("exit", (code) => {
+      threads.delete(thread);
+      finish()?.reject(
+        new AmalgamError("internal", `a compute thread ended with code ${code} in the middle of a task`),
+      );
+      if (!closed) startThread();
+    });
+    next(thread);
+  };
+  for (let i = 0; i < size; i++) startThread();
+
+  const start = (
+    thread: Thread,
+    { shard, read, task }: ComputeRequest,
+    signal: AbortSignal,
+  ): Promise<ComputeAnswer> => {
+    const { promise, resolve, reject } = Promise.withResolvers<ComputeAnswer>();
+    thread.settle = { resolve, reject };
+    Atomics.store(thread.cancelled, 0, 0);
+    if (!thread.known.has(shard.id)) {
+      thread.known.add(shard.id);
+      send(thread, { kind: "shard", shard });
+    }
+    send(thread, { kind: "task", shardId: shard.id, read, task });
+    const cancel = (): void => void Atomics.store(thread.cancelled, 0, 1);
+    signal.addEventListener("abort", cancel, { once: true });
+    return promise.finally(() => signal.removeEventListener("abort", cancel));
+  };
+
+  return {
+    run(request, { signal }) {
+      const { promise, resolve, reject } = Promise.withResolvers<ComputeAnswer>();
+      const entry: Waiting = {
+        shardId: request.shard.id,
+        start: (thread) => {
+          signal.removeEventListener("abort", giveUp);
+          resolve(start(thread, request, signal));
+        },
+        reject,
+      };
+      const giveUp = (): void => {
+        waiting.splice(waiting.indexOf(entry), 1);
+        reject(new AmalgamError("cancelled", "the lease was given up"));
+      };
+      if (closed || signal.aborted) {
+        reject(new AmalgamError("cancelled", "the lease was given up"));
+        return promise;
+      }
+      signal.addEventListener("abort", giveUp, { once: true });
+      waiting.push(entry);
+      const free = [...threads].filter(({ settle }) => settle === undefined);
+      const thread = free.find(({ known }) => known.has(request.shard.id)) ?? free[0];
+      if (thread !== undefined) next(thread);
+      return promise;
+    },
+    forget(shardId) {
+      for (const thread of threads) if (thread.known.delete(shardId)) send(thread, { kind: "forget", shardId });
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const entry of waiting.splice(0)) entry.reject(new AmalgamError("cancelled", "the worker is closing"));
+      await Promise.all([...threads].map(({ worker }) => worker.terminate()));
+    },
+  };
+}

@@ -1,0 +1,38 @@
+// Which kernels a shard needs: one program per combination of dtypes among its segments. Names no method.
+import { buildProgram, type GraphSpec, isFloatDType, type Program } from "@amalgam/kernels";
+import { AmalgamError } from "@amalgam/runtime";
+import type { SegmentPlan, ShardLayout } from "./shard-layout.ts";
+import type { VariantTask } from "./thread-protocol.ts";
+
+/**
+ * The program that merges a segment.
+ * @throws AmalgamError invalid_argument when an input is missing or of a dtype that cannot be merged
+ */
+export function segmentProgram(
+  { method, hasBase, models, slots, options }: VariantTask,
+  segment: SegmentPlan,
+): Program {
+  const inputDtypes = slots.map((slot) => {
+    const dtype = segment.inputs[slot]?.dtype;
+    if (dtype !== undefined && isFloatDType(dtype)) return dtype;
+    const problem = dtype === undefined ? "is missing" : `is ${dtype}, which cannot be merged`;
+    throw new AmalgamError("invalid_argument", `tensor "${segment.tensor}": input ${slot} of the job ${problem}`);
+  });
+  const outputDtype = segment.outputDtype;
+  if (!isFloatDType(outputDtype)) {
+    throw new AmalgamError("invalid_argument", `tensor "${segment.tensor}": cannot merge into ${outputDtype}`);
+  }
+  const parsed: GraphSpec["options"] = Object.fromEntries(
+    Object.entries(options).map(([name, json]) => [name, JSON.parse(json) as boolean | string]),
+  );
+  return buildProgram({ method, hasBase, models, options: parsed, inputDtypes, outputDtype });
+}
+
+/** Work area that the kernels of every segment of the shard can share, in bytes. */
+export function scratchBytes(variant: VariantTask, layout: ShardLayout): number {
+  let bytes = 0;
+  for (const segment of layout.segments) {
+    if (segment.copySlot === undefined) bytes = Math.max(bytes, segmentProgram(variant, segment).scratchBytes);
+  }
+  return bytes;
+}

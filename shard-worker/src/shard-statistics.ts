@@ -1,0 +1,82 @@
+// The numbers a merge needs before its output pass, for one shard in one thread: results reduced across shards come with the
+// task, those of a tensor that lies wholly in the shard are found here, and kept while the parameters they depend on stay.
+import {
+  type Executor,
+  mergePartials,
+  runStage,
+  type Scalars,
+  type Segment,
+  type StagePartial,
+} from "@amalgam/kernels";
+import { AmalgamError } from "@amalgam/runtime";
+import type { SegmentPlan } from "./shard-layout.ts";
+import type { StatisticValue } from "./thread-protocol.ts";
+
+export interface MergeSegment {
+  readonly plan: SegmentPlan;
+  readonly executor: Executor;
+  readonly segment: Segment;
+  /** Numeric parameters in the order of the graph's. */
+  readonly row: readonly number[];
+}
+
+/** Results of earlier candidates, per segment and stage of one program. */
+export type StatisticCache = Map<string, { readonly parameters: string; readonly values: Scalars }>;
+
+/** Number of elements of the whole tensor that a segment belongs to. */
+export function tensorElements({ shape }: SegmentPlan): number {
+  return shape.reduce((count, dimension) => count * dimension, 1);
+}
+
+/** Parameters and the results of all stages before `endStage`, by name. */
+export function scalarsBefore(
+  { plan, executor, segment, row }: MergeSegment,
+  endStage: number,
+  reduced: readonly StatisticValue[],
+  cache: StatisticCache,
+): Scalars {
+  const { graph } = executor.program;
+  if (row.length !== graph.parameters.length) {
+    throw new AmalgamError(
+      "invalid_argument",
+      `tensor "${plan.tensor}": ${row.length} numeric parameters where ${graph.method.name} takes ${graph.parameters.length}`,
+    );
+  }
+  const scalars: Record<string, number> = {};
+  graph.parameters.forEach((name, i) => {
+    scalars[name] = row[i]!;
+  });
+  for (let stage = 0; stage < endStage; stage++) {
+    const { scope, outputs, parameters } = graph.stages[stage]!;
+    const tensor = scope === "model" ? "" : plan.tensor;
+    const given = reduced.find((value) => value.statistic === stage && value.tensor === tensor);
+    if (given !== undefined) {
+      outputs.forEach((name, i) => {
+        scalars[name] = given.values[i]!;
+      });
+      continue;
+    }
+    const elements = tensorElements(plan);
+    if (scope === "model" || elements !== plan.elements) {
+      const where = scope === "model" ? "the model" : `tensor "${plan.tensor}", which lies in several shards`;
+      throw new AmalgamError("internal", `the coordinator did not send statistics stage ${stage} of ${where}`);
+    }
+    const key = `${stage}/${plan.tensor}`;
+    const dependsOn = JSON.stringify(parameters.map((name) => scalars[name]));
+    let found = cache.get(key);
+    if (found?.parameters !== dependsOn) {
+      const pass = (state: Parameters<Executor["statistic"]>[1]): StagePartial =>
+        executor.statistic(stage, state, segment, { ...scalars });
+      found = { parameters: dependsOn, values: runStage(graph, stage, scalars, elements, pass) };
+      cache.set(key, found);
+    }
+    Object.assign(scalars, found.values);
+  }
+  return scalars;
+}
+
+/** Adds a partial result to those of the same key. */
+export function addPartial(partials: Map<string, StagePartial>, key: string, partial: StagePartial): void {
+  const before = partials.get(key);
+  partials.set(key, before === undefined ? partial : mergePartials(before, partial));
+}

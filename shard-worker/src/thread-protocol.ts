@@ -1,0 +1,109 @@
+// What the worker and its compute threads say to each other. Everything here survives a structured clone; memories are
+// shared, merged bytes are transferred.
+import type { FileIdentity } from "@amalgam/checkpoint";
+import type { SharedMemory } from "@amalgam/kernels";
+import type { InputRange, ShardLayout } from "./shard-layout.ts";
+
+/** A file as it was when its header was verified. A thread that finds another file at that path refuses it. */
+export interface VerifiedFile {
+  readonly path: string;
+  readonly identity: FileIdentity;
+}
+
+export interface DirectRead {
+  /** Files by index of the job. */
+  readonly files: ReadonlyMap<number, VerifiedFile>;
+  readonly ranges: readonly InputRange[];
+}
+
+/** A merge method specialised on its options and the number of models. */
+export interface VariantTask {
+  readonly method: string;
+  readonly hasBase: boolean;
+  readonly models: number;
+  /** Slots of the job in the order of the program's inputs. */
+  readonly slots: readonly number[];
+  /** Options as JSON values. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export interface StatisticState {
+  /** Empty for model scope. */
+  readonly tensor: string;
+  readonly data: Uint8Array;
+}
+
+export interface StatisticValue {
+  readonly statistic: number;
+  readonly tensor: string;
+  readonly values: readonly number[];
+}
+
+export interface OutputTarget {
+  /** Paths of the job's output files, by index. */
+  readonly files: readonly string[];
+}
+
+export type ShardTask =
+  | {
+      readonly kind: "merge";
+      readonly variant: VariantTask;
+      /** Numeric parameters, one row per segment. */
+      readonly scalars: readonly (readonly number[])[];
+      readonly statistics: readonly StatisticValue[];
+      /** Where to write the merged bytes; undefined hands them back. */
+      readonly target: OutputTarget | undefined;
+    }
+  | {
+      readonly kind: "statistic";
+      readonly variant: VariantTask;
+      readonly scalars: readonly (readonly number[])[];
+      readonly statistics: readonly StatisticValue[];
+      readonly statistic: number;
+      readonly states: readonly StatisticState[];
+    };
+
+/** A shard's memory and its layout, told once to each thread that works on it. */
+export interface SharedShard {
+  readonly id: number;
+  readonly memory: SharedMemory;
+  readonly layout: ShardLayout;
+  /** Path of every input file of the job, for messages. */
+  readonly inputFiles: readonly string[];
+}
+
+export type ToThread =
+  | { readonly kind: "shard"; readonly shard: SharedShard }
+  | { readonly kind: "forget"; readonly shardId: number }
+  | {
+      readonly kind: "task";
+      readonly shardId: number;
+      readonly read: DirectRead | undefined;
+      readonly task: ShardTask;
+    };
+
+export interface PhaseTimes {
+  readonly readMs: number;
+  readonly computeMs: number;
+  readonly writeMs: number;
+}
+
+export type ShardResult =
+  | {
+      readonly kind: "held";
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly sha256: string;
+      readonly segmentSha256: readonly string[];
+    }
+  | { readonly kind: "written"; readonly bytes: number; readonly segmentSha256: readonly string[] }
+  | { readonly kind: "partials"; readonly partials: readonly StatisticState[] };
+
+export type FromThread =
+  | { readonly kind: "done"; readonly result: ShardResult; readonly times: PhaseTimes; readonly readBytes: number }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+
+/** What a thread is started with. */
+export interface ThreadData {
+  /** One flag, set by the worker while a task runs: the task stops at the next block. */
+  readonly cancelled: Int32Array<SharedArrayBuffer>;
+}

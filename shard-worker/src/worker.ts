@@ -1,0 +1,185 @@
+// A shard worker: keeps a session with the coordinator, obeys its leases and serves the merged shards it holds. The same
+// object works in one process (a local client) and as a process of its own (gRPC); it does no arithmetic itself.
+import type { CoordinatorService, ShardService, WorkResponse } from "@amalgam/proto";
+import { AmalgamError, backoffMs, type Client, type Logger, type ServiceImpl, systemClock } from "@amalgam/runtime";
+import { createComputePool } from "./compute-pool.ts";
+import { createHeldShards } from "./held-shards.ts";
+import { createLeaseQueue } from "./lease-queue.ts";
+import { createLeaseRunner, type LoadedShard } from "./lease-runner.ts";
+import { createMemoryPool } from "./memory-pool.ts";
+import { openSession, type SessionLink } from "./session-link.ts";
+import { createShardService } from "./shard-service.ts";
+import { createStorage, type StorageMode } from "./storage.ts";
+import { createWorkerMetrics, type MetricsRegistry } from "./worker-metrics.ts";
+
+export interface ShardWorkerOptions {
+  /** Unique among the workers of a coordinator. */
+  readonly workerId: string;
+  /** Where ShardService is served for others: "host:port", or "local:<id>" inside one process. */
+  readonly address: string;
+  /** Compute threads. */
+  readonly threads: number;
+  /** Bound on the memory of shards together with the merged shards held. */
+  readonly memoryBytes: number;
+  readonly coordinator: Client<typeof CoordinatorService>;
+  /**
+   * direct: read and write files, fail where they differ from the coordinator's; stream: all bytes over RPC; auto: direct
+   * where the storage is the same.
+   */
+  readonly storage: StorageMode;
+  readonly log: Logger;
+  readonly metrics: MetricsRegistry;
+  /** Aborting it drains the worker. */
+  readonly signal: AbortSignal;
+}
+
+/** Disposing drains (leases under way are finished) and stops the threads. */
+export interface ShardWorker extends AsyncDisposable {
+  /** Keeps a session with the coordinator, connecting again whenever it breaks; resolves when the worker has drained. */
+  run(): Promise<void>;
+  readonly shardService: ServiceImpl<typeof ShardService>;
+  /** Whether the coordinator has welcomed this worker and the session is open. */
+  readonly connected: boolean;
+}
+
+const VERSION = "0.1.0";
+const BACKOFF = { baseMs: 200, maxMs: 5_000, random: Math.random };
+
+/** Starts the compute threads; nothing else happens before `run`. */
+export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
+  const { workerId, address, threads, memoryBytes, coordinator, log, signal } = options;
+  const compute = createComputePool(threads, log);
+  const held = createHeldShards();
+  const memory = createMemoryPool<LoadedShard>({
+    budgetBytes: memoryBytes,
+    otherBytes: () => held.bytes,
+    onDiscard: ({ id }) => compute.forget(id),
+  });
+  // One lease per thread computes while the next one waits for its turn, so that no thread waits for a round trip.
+  const slots = threads * 2;
+  const metrics = createWorkerMetrics(options.metrics, {
+    residentBytes: () => memory.residentBytes,
+    memoryBytes: () => memory.totalBytes,
+    heldBytes: () => held.bytes,
+    slots: () => slots,
+    leases: () => queue.leaseIds.length,
+  });
+  const storage = createStorage(options.storage, (file, reason) =>
+    log.warn({ file, reason }, "this file is streamed from the coordinator"),
+  );
+  const runner = createLeaseRunner({
+    coordinator,
+    compute,
+    memory,
+    held,
+    storage,
+    storageMode: options.storage,
+    metrics,
+  });
+  const draining = new AbortController();
+  let link: SessionLink | undefined;
+  let welcomed = false;
+
+  const queue = createLeaseQueue({
+    runner,
+    limit: slots,
+    log,
+    onReport: (report) => link?.send(report),
+    onChange(event) {
+      // What a heartbeat does not name is given up: the coordinator need not wait for the next one to know.
+      if (event.kind === "drop" || event.kind === "forget") heartbeat();
+      if (draining.signal.aborted && queue.leaseIds.length === 0) link?.end();
+    },
+  });
+  const heartbeat = (): void => link?.send({ case: "heartbeat", value: { leaseIds: queue.leaseIds } });
+
+  const obey = ({ message }: WorkResponse): void => {
+    switch (message.case) {
+      case "welcome":
+        log.info({ epoch: Number(message.value.epoch) }, "connected to the coordinator");
+        welcomed = true;
+        queue.apply({ kind: "welcome", epoch: message.value.epoch });
+        link?.every(message.value.heartbeatMs, heartbeat);
+        return;
+      case "lease":
+        queue.apply({ kind: "lease", lease: message.value });
+        return;
+      case "drop": {
+        const { jobId, candidateIds } = message.value;
+        held.drop(jobId, candidateIds);
+        queue.apply({ kind: "drop", jobId, candidateIds });
+        return;
+      }
+      case "forget":
+        runner.forget(message.value.jobId);
+        queue.apply({ kind: "forget", jobId: message.value.jobId });
+        return;
+      case undefined:
+        // Something only a newer coordinator knows; it does not depend on an answer.
+        return;
+      default:
+        message satisfies never;
+    }
+  };
+
+  const session = async (): Promise<void> => {
+    const facts = { workerId, address, slots, memoryBytes: BigInt(memoryBytes), backend: "wasm", version: VERSION };
+    const heldShards = held.list().map((shard) => ({ ...shard, byteLength: BigInt(shard.byteLength) }));
+    link = openSession(coordinator, { ...facts, held: heldShards });
+    try {
+      if (draining.signal.aborted) sayGoodbye();
+      for await (const response of link.responses) obey(response);
+    } finally {
+      link.close();
+      link = undefined;
+      queue.apply({ kind: "closed" });
+    }
+  };
+
+  const loop = async (): Promise<void> => {
+    for (let attempt = 0; !draining.signal.aborted; attempt++) {
+      welcomed = false;
+      const err = await session().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (draining.signal.aborted) return;
+      if (welcomed) attempt = 0;
+      const retryMs = Math.round(backoffMs(attempt, BACKOFF));
+      log.warn({ err, retryMs }, "no session with the coordinator; connecting again");
+      await systemClock.sleep(retryMs, { signal: draining.signal }).catch(() => {});
+    }
+  };
+
+  const sayGoodbye = (): void => {
+    link?.send({ case: "leaving", value: {} });
+    if (queue.leaseIds.length === 0) link?.end();
+  };
+  const drain = (): void => {
+    if (draining.signal.aborted) return;
+    log.info({ leases: queue.leaseIds.length }, "draining");
+    draining.abort();
+    sayGoodbye();
+  };
+  if (signal.aborted) drain();
+  else signal.addEventListener("abort", drain, { once: true });
+
+  let running: Promise<void> | undefined;
+  return {
+    run() {
+      if (running !== undefined) throw new AmalgamError("failed_precondition", "the worker runs already");
+      running = loop();
+      return running;
+    },
+    shardService: createShardService(held),
+    get connected() {
+      return queue.epoch !== undefined;
+    },
+    async [Symbol.asyncDispose]() {
+      drain();
+      await running;
+      await compute[Symbol.asyncDispose]();
+      signal.removeEventListener("abort", drain);
+    },
+  };
+}
