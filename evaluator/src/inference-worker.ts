@@ -29,7 +29,8 @@ export type Reply =
   | { readonly kind: "logits"; readonly logits: Float32Array }
   | { readonly kind: "failed"; readonly message: string };
 
-const errorsOnly = 3;
+/** Errors are thrown too; onnxruntime need not write them to stderr itself. */
+const fatalOnly = 4;
 
 const port = parentPort!;
 const { onnx, shapes } = workerData as InferenceInit;
@@ -42,7 +43,7 @@ async function main(): Promise<void> {
     graphOptimizationLevel: "all",
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
-    logSeverityLevel: errorsOnly,
+    logSeverityLevel: fatalOnly,
   });
   port.on("message", (request: Request) => {
     switch (request.kind) {

@@ -1,8 +1,8 @@
 /** "Did you mean": the known word closest to a mistyped one. */
 
-/** The closest of `known`, or undefined when none is within a third of the word's length (at least 1, at most 3 edits). */
+/** The closest of `known`, or undefined when none is within a third of the word's length, rounded up, and at most 3 edits. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
-  const most = Math.min(3, Math.max(1, Math.floor(word.length / 3)));
+  const most = Math.min(3, Math.ceil(word.length / 3));
   let best: { word: string; edits: number } | undefined;
   for (const candidate of known) {
     const edits = editDistance(word.toLowerCase(), candidate.toLowerCase());

@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Encoding, makeBatches, scatterRows } from "./batches.ts";
+import { loadWeightsFromCheckpoint } from "./model-directory.ts";
+import { createEncoderSession, type EncoderSession, type LoadedModel } from "./session.ts";
+import {
+  asWeights,
+  bertConfig,
+  goldenDirectory,
+  randomEncodings,
+  randomWeights,
+  readGolden,
+  uniform,
+} from "./testing/fixtures.ts";
+import { referenceLogits } from "./testing/reference-bert.ts";
+
+interface Golden {
+  readonly inputs: { readonly input_ids: number[][]; readonly attention_mask: number[][] };
+  readonly logits: number[][];
+}
+
+async function logitsOf(
+  session: EncoderSession,
+  model: LoadedModel,
+  encodings: readonly Encoding[],
+  items: number,
+  tokens = 4096,
+): Promise<Float32Array[]> {
+  const batches = makeBatches(encodings, { items, tokens });
+  return scatterRows(batches, await session.run(model, batches), session.classifier.labels);
+}
+
+function largestDifference(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[]): number {
+  return Math.max(...a.flatMap((row, r) => Array.from(row, (v, i) => Math.abs(v - b[r]![i]!))));
+}
+
+test("a BERT classifier gives transformers' logits, padding included", async () => {
+  const golden = await readGolden<Golden>("expected.json");
+  await using session = await createEncoderSession({ config: await readGolden("config.json"), threads: 1 });
+  using model = await session.load(await loadWeightsFromCheckpoint(goldenDirectory));
+  const { input_ids: ids, attention_mask: mask } = golden.inputs;
+  const encodings = ids.map((row, i) => {
+    const kept = row.filter((_, t) => mask[i]![t] === 1);
+    return { ids: kept, types: kept.map(() => 0) };
+  });
+  for (const items of [1, 3]) {
+    expect(largestDifference(await logitsOf(session, model, encodings, items), golden.logits)).toBeLessThan(1e-6);
+  }
+});
+
+test.each(["gelu", "gelu_new", "relu"])(
+  "with %s it agrees with a float64 forward pass, two-part inputs included",
+  async (activation) => {
+    const config = bertConfig({ hidden: 24, layers: 3, heads: 3, vocabulary: 50, labels: 5, activation });
+    const weights = randomWeights(config, 7);
+    const encodings = randomEncodings(uniform(11), [9, 2, 64, 5, 17], 50);
+    await using session = await createEncoderSession({ config, threads: 1 });
+    using model = await session.load(asWeights(weights));
+    const expected = encodings.map((encoding) => referenceLogits(config, weights, encoding));
+    expect(largestDifference(await logitsOf(session, model, encodings, 3), expected)).toBeLessThan(1e-5);
+  },
+);
+
+test("logits do not depend on the order of the items, and on the batch size by no more than rounding", async () => {
+  const config = bertConfig({ hidden: 16, layers: 2, heads: 2, vocabulary: 40, labels: 3 });
+  await using session = await createEncoderSession({ config, threads: 2 });
+  using model = await session.load(asWeights(randomWeights(config, 3)));
+  const lengths = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 40 });
+  const property = fc.asyncProperty(lengths, fc.nat(), fc.integer({ min: 1, max: 50 }), async (sizes, seed, items) => {
+    const random = uniform(seed);
+    const encodings = randomEncodings(random, sizes, 40);
+    const alone = await logitsOf(session, model, encodings, 1);
+    const order = encodings.map((_, i) => i).sort(() => random() - 0.5);
+    const shuffled = await logitsOf(
+      session,
+      model,
+      order.map((i) => encodings[i]!),
+      items,
+      256,
+    );
+    expect(
+      largestDifference(
+        shuffled,
+        order.map((i) => alone[i]!),
+      ),
+    ).toBeLessThan(1e-5);
+  });
+  await fc.assert(property, { numRuns: 25 });
+});
+
+test("logits are the same bits with one thread and with three, and again on the same session", async () => {
+  const config = bertConfig({ hidden: 32, layers: 2, heads: 4, vocabulary: 100, labels: 4 });
+  const weights = asWeights(randomWeights(config, 5));
+  const random = uniform(2);
+  const encodings = randomEncodings(
+    random,
+    Array.from({ length: 100 }, () => 2 + Math.floor(random() * 30)),
+    100,
+  );
+  const runs: Float32Array[][] = [];
+  for (const threads of [1, 3, 3]) {
+    await using session = await createEncoderSession({ config, threads });
+    using model = await session.load(weights);
+    runs.push(await logitsOf(session, model, encodings, 8), await logitsOf(session, model, encodings, 8));
+  }
+  for (const run of runs) expect(run).toEqual(runs[0]);
+});
+
+test("several weight sets live side by side and give back their bytes", async () => {
+  const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
+  const encodings = randomEncodings(uniform(1), [5, 6], 20);
+  await using session = await createEncoderSession({ config, threads: 1 });
+  using first = await session.load(asWeights(randomWeights(config, 1)));
+  const before = await logitsOf(session, first, encodings, 2);
+  const second = await session.load(asWeights(randomWeights(config, 2)));
+  expect(await logitsOf(session, second, encodings, 2)).not.toEqual(before);
+  expect(await logitsOf(session, first, encodings, 2)).toEqual(before);
+  expect(session.heldBytes).toBe(2 * session.weightsBytes);
+  second[Symbol.dispose]();
+  expect(session.heldBytes).toBe(session.weightsBytes);
+});
+
+test("an id outside the vocabulary is refused with onnxruntime's reason, and the session lives on", async () => {
+  const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
+  await using session = await createEncoderSession({ config, threads: 2 });
+  using model = await session.load(asWeights(randomWeights(config, 1)));
+  const bad = [{ ids: [1, 20], types: [0, 0] }];
+  await expect(logitsOf(session, model, bad, 1)).rejects.toThrow(/^onnxruntime: .*out of data bounds/s);
+  expect(await logitsOf(session, model, [{ ids: [1, 19], types: [0, 0] }], 1)).toHaveLength(1);
+});
+
+test("an abort ends a run between batches with the signal's reason", async () => {
+  const config = bertConfig({ hidden: 64, layers: 2, heads: 2, vocabulary: 20, labels: 2 });
+  await using session = await createEncoderSession({ config, threads: 2 });
+  using model = await session.load(asWeights(randomWeights(config, 1)));
+  const batches = makeBatches(randomEncodings(uniform(1), new Array(3000).fill(60), 20), { items: 1, tokens: 64 });
+  const aborted = new AbortController();
+  const run = session.run(model, batches, aborted.signal);
+  setImmediate(() => aborted.abort(new Error("enough")));
+  await expect(run).rejects.toThrow("enough");
+  expect(await session.run(model, batches.slice(0, 2))).toHaveLength(2);
+});
+
+test("missing, misshapen and integer tensors are all named at once", async () => {
+  const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
+  const tensors = randomWeights(config, 1);
+  tensors.delete("bert.pooler.dense.bias");
+  tensors.set("classifier.weight", { dtype: "F32", shape: [3, 16], bytes: new Uint8Array(192) });
+  tensors.set("classifier.bias", { dtype: "I32", shape: [2], bytes: new Uint8Array(8) });
+  await using session = await createEncoderSession({ config, threads: 1 });
+  await expect(session.load(asWeights(tensors))).rejects.toMatchObject({
+    name: "EvaluatorError",
+    problems: [
+      "tensor bert.pooler.dense.bias: missing (the model needs it with shape [16])",
+      "tensor classifier.weight: shape [3,16] does not match [2,16], which config.json implies",
+      "tensor classifier.bias: data type I32 cannot be a model weight (one of f64, f32, f16, bf16, f8_e4m3, f8_e5m2)",
+    ],
+  });
+});
+
+test("an unknown architecture is refused with the list of the supported ones", async () => {
+  const config = { architectures: ["MambaForCausalLM"], model_type: "mamba" };
+  await expect(createEncoderSession({ config, threads: 1 })).rejects.toThrow(
+    "config.json: architectures: MambaForCausalLM cannot be scored (supported: BertForSequenceClassification)",
+  );
+});
+
+test("wrong keys of a config are all named at once", async () => {
+  const config = { ...bertConfig({ hidden: 16, layers: 1, heads: 3, vocabulary: 20, labels: 2 }), hidden_act: "swish" };
+  await expect(createEncoderSession({ config: { ...config, vocab_size: 0 }, threads: 1 })).rejects.toMatchObject({
+    problems: [expect.stringMatching(/config.json: vocab_size: /), expect.stringMatching(/config.json: hidden_act: /)],
+  });
+  await expect(createEncoderSession({ config: { ...config, hidden_act: "gelu" }, threads: 1 })).rejects.toThrow(
+    "config.json: num_attention_heads: must divide hidden_size",
+  );
+});
