@@ -1,8 +1,11 @@
+export { decodeElements, encodeElements, findNonFinite } from "./convert.ts";
 export type { DTypeName } from "./dtype.ts";
 export { dtypeBytes, FLOAT_DTYPES, isFloatDType } from "./dtype.ts";
 export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
 export { buildGraph } from "./graph.ts";
+export { interpret, type PlainTensor } from "./interpreter.ts";
+export { type MergedTensor, mergeTensors, type TensorBytes } from "./merge.ts";
 export type {
   BooleanParameter,
   EnumParameter,

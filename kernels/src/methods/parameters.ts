@@ -26,6 +26,13 @@ export const normalize = (byDefault: boolean): BooleanParameter => ({
   doc: "Divide by the sum of the weights that took part.",
 });
 
+export const rescale = (byDefault: boolean): BooleanParameter => ({
+  kind: "boolean",
+  scope: "global",
+  default: byDefault,
+  doc: "Scale what is kept of a task vector so that its L1 norm in the tensor stays what it was.",
+});
+
 export const int8Mask: BooleanParameter = {
   kind: "boolean",
   scope: "global",

@@ -5,7 +5,7 @@ import { cutoffName } from "../graph.ts";
 import { compileScalars, ELEMENTS } from "../scalars.ts";
 import type { MergeGraph, Scalars, Search, Stage, StagePartial, StageState } from "../types.ts";
 import { roundExact } from "./exact-sum.ts";
-import { valueOf } from "./key.ts";
+import { valueOfKey } from "./key.ts";
 
 /** Bits of the three digits of an order-preserving key, most significant first, as shifts and masks. */
 export const DIGITS: readonly { readonly shift: number; readonly mask: number; readonly known: number }[] = [
@@ -74,7 +74,7 @@ function advanceSearch(
       const { place, rank, count } = fromTheTop(partial.counts[index]!, search.rank);
       const key = (search.key | (place << DIGITS[digit]!.shift)) >>> 0;
       if (digit < 2) return { ...search, key, rank };
-      const threshold = valueOf(key);
+      const threshold = valueOfKey(key);
       return exact && rank < count
         ? { ...search, phase: "ties", key, rank, threshold }
         : { ...search, phase: "done", key, rank, threshold, cutoff: Infinity };

@@ -1,0 +1,23 @@
+// DF-Merge's merge step (DF-1) with given Fisher information, which the search conditions on the
+// coefficients. Note the factor M: with equal importance this is task arithmetic, not an average.
+import { add, div, mul, sub, sum } from "../expr.ts";
+import type { MergeMethod } from "../method.ts";
+
+export const dfMerge: MergeMethod = {
+  name: "df_merge",
+  summary: "Base plus M times the importance-weighted mean of the scaled task vectors.",
+  reference: "DF-Merge, arXiv 2504.18992 (sanwooo/df-merge)",
+  base: "required",
+  minModels: 1,
+  companions: ["fisher"],
+  parameters: {
+    weight: { kind: "number", scope: "model", doc: "Scale lambda_i of the model's task vector." },
+    epsilon: { kind: "number", scope: "global", default: 1e-12, min: 0, doc: "Added to the Fisher information." },
+  },
+  build: (m) => {
+    const weights = m.params("weight");
+    const importance = m.companions("fisher").map((information) => add(information, m.param("epsilon")));
+    const scaled = m.models.map((model, i) => mul(importance[i]!, mul(weights[i]!, sub(model, m.base))));
+    return add(m.base, div(mul(sum(scaled), m.models.length), sum(importance)));
+  },
+};

@@ -1,0 +1,30 @@
+// Task arithmetic: the base plus a weighted sum of task vectors, float32 rounding as in mergekit.
+import { abs, add, div, lt, mul, select, sub, sum } from "../expr.ts";
+import type { MergeMethod } from "../method.ts";
+import { density, int8Mask, lambda, normalize, weight } from "./parameters.ts";
+
+const notSparse = "task arithmetic keeps every entry; use ties or another sparsifying method";
+
+export const taskArithmetic: MergeMethod = {
+  name: "task_arithmetic",
+  summary: "Base plus lambda times the weighted sum of the task vectors (model minus base).",
+  reference: "arXiv 2212.04089; mergekit task_arithmetic",
+  base: "required",
+  minModels: 1,
+  companions: [],
+  parameters: {
+    weight,
+    lambda,
+    normalize: normalize(false),
+    density: { ...density, ignored: notSparse },
+    rescale: { kind: "boolean", scope: "global", default: false, doc: "See ties.", ignored: notSparse },
+    int8_mask: int8Mask,
+  },
+  build: (m) => {
+    const weights = m.params("weight");
+    const total = sum(m.models.map((x, i) => mul(sub(x, m.base), weights[i]!)));
+    const divisor = sum(weights);
+    const mixed = m.flag("normalize") ? div(total, select(lt(abs(divisor), 1e-8), 1, divisor)) : total;
+    return add(m.base, mul(mixed, m.param("lambda")));
+  },
+};

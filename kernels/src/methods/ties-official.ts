@@ -1,0 +1,66 @@
+// TIES as the paper's code computes it: one magnitude threshold for each whole model, the sign of a
+// tied entry decided by the majority over the whole model. mergekit's variant is in ties.ts.
+import {
+  abs,
+  add,
+  and,
+  div,
+  elements,
+  eq,
+  floor,
+  ge,
+  gt,
+  kthLargest,
+  lt,
+  max,
+  mul,
+  or,
+  select,
+  sub,
+  sum,
+  sumOver,
+} from "../expr.ts";
+import type { MergeMethod } from "../method.ts";
+import { density, lambda } from "./parameters.ts";
+import { agreeing } from "./parts.ts";
+
+export const tiesOfficial: MergeMethod = {
+  name: "ties_official",
+  summary:
+    "TIES-Merging of the paper: trimmed over the whole model, unweighted sign election, disjoint mean, sum or max.",
+  reference: "TIES-Merging, arXiv 2306.01708 (prateeky2806/ties-merging)",
+  base: "required",
+  minModels: 1,
+  companions: [],
+  parameters: {
+    density: { ...density, default: 0.2, constant: true },
+    lambda,
+    merge: {
+      kind: "enum",
+      scope: "global",
+      choices: ["mean", "sum", "max"],
+      default: "mean",
+      doc: "How agreeing entries are merged.",
+    },
+  },
+  build: (m) => {
+    const densities = m.params("density");
+    const kept = m.models.map((model, i) => {
+      const delta = sub(model, m.base);
+      // The reference keeps one entry more than the fraction asks for, and all that equal the last one.
+      const threshold = kthLargest("model", abs(delta), add(floor(mul(densities[i]!, elements)), 1));
+      return select(ge(abs(delta), threshold), delta, 0);
+    });
+    const total = sum(kept);
+    const majority = sumOver("model", select(gt(total, 0), 1, select(lt(total, 0), -1, 0)));
+    const positive = or(gt(total, 0), and(eq(total, 0), ge(majority, 0)));
+    const agrees = agreeing(kept, positive);
+    const chosen = kept.map((x, i) => select(agrees[i]!, x, 0));
+    const merged = {
+      mean: () => div(sum(chosen), max(sum(agrees.map((a) => select(a, 1, 0))), 1)),
+      sum: () => sum(chosen),
+      max: () => mul(chosen.map(abs).reduce(max), select(positive, 1, -1)),
+    }[m.choice("merge") as "mean" | "sum" | "max"]();
+    return add(m.base, mul(merged, m.param("lambda")));
+  },
+};
