@@ -1,1 +1,14 @@
-export {};
+// The coordinator role: recipe to plan to leases to trials to published model; its journal is the only truth.
+export { type Coordinator, type CoordinatorOptions, createCoordinator, jobIdOf } from "./engine/coordinator.ts";
+export type { JobSpec } from "./job/events.ts";
+export {
+  explainPlan,
+  explanationRows,
+  loadPlanInputs,
+  type Plan,
+  type PlanExplanation,
+  PlanProblems,
+  planJob,
+} from "./plan/index.ts";
+export { parseRecipe, type Recipe, RecipeProblems } from "./recipe/index.ts";
+export { createCoordinatorService } from "./service.ts";

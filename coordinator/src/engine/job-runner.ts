@@ -1,0 +1,266 @@
+// Runs one job: takes the steps that `decide` names, records what came of them, and asks again. Nothing here decides;
+// nothing is acted on before it is in the journal.
+import type { ScoreReport, ShardService } from "@amalgam/proto";
+import { EvaluationSchema } from "@amalgam/proto";
+import { AmalgamError, type Bus, type ClientPool, type Logger, toAmalgamError } from "@amalgam/runtime";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { Fleet } from "../fleet/fleet.ts";
+import { decide, type Step, trialId } from "../job/decide.ts";
+import type { JobEvent, JobSpec } from "../job/events.ts";
+import { evaluationKey, isSettled, type JobState, reduce } from "../job/state.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { CoordinatorMetrics } from "../metrics.ts";
+import { mergeCandidate } from "./merge-candidate.ts";
+import { type PreparedJob, prepareJob } from "./prepared-job.ts";
+import { publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
+import type { SearchDriver } from "./search-driver.ts";
+import type { CandidateActivity } from "./view.ts";
+
+export interface JobEnvironment {
+  readonly journal: Journal;
+  readonly fleet: Fleet;
+  readonly bus: Bus;
+  readonly shardClients: ClientPool<typeof ShardService>;
+  /** Where evaluators reach this coordinator. */
+  readonly address: string;
+  readonly log: Logger;
+  readonly metrics: CoordinatorMetrics;
+  changed(jobId: string): void;
+}
+
+export interface JobRunner extends AsyncDisposable {
+  readonly jobId: string;
+  readonly state: JobState;
+  readonly prepared: PreparedJob | undefined;
+  readonly activities: ReadonlyMap<string, CandidateActivity>;
+  readonly publishing: boolean;
+  /** Opens the inputs, plans, and takes the first steps. Problems end the job. */
+  start(): Promise<void>;
+  /** A score came from the bus; resolves when it is in the journal, so that the message may be acknowledged. */
+  receive(report: ScoreReport): void;
+  record(...events: JobEvent[]): void;
+}
+
+export function createJobRunner(jobId: string, events: readonly JobEvent[], environment: JobEnvironment): JobRunner {
+  const { journal, fleet, bus, metrics } = environment;
+  const log = environment.log.child({ job: jobId });
+  let state = events.reduce<JobState | undefined>(reduce, undefined)!;
+  let prepared: PreparedJob | undefined;
+  let driver: SearchDriver | undefined;
+  let staged: Promise<Staged> | undefined;
+  let publishing = false;
+  const abort = new AbortController();
+  const activities = new Map<string, CandidateActivity>();
+  const statistics = new Map<string, readonly number[]>();
+  /** Steps under way, by what they do; a step is started once. */
+  const running = new Map<string, Promise<void>>();
+  const published = new Set<string>();
+
+  const record = (...news: JobEvent[]): void => {
+    if (news.length === 0) return;
+    journal.append(jobId, news);
+    for (const event of news) state = reduce(state, event);
+    metrics.recorded(news);
+    environment.changed(jobId);
+    if (state.end !== undefined) ended();
+    else advance();
+  };
+
+  const ended = (): void => {
+    abort.abort(new AmalgamError("cancelled", "the job has ended"));
+    fleet.forget(jobId);
+    activities.clear();
+    void Promise.allSettled([bus.queue("evaluations").purge(jobId)]);
+    log.info({ end: state.end?.kind }, "job ended");
+  };
+
+  const fail = (thrown: unknown): void => {
+    if (abort.signal.aborted) return;
+    const error = toAmalgamError(thrown);
+    if (error.code === "internal") log.error({ err: thrown }, "job failed by a bug");
+    record({ type: "failed", code: error.code, problem: error.message });
+  };
+
+  const run = (key: string, work: () => Promise<void>): void => {
+    if (running.has(key) || abort.signal.aborted) return;
+    const promise = work()
+      .catch(fail)
+      .finally(() => {
+        running.delete(key);
+        if (!abort.signal.aborted) advance();
+      });
+    running.set(key, promise);
+  };
+
+  const advance = (): void => {
+    if (prepared === undefined || state.end !== undefined) return;
+    for (const step of decide(state, prepared.facts)) take(step, prepared);
+  };
+
+  const take = (step: Step, job: PreparedJob): void => {
+    switch (step.kind) {
+      case "propose":
+        run("propose", async () => {
+          driver ??= job.createDriver();
+          const { coefficients, origin } = driver.propose(state, step.trial);
+          record({ type: "proposed", candidateId: trialId(step.trial), coefficients, origin });
+        });
+        break;
+      case "evaluate": {
+        const open = step.tasks.filter((task) => !published.has(generationKey(step.candidateId, task)));
+        if (open.length > 0) run(`evaluate ${step.candidateId}`, () => evaluate(step.candidateId, job));
+        break;
+      }
+      case "recommend":
+        run("recommend", async () => {
+          driver ??= job.createDriver();
+          const { trial, values, mean, standardDeviation, probabilityBest } = driver.recommend(state);
+          const coefficients = { ...values };
+          const candidateId = trialId(trial);
+          record({ type: "recommended", candidateId, coefficients, mean, standardDeviation, probabilityBest });
+        });
+        break;
+      case "write":
+        for (const shard of step.shards) run(`write ${shard}`, () => write(shard, job));
+        break;
+      case "publish":
+        run("publish", async () => {
+          publishing = true;
+          environment.changed(jobId);
+          await publishJob(await stage(job), job, state, abort.signal);
+          record({ type: "published" });
+        });
+        break;
+      case "fail":
+        record({ type: "failed", code: "failed_precondition", problem: step.problem });
+        break;
+      default:
+        step satisfies never;
+    }
+  };
+
+  const generationKey = (candidateId: string, task: string): string =>
+    `${evaluationKey(candidateId, task)}/${state.generations.get(evaluationKey(candidateId, task)) ?? 0}`;
+
+  const evaluate = async (candidateId: string, job: PreparedJob): Promise<void> => {
+    const merge = job.candidate(state, candidateId);
+    const { split } = job.candidateOf(state, candidateId);
+    const signal = abort.signal;
+    const shards = await mergeCandidate(merge, { fleet, cache: statistics, signal }, (shardsMerged) => {
+      activities.set(candidateId, { stage: "merging", shardsMerged });
+      environment.changed(jobId);
+    });
+    activities.set(candidateId, { stage: "evaluating", shardsMerged: shards.length });
+    environment.changed(jobId);
+    const scored = state.scores.get(candidateId);
+    for (const task of job.facts.tasks.filter((each) => !scored?.has(each))) {
+      const key = generationKey(candidateId, task);
+      if (published.has(key)) continue;
+      const generation = state.generations.get(evaluationKey(candidateId, task)) ?? 0;
+      const evaluation = create(EvaluationSchema, {
+        jobId,
+        candidateId,
+        task,
+        split,
+        generation,
+        coordinatorAddress: environment.address,
+        shards: shards.map(({ shard, sha256, byteLength, address }) => {
+          return { shard, sha256, byteLength: BigInt(byteLength), address };
+        }),
+      });
+      await bus
+        .queue("evaluations")
+        .publish(`${jobId}/${merge.mergeId}/${task}/${generation}`, toBinary(EvaluationSchema, evaluation));
+      published.add(key);
+    }
+  };
+
+  const stage = (job: PreparedJob): Promise<Staged> => {
+    staged ??= stageJob(job, state);
+    return staged;
+  };
+
+  const write = async (shard: number, job: PreparedJob): Promise<void> => {
+    const segmentSha256 = await writeJobShard(await stage(job), job, state, shard, {
+      environment: { fleet, cache: statistics, signal: abort.signal },
+      shardClients: environment.shardClients,
+      jobId,
+    });
+    record({ type: "shardWritten", shard, segmentSha256 });
+  };
+
+  const settle = (candidateId: string): void => {
+    if (prepared === undefined || !isSettled(state, candidateId, prepared.facts.tasks)) return;
+    activities.delete(candidateId);
+    fleet.drop(jobId, [prepared.candidate(state, candidateId).mergeId]);
+  };
+
+  return {
+    jobId,
+    get state() {
+      return state;
+    },
+    get prepared() {
+      return prepared;
+    },
+    activities,
+    get publishing() {
+      return publishing;
+    },
+    async start() {
+      try {
+        prepared = await prepareJob(jobId, state.spec);
+        if (abort.signal.aborted) return;
+        const { planDigest } = prepared;
+        if (state.planDigest !== undefined && state.planDigest !== planDigest) {
+          const spec: JobSpec = state.spec;
+          log.warn("the inputs changed since the job began: starting it anew");
+          record({ type: "restarted", reason: "the inputs changed", spec }, { type: "planned", planDigest });
+        } else if (state.planDigest === undefined) record({ type: "planned", planDigest });
+        environment.changed(jobId);
+        advance();
+      } catch (error) {
+        fail(error);
+      }
+    },
+    receive(report) {
+      const { candidateId, task, outcome } = report;
+      if (state.end !== undefined || isSettled(state, candidateId, [task])) return;
+      switch (outcome.case) {
+        case "score": {
+          const { items, correct, accuracy, standardError, loss } = outcome.value;
+          record({ type: "scored", candidateId, task, score: { items, correct, accuracy, standardError, loss } });
+          settle(candidateId);
+          break;
+        }
+        case "failure":
+          log.warn({ candidate: candidateId, task, code: outcome.value.code }, outcome.value.message);
+          record({ type: "candidateFailed", candidateId, problem: `task ${task}: ${outcome.value.message}` });
+          settle(candidateId);
+          break;
+        case "shardsLost": {
+          if (prepared === undefined) return;
+          const generation = state.generations.get(evaluationKey(candidateId, task)) ?? 0;
+          if (report.generation !== generation) return;
+          log.warn(
+            { candidate: candidateId, task, shards: outcome.value.shards },
+            "merged shards were lost: merging again",
+          );
+          const { mergeId } = prepared.candidate(state, candidateId);
+          for (const shard of outcome.value.shards) fleet.lost(jobId, mergeId, shard);
+          record({ type: "evaluationLost", candidateId, task });
+          break;
+        }
+        default:
+          log.warn({ candidate: candidateId, task }, "ignored a score report without an outcome");
+      }
+    },
+    record,
+    async [Symbol.asyncDispose]() {
+      abort.abort(new AmalgamError("cancelled", "the coordinator stops"));
+      fleet.cancel(`${jobId}/`);
+      await Promise.allSettled(running.values());
+      await prepared?.[Symbol.asyncDispose]();
+    },
+  };
+}

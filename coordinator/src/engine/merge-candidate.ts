@@ -1,0 +1,165 @@
+// Has one candidate merged by the fleet: statistics first, then every shard. Shards that a worker still holds are not
+// merged again.
+import type { MergeGraph } from "@amalgam/kernels";
+import {
+  CandidateSchema,
+  type InputFile,
+  type LeaseSchema,
+  type ScalarRow,
+  type Shard,
+  type Variant,
+} from "@amalgam/proto";
+import { AmalgamError } from "@amalgam/runtime";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Fleet, Held, TaskResult } from "../fleet/fleet.ts";
+import type { ReductionScope } from "../plan/index.ts";
+import { type ReducedStage, reduceStatistics, type StatisticCache } from "./statistics.ts";
+
+type LeaseTask = NonNullable<Exclude<MessageInitShape<typeof LeaseSchema>, { $typeName: string }>["task"]>;
+
+/** A candidate with everything the wire needs, shard by shard. */
+export interface CandidateMerge {
+  readonly jobId: string;
+  /** Names the candidate and the exact merge: two merges with the same id have the same bytes. */
+  readonly mergeId: string;
+  readonly graph: MergeGraph;
+  readonly variant: Variant;
+  /** Identifies the variant in the statistics cache. */
+  readonly variantKey: string;
+  readonly shards: readonly Shard[];
+  readonly files: readonly InputFile[];
+  /** Keep inputs in the workers' memory: more candidates follow. */
+  readonly keepInputs: boolean;
+  inputBytes(shard: number): number;
+  scalars(shard: number): ScalarRow[];
+  scopesOf(stage: number): readonly ReductionScope[];
+}
+
+export interface MergeEnvironment {
+  readonly fleet: Fleet;
+  readonly cache: StatisticCache;
+  readonly signal: AbortSignal;
+}
+
+export interface MergedShard {
+  readonly shard: number;
+  readonly sha256: string;
+  readonly byteLength: number;
+  readonly address: string;
+}
+
+/** Statistics of the candidate that span shards. */
+export function candidateStatistics(
+  merge: CandidateMerge,
+  { fleet, cache, signal }: MergeEnvironment,
+): Promise<ReducedStage[]> {
+  return reduceStatistics(
+    merge.graph,
+    (stage) => merge.scopesOf(stage),
+    async (shard, stage, round, states, reduced) => {
+      const task = { case: "statistic" as const, value: { statistic: stage, round, states: [...states] } };
+      const result = await lease(merge, shard, `s${stage}.${round}`, reduced, task, fleet, signal);
+      if (result.case !== "statisticDone") throw unexpected(result);
+      return result.value;
+    },
+    cache,
+    merge.variantKey,
+  );
+}
+
+/** Merges every shard that nobody holds yet; `onMerged` is told how many are held. */
+export async function mergeCandidate(
+  merge: CandidateMerge,
+  environment: MergeEnvironment,
+  onMerged: (shards: number) => void,
+): Promise<MergedShard[]> {
+  const { fleet, signal } = environment;
+  const holder = (shard: number): Held | undefined => fleet.held(merge.jobId, merge.mergeId, shard);
+  const missing = merge.shards.filter(({ index }) => holder(index) === undefined);
+  let count = merge.shards.length - missing.length;
+  onMerged(count);
+  if (missing.length > 0) {
+    const reduced = await candidateStatistics(merge, environment);
+    await Promise.all(
+      missing.map(async ({ index }) => {
+        const task = { case: "merge" as const, value: {} };
+        const result = await lease(merge, index, "m", reduced, task, fleet, signal);
+        if (result.case !== "mergeDone") throw unexpected(result);
+        onMerged(++count);
+      }),
+    );
+  }
+  return merge.shards.map(({ index }) => {
+    const held = holder(index);
+    // Its worker was lost between the merge and now; whoever asks again finds it missing and merges it anew.
+    if (held === undefined) throw new AmalgamError("aborted", `shard ${index} was lost after it was merged`);
+    return { shard: index, sha256: held.sha256, byteLength: held.byteLength, address: held.address };
+  });
+}
+
+/** Has one shard merged and written to its place in the staging directory, or held where the worker cannot see it. */
+export async function writeShard(
+  merge: CandidateMerge,
+  shard: number,
+  reduced: readonly ReducedStage[],
+  target: { readonly stagingDirectory: string; readonly files: string[]; readonly stagingToken: string },
+  { fleet, signal }: MergeEnvironment,
+): Promise<Extract<TaskResult, { case: "writeDone" | "mergeDone" }>> {
+  const task = { case: "write" as const, value: { ...target } };
+  const result = await lease(merge, shard, "w", reduced, task, fleet, signal);
+  if (result.case === "statisticDone") throw unexpected(result);
+  return result;
+}
+
+function lease(
+  merge: CandidateMerge,
+  shard: number,
+  stage: string,
+  reduced: readonly ReducedStage[],
+  task: LeaseTask,
+  fleet: Fleet,
+  signal: AbortSignal,
+): Promise<TaskResult> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const settled = (): void => signal.removeEventListener("abort", abort);
+    fleet.submit({
+      key: `${merge.jobId}/${merge.mergeId}/${stage}/${shard}`,
+      jobId: merge.jobId,
+      shard,
+      candidateId: merge.mergeId,
+      inputBytes: merge.inputBytes(shard),
+      lease: () => ({
+        jobId: merge.jobId,
+        shard: merge.shards[shard]!,
+        files: [...merge.files],
+        candidate: create(CandidateSchema, {
+          id: merge.mergeId,
+          variant: merge.variant,
+          scalars: merge.scalars(shard),
+          statistics: reduced.map(({ stage: statistic, tensor, values }) => ({
+            statistic,
+            tensor,
+            values: [...values],
+          })),
+        }),
+        keepInputs: merge.keepInputs,
+        task,
+      }),
+      done: (result) => {
+        settled();
+        resolve(result);
+      },
+      failed: (error) => {
+        settled();
+        reject(error);
+      },
+    });
+  });
+}
+
+function unexpected(result: TaskResult): AmalgamError {
+  return new AmalgamError("internal", `a worker answered a lease with ${result.case}`);
+}

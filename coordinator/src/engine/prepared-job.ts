@@ -1,0 +1,260 @@
+// A job with its inputs opened and its plan made: what the runner, the publisher and the services ask of it. Derived from
+// the job's specification alone, so it is made anew after every restart.
+import { createHash } from "node:crypto";
+import {
+  type ByteSource,
+  digestInputs,
+  dtypeBytes,
+  type InputRecord,
+  isDType,
+  type ModelCard,
+  openFileSource,
+  readSideFile,
+} from "@amalgam/checkpoint";
+import { type EvaluationSpec, EvaluationSpecSchema, type JobView } from "@amalgam/proto";
+import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
+import { create } from "@bufbuild/protobuf";
+import { FINAL_ID } from "../job/decide.ts";
+import type { JobSpec } from "../job/events.ts";
+import type { JobState } from "../job/state.ts";
+import {
+  confirmSplit,
+  evaluationLayout,
+  loadPlanInputs,
+  type Plan,
+  type PlannedVariant,
+  planJob,
+  reductionScopes,
+  type SlotHeader,
+  scalarRows,
+  type TaskInput,
+  variantMessage,
+} from "../plan/index.ts";
+import { parseRecipe, type Recipe, searchDimensions } from "../recipe/index.ts";
+import type { CandidateMerge } from "./merge-candidate.ts";
+import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
+import { type ViewFacts, viewJob } from "./view.ts";
+
+/** What is merged and where it is scored. */
+export interface CandidateDefinition {
+  readonly planned: PlannedVariant;
+  readonly coefficients: Readonly<Record<string, number>>;
+  readonly split: string;
+}
+
+export interface PreparedJob extends AsyncDisposable {
+  readonly plan: Plan;
+  readonly headers: readonly SlotHeader[];
+  readonly facts: ViewFacts;
+  readonly planDigest: string;
+  readonly evaluationSpec: EvaluationSpec;
+  candidateOf(state: JobState, candidateId: string): CandidateDefinition;
+  candidate(state: JobState, candidateId: string): CandidateMerge;
+  segmentBytes(shard: number, segment: number): number;
+  createDriver(): SearchDriver;
+  readInput(file: number, offset: number, length: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Full digests of all inputs, as the manifest records them. */
+  inputRecords(): Promise<InputRecord[]>;
+  card(state: JobState, recipe: string): ModelCard;
+  /** The finished job, as the report shows it. */
+  view(state: JobState): JobView;
+}
+
+/** The largest `tokenizer.json` on the Hub has about 35 MB. */
+const MAX_TEXT_BYTES = 256 * 2 ** 20;
+
+const comparisonId = (index: number): string => `c${index}`;
+
+/**
+ * Reads the recipe, opens its inputs and plans.
+ * @throws RecipeProblems, PlanProblems with everything that keeps the job from running
+ */
+export async function prepareJob(jobId: string, spec: JobSpec): Promise<PreparedJob> {
+  const recipe = parseRecipe(spec.recipe, { fileName: spec.recipeName });
+  if (spec.kind === "search") requireSearch(recipe, spec.recipeName);
+  const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory);
+  const plan = planJob({ recipe, headers, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
+  const planDigest = digestJob(plan, tasks);
+  const facts = factsOf(spec, plan, tasks);
+  const sources = new Map<number, Promise<ByteSource>>();
+  let records: Promise<InputRecord[]> | undefined;
+
+  const candidateOf = (state: JobState, candidateId: string): CandidateDefinition => {
+    if (candidateId === FINAL_ID) {
+      const coefficients = state.recommended?.coefficients ?? {};
+      return { planned: plan.variants[0]!, coefficients, split: facts.confirmSplit };
+    }
+    const comparison = facts.comparisons.indexOf(candidateId);
+    if (comparison >= 0)
+      return { planned: plan.variants[comparison + 1]!, coefficients: {}, split: facts.confirmSplit };
+    const trial = state.trials.find((each) => each.candidateId === candidateId);
+    if (trial === undefined) throw new AmalgamError("not_found", `job ${jobId} has no candidate ${candidateId}`);
+    return { planned: plan.variants[0]!, coefficients: trial.coefficients, split: facts.split };
+  };
+
+  const candidate = (state: JobState, candidateId: string): CandidateMerge => {
+    const { planned, coefficients } = candidateOf(state, candidateId);
+    const variantKey = JSON.stringify([plan.variants.indexOf(planned), planDigest]);
+    const exact = createHash("sha256")
+      .update(JSON.stringify([variantKey, coefficients]))
+      .digest("hex")
+      .slice(0, 8);
+    return {
+      jobId,
+      mergeId: `${candidateId}.${exact}`,
+      graph: planned.graph,
+      variant: variantMessage(planned),
+      variantKey,
+      shards: plan.shards,
+      files: plan.files,
+      keepInputs: spec.kind === "search" || planned.graph.stages.length > 0,
+      inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
+      scalars: (shard) => scalarRows(plan, planned, shard, coefficients),
+      scopesOf: (stage) => reductionScopes(plan, planned, stage, coefficients),
+    };
+  };
+
+  const prepared: PreparedJob = {
+    plan,
+    headers,
+    facts,
+    planDigest,
+    evaluationSpec: await evaluationSpecOf(plan, headers, tasks),
+    candidateOf,
+    candidate,
+    segmentBytes(shard, segment) {
+      const { elements, outputDtype } = plan.shards[shard]!.segments[segment]!;
+      if (!isDType(outputDtype)) throw new Error(`unknown dtype ${outputDtype}`);
+      return Number(elements) * dtypeBytes(outputDtype);
+    },
+    createDriver: () =>
+      createSearchDriver(
+        { dimensions: searchDimensions(recipe), seed: recipe.seed },
+        facts,
+        recipe.search?.start ?? [],
+      ),
+    async *readInput(file, offset, length, signal) {
+      const input = plan.files[file];
+      if (input === undefined) throw new AmalgamError("not_found", `job ${jobId} has no input file ${file}`);
+      let opening = sources.get(file);
+      if (opening === undefined) sources.set(file, (opening = openFileSource(input.path)));
+      const source = await opening;
+      if (offset < 0 || length < 0 || offset + length > source.byteLength) {
+        throw new AmalgamError(
+          "out_of_range",
+          `${input.path}: bytes ${offset} to ${offset + length} are not in the file`,
+        );
+      }
+      for (let at = 0; at < length; at += CHUNK_BYTES) {
+        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, length - at));
+        await source.readInto(chunk, offset + at, { signal });
+        yield chunk;
+      }
+    },
+    inputRecords: () => (records ??= digestAll(headers)),
+    card: (state, recipeText) => cardOf(prepared.view(state), plan, recipeText),
+    view: (state) =>
+      viewJob(jobId, state, facts, { workers: 0, activities: new Map(), publishing: true, waitingFor: "" }),
+    async [Symbol.asyncDispose]() {
+      const opened = await Promise.allSettled(sources.values());
+      for (const each of opened) if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
+    },
+  };
+  return prepared;
+}
+
+function requireSearch(recipe: Recipe, name: string): void {
+  const missing = [recipe.search === undefined ? "search" : "", recipe.evaluate === undefined ? "evaluate" : ""].filter(
+    Boolean,
+  );
+  if (missing.length === 0) return;
+  throw new AmalgamError(
+    "invalid_argument",
+    `${name}: a search needs the section${missing.length > 1 ? "s" : ""} ${missing.map((key) => `\`${key}\``).join(" and ")}; ` +
+      "use `amalgam merge` to merge with fixed parameters",
+  );
+}
+
+/** Identifies inputs and tasks: a job whose digest changed while it was away starts anew. */
+function digestJob(plan: Plan, tasks: readonly TaskInput[]): string {
+  const hash = createHash("sha256").update(plan.digest);
+  for (const { name, yaml, files } of tasks) {
+    hash.update(JSON.stringify([name, yaml]));
+    for (const [path, bytes] of files) hash.update(path).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFacts {
+  const { recipe, variants } = plan;
+  const { search, evaluate } = recipe;
+  const comparisons = spec.kind === "search" ? variants.slice(1).map((_, index) => comparisonId(index)) : [];
+  return {
+    kind: spec.kind,
+    trials: search?.trials ?? 0,
+    parallel: search?.parallel ?? 1,
+    tasks: tasks.map(({ name }) => name),
+    comparisons,
+    comparisonNames: new Map(comparisons.map((id, index) => [id, variants[index + 1]!.variant.name])),
+    methodName: variants[0]!.variant.name,
+    shards: plan.shards.length,
+    method: recipe.method,
+    inputBytes: plan.totals.inputBytes,
+    outputBytes: plan.totals.outputBytes,
+    split: evaluate?.split ?? "",
+    confirmSplit: evaluate === undefined ? "" : confirmSplit(evaluate, tasks),
+  };
+}
+
+async function evaluationSpecOf(
+  plan: Plan,
+  headers: readonly SlotHeader[],
+  tasks: readonly TaskInput[],
+): Promise<EvaluationSpec> {
+  const { checkpoint } = headers[plan.donorSlot]!;
+  const text = async (name: string): Promise<string> =>
+    checkpoint.sideFiles.includes(name)
+      ? new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES))
+      : "";
+  return create(EvaluationSpecSchema, {
+    configJson: await text("config.json"),
+    tokenizerJson: await text("tokenizer.json"),
+    tokenizerConfigJson: await text("tokenizer_config.json"),
+    tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
+    shards: evaluationLayout(plan),
+  });
+}
+
+async function digestAll(headers: readonly SlotHeader[]): Promise<InputRecord[]> {
+  const records: InputRecord[] = [];
+  for (const { slot, checkpoint } of headers) {
+    const files = await digestInputs(checkpoint);
+    records.push({ path: slot.path, identityDigest: checkpoint.identityDigest, files });
+  }
+  return records;
+}
+
+function cardOf(view: JobView, plan: Plan, recipe: string): ModelCard {
+  const rows = view.candidates
+    .filter(({ role, state }) => role !== "trial" && state === "scored")
+    .map(({ name, scores, objective, objectiveStandardError }) => ({
+      model: name,
+      scores: [
+        ...scores.map(({ accuracy, standardError }) => ({ value: accuracy, standardError })),
+        { value: objective, standardError: objectiveStandardError },
+      ],
+    }));
+  const models = plan.slots.filter(({ kind }) => kind !== "companion").map(({ path }) => path);
+  const scores = {
+    metric: `${view.candidates.at(-1)?.scores[0]?.split ?? ""} accuracy`,
+    tasks: [...view.tasks, "mean"],
+    rows,
+  };
+  return {
+    title: `${plan.recipe.method} merge of ${models.length} models`,
+    models,
+    method: plan.variants[0]!.variant.name,
+    recipe,
+    ...(rows.length === 0 ? {} : { scores }),
+  };
+}

@@ -1,0 +1,61 @@
+// Drives the optimizer from a job's trials so that each proposal depends on the recipe and the scores alone: trial k is
+// asked for when exactly the trials before `tellBefore` have been told, in the order of their numbers.
+import { createStudy, type Recommendation, type Study, type StudySpec } from "@amalgam/optimizer";
+import type { JobFacts } from "../job/decide.ts";
+import { type JobState, objective } from "../job/state.ts";
+
+export interface SearchDriver {
+  /** Proposes trial `trial`, replaying the earlier ones first where this driver has not seen them. */
+  propose(state: JobState, trial: number): { readonly coefficients: Record<string, number>; readonly origin: string };
+  recommend(state: JobState): Recommendation & { readonly trial: number };
+}
+
+/**
+ * @param start points to try first, by coefficient name
+ */
+export function createSearchDriver(
+  spec: StudySpec,
+  facts: Pick<JobFacts, "parallel" | "tasks">,
+  start: readonly Readonly<Record<string, number>>[],
+): SearchDriver {
+  const study: Study = createStudy(spec);
+  for (const point of start) study.enqueue(point);
+  /** Ids the study chose, by trial number. */
+  const ids: number[] = [];
+  let told = 0;
+
+  const tellUpTo = (state: JobState, count: number): void => {
+    for (; told < count; told++) {
+      const { candidateId } = state.trials[told]!;
+      const score = objective(state, candidateId, facts.tasks);
+      if (score === undefined) study.fail(ids[told]!, state.failures.get(candidateId) ?? "not scored");
+      else study.tell(ids[told]!, score);
+    }
+  };
+
+  const ask = (state: JobState, trial: number): ReturnType<Study["ask"]> => {
+    tellUpTo(state, Math.max(0, trial - facts.parallel + 1));
+    const proposal = study.ask();
+    ids.push(proposal.id);
+    return proposal;
+  };
+
+  const catchUp = (state: JobState, count: number): void => {
+    while (ids.length < count) ask(state, ids.length);
+  };
+
+  return {
+    propose(state, trial) {
+      catchUp(state, trial);
+      const { values, origin } = ask(state, trial);
+      return { coefficients: { ...values }, origin };
+    },
+    recommend(state) {
+      catchUp(state, state.trials.length);
+      tellUpTo(state, state.trials.length);
+      const recommendation = study.recommend();
+      if (recommendation === undefined) throw new Error("no trial has a score");
+      return { ...recommendation, trial: ids.indexOf(recommendation.id) };
+    },
+  };
+}

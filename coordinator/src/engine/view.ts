@@ -1,0 +1,102 @@
+// A job as people see it: durable state, what is under way, and what the recipe fixes, folded into one JobView. Pure.
+import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema } from "@amalgam/proto";
+import { create } from "@bufbuild/protobuf";
+import { FINAL_ID, type JobFacts } from "../job/decide.ts";
+import { type JobState, objective } from "../job/state.ts";
+
+/** What a candidate is doing right now; absent for those that wait or are settled. */
+export interface CandidateActivity {
+  readonly stage: "statistics" | "merging" | "evaluating";
+  readonly shardsMerged: number;
+}
+
+export interface ViewFacts extends JobFacts {
+  readonly method: string;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  readonly split: string;
+  readonly confirmSplit: string;
+  readonly comparisonNames: ReadonlyMap<string, string>;
+  readonly methodName: string;
+}
+
+export interface LiveFacts {
+  readonly workers: number;
+  readonly activities: ReadonlyMap<string, CandidateActivity>;
+  readonly publishing: boolean;
+  readonly waitingFor: string;
+}
+
+export function viewJob(jobId: string, state: JobState, facts: ViewFacts | undefined, live: LiveFacts): JobView {
+  const candidates: CandidateView[] = [];
+  const add = (
+    id: string,
+    role: string,
+    name: string,
+    split: string,
+    coefficients: Readonly<Record<string, number>>,
+    origin: string,
+  ): void => {
+    const scores = state.scores.get(id);
+    const mean = facts && objective(state, id, facts.tasks);
+    const problem = state.failures.get(id) ?? "";
+    const activity = live.activities.get(id);
+    candidates.push(
+      create(CandidateViewSchema, {
+        id,
+        role,
+        name,
+        coefficients: { ...coefficients },
+        origin,
+        state: problem !== "" ? "failed" : mean ? "scored" : (activity?.stage ?? "waiting"),
+        shardsMerged: activity?.shardsMerged ?? 0,
+        objective: mean?.value ?? 0,
+        objectiveStandardError: mean?.standardError ?? 0,
+        problem,
+        scores: (facts?.tasks ?? []).flatMap((task) => {
+          const score = scores?.get(task);
+          return score ? [{ task, split, ...score }] : [];
+        }),
+      }),
+    );
+  };
+  for (const { candidateId, coefficients, origin } of state.trials) {
+    add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin);
+  }
+  if (facts?.kind === "search") {
+    for (const id of facts.comparisons) {
+      add(id, "comparison", facts.comparisonNames.get(id)!, facts.confirmSplit, {}, "");
+    }
+    const final = state.recommended;
+    if (final) add(FINAL_ID, "final", facts.methodName, facts.confirmSplit, final.coefficients, final.candidateId);
+  }
+  return create(JobViewSchema, {
+    jobId,
+    kind: state.spec.kind,
+    state: phase(state, facts, live),
+    method: facts?.method ?? "",
+    shards: facts?.shards ?? 0,
+    shardsWritten: state.written.size,
+    inputBytes: BigInt(facts?.inputBytes ?? 0),
+    outputBytes: BigInt(facts?.outputBytes ?? 0),
+    trialsPlanned: facts?.kind === "search" ? facts.trials : 0,
+    candidates,
+    recommendedId: state.recommended?.candidateId ?? "",
+    problem: state.end?.kind === "failed" ? state.end.problem : "",
+    outputDirectory: state.spec.outputDirectory,
+    workers: live.workers,
+    tasks: [...(facts?.tasks ?? [])],
+    waitingFor: state.end ? "" : live.waitingFor,
+  });
+}
+
+function phase(state: JobState, facts: ViewFacts | undefined, live: LiveFacts): string {
+  if (state.end?.kind === "published") return "done";
+  if (state.end) return state.end.kind;
+  if (facts === undefined) return "planning";
+  if (live.publishing) return "publishing";
+  if (facts.kind === "merge" || state.written.size > 0) return "writing";
+  if (state.recommended === undefined) return "searching";
+  const settled = (id: string): boolean => state.failures.has(id) || objective(state, id, facts.tasks) !== undefined;
+  return [FINAL_ID, ...facts.comparisons].every(settled) ? "writing" : "comparing";
+}

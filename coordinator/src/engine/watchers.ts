@@ -1,0 +1,48 @@
+// People who watch jobs: each gets the newest view, never a backlog of old ones, and not more than they can take.
+import type { JobView } from "@amalgam/proto";
+
+export interface Watchers {
+  changed(jobId: string): void;
+  /** Views until one has ended or `signal` aborts. */
+  watch(jobId: string, view: () => JobView, signal: AbortSignal): AsyncGenerator<JobView, void, undefined>;
+  end(): void;
+}
+
+/** A terminal is redrawn no faster than this; bursts of changes become one view. */
+const QUIET_MS = 50;
+const ENDED = ["done", "failed", "cancelled"];
+
+export function createWatchers(): Watchers {
+  const waiting = new Map<string, Set<() => void>>();
+  let ended = false;
+
+  const wake = (jobId: string): void => {
+    const woken = waiting.get(jobId);
+    waiting.delete(jobId);
+    for (const resolve of woken ?? []) resolve();
+  };
+
+  return {
+    changed: wake,
+    async *watch(jobId, view, signal) {
+      let dirty = Promise.resolve();
+      while (!signal.aborted && !ended) {
+        await dirty;
+        if (signal.aborted) return;
+        dirty = new Promise((resolve) => {
+          const set = waiting.get(jobId) ?? new Set();
+          waiting.set(jobId, set.add(resolve));
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+        const now = view();
+        yield now;
+        if (ENDED.includes(now.state)) return;
+        await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+      }
+    },
+    end() {
+      ended = true;
+      for (const jobId of [...waiting.keys()]) wake(jobId);
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// What a job's journal records. An event is a fact that other parts may already have acted on; everything else about
+// a job (leases, merged shards in workers' memory, messages under way) is rebuilt after a restart and never recorded.
+
+/** What was asked for. Paths are absolute; the recipe is kept as text so that a restart reads what the user wrote. */
+export interface JobSpec {
+  readonly kind: "merge" | "search";
+  readonly recipe: string;
+  readonly recipeName: string;
+  readonly baseDirectory: string;
+  readonly outputDirectory: string;
+  readonly overwrite: boolean;
+  /** Input bytes per shard; 0 lets the planner choose. */
+  readonly shardBytes: number;
+}
+
+/** Score of one candidate on one task: accuracy and its standard error in [0, 1], mean cross-entropy loss in nats. */
+export interface Score {
+  readonly items: number;
+  readonly correct: number;
+  readonly accuracy: number;
+  readonly standardError: number;
+  readonly loss: number;
+}
+
+export type JobEvent =
+  | { readonly type: "submitted"; readonly spec: JobSpec }
+  /** The same job was submitted again after it failed or was cancelled: go on with what was learned. */
+  | { readonly type: "resumed" }
+  /** Inputs or recipe files changed, or the output is wanted anew: forget everything but the specification. */
+  | { readonly type: "restarted"; readonly reason: string; readonly spec: JobSpec }
+  | { readonly type: "planned"; readonly planDigest: string }
+  | {
+      readonly type: "proposed";
+      readonly candidateId: string;
+      readonly coefficients: Readonly<Record<string, number>>;
+      readonly origin: string;
+    }
+  | { readonly type: "scored"; readonly candidateId: string; readonly task: string; readonly score: Score }
+  /** An evaluator could not fetch the candidate's shards: its evaluation is published again under the next generation. */
+  | { readonly type: "evaluationLost"; readonly candidateId: string; readonly task: string }
+  | { readonly type: "candidateFailed"; readonly candidateId: string; readonly problem: string }
+  | {
+      readonly type: "recommended";
+      readonly candidateId: string;
+      readonly coefficients: Readonly<Record<string, number>>;
+      readonly mean: number;
+      readonly standardDeviation: number;
+      readonly probabilityBest: number;
+    }
+  | { readonly type: "shardWritten"; readonly shard: number; readonly segmentSha256: readonly string[] }
+  | { readonly type: "published" }
+  | { readonly type: "failed"; readonly code: string; readonly problem: string }
+  | { readonly type: "cancelled" };

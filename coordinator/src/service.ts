@@ -1,0 +1,81 @@
+// CoordinatorService: translates messages, decides nothing.
+import {
+  type CoordinatorService,
+  EvaluationSpecSchema,
+  type JobView,
+  type SubmitJobRequest,
+  type WorkRequest,
+  type WorkResponseSchema,
+} from "@amalgam/proto";
+import { AmalgamError, CHUNK_BYTES, createChannel, type ServiceImpl } from "@amalgam/runtime";
+import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { Coordinator } from "./engine/coordinator.ts";
+
+export function createCoordinatorService(coordinator: Coordinator): ServiceImpl<typeof CoordinatorService> {
+  return {
+    async submitJob(request: SubmitJobRequest) {
+      if (request.kind !== "merge" && request.kind !== "search") {
+        throw new AmalgamError("invalid_argument", `kind must be "merge" or "search", not "${request.kind}"`);
+      }
+      return coordinator.submit({
+        kind: request.kind,
+        recipe: request.recipe,
+        recipeName: request.recipeName || "recipe",
+        baseDirectory: request.baseDirectory,
+        outputDirectory: request.outputDirectory,
+        overwrite: request.overwrite,
+        shardBytes: Number(request.shardBytes),
+      });
+    },
+    getJob: async ({ jobId }) => ({ job: coordinator.view(jobId) }),
+    listJobs: async () => ({ jobs: coordinator.list() }),
+    cancelJob: async ({ jobId }) => ({ job: coordinator.cancel(jobId) }),
+    watchJob: ({ jobId }, { signal }) => toResponses(coordinator.watch(jobId, signal)),
+    work: (requests, { signal }) => workSession(coordinator, requests, signal),
+    async *readInput({ jobId, file, offset, length }, { signal }) {
+      for await (const data of coordinator.readInput(jobId, file, Number(offset), Number(length), signal))
+        yield { data };
+    },
+    async *getEvaluationSpec({ jobId }) {
+      const bytes = toBinary(EvaluationSpecSchema, coordinator.evaluationSpec(jobId));
+      for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield { data: bytes.subarray(at, at + CHUNK_BYTES) };
+    },
+  };
+}
+
+async function* toResponses(views: AsyncIterable<JobView>): AsyncGenerator<{ job: JobView }> {
+  for await (const job of views) yield { job };
+}
+
+async function* workSession(
+  coordinator: Coordinator,
+  requests: AsyncIterable<WorkRequest>,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof WorkResponseSchema>> {
+  const outbox = createChannel<MessageInitShape<typeof WorkResponseSchema>>();
+  const end = (): void => outbox.close();
+  signal.addEventListener("abort", end, { once: true });
+  const reading = (async () => {
+    let session: ReturnType<Coordinator["connectWorker"]> | undefined;
+    try {
+      for await (const { message } of requests) {
+        if (session !== undefined) session.receive(message);
+        else if (message.case === "hello")
+          session = coordinator.connectWorker(message.value, (message) => outbox.push(message), end);
+        else throw new AmalgamError("failed_precondition", "a worker's first message must be Hello");
+      }
+    } finally {
+      session?.close();
+      end();
+    }
+  })();
+  // A broken stream is how workers are lost; the fleet has handled it when this settles.
+  reading.catch(() => undefined);
+  try {
+    yield* outbox;
+  } finally {
+    signal.removeEventListener("abort", end);
+    end();
+  }
+  if (!signal.aborted) await reading;
+}
