@@ -49,6 +49,15 @@ export function createLedger(space: Space): Ledger {
     return found;
   };
 
+  /** The trial an outcome is about; refuses a second outcome. */
+  const openTrial = ({ type, id }: { readonly type: string; readonly id: number }): Trial => {
+    const found = trial(id);
+    if (found.state === "complete" || found.state === "failed") {
+      throw new StudyError(`${type} event for trial ${id}, which is already ${found.state}`);
+    }
+    return found;
+  };
+
   const applyAsk = (event: StudyEvent & { type: "ask" }): void => {
     const { id, origin, model } = event;
     if (id !== trials.length) throw new StudyError(`ask event has id ${id}, expected ${trials.length}`);
@@ -84,17 +93,17 @@ export function createLedger(space: Space): Ledger {
           queue.push(event.values);
           return;
         case "tell": {
-          const told = trial(event.id);
           if (!Number.isFinite(event.value)) throw new StudyError(`tell event ${event.id} has score ${event.value}`);
+          const told = openTrial(event);
           told.state = "complete";
           told.score = { value: event.value, standardError: event.standardError };
           return;
         }
         case "fail":
-          trial(event.id).state = "failed";
+          openTrial(event).state = "failed";
           return;
         case "release": {
-          const released = trial(event.id);
+          const released = openTrial(event);
           released.state = "released";
           if (released.origin === "enqueued") queue.unshift(released.values);
           return;

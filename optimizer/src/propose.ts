@@ -1,9 +1,10 @@
 // The model's next point: who may be best (joint posterior samples), what is in flight, and the maximiser of log
-// noisy expected improvement given both.
+// noisy expected improvement given both, times the probability that the trial will not fail.
 
-import { createLogNoisyImprovement } from "./acquisition.ts";
+import { type Acquisition, createLogNoisyImprovement } from "./acquisition.ts";
 import { countWins, sampleFantasies } from "./fantasies.ts";
-import type { Ledger } from "./ledger.ts";
+import { createLogFeasibility } from "./feasibility.ts";
+import type { Ledger, Trial } from "./ledger.ts";
 import { rankCandidates } from "./maximise.ts";
 import type { Model } from "./model.ts";
 import { normalQuantile } from "./normal.ts";
@@ -15,17 +16,20 @@ const fantasyCount = 64;
 const pruningSamples = 256;
 const pruningPoints = 32;
 const largestIncumbents = 16;
-/** Failed points repel like pending ones; only so many recent ones, to bound the cost. */
-const largestFailed = 64;
 
 /** Unit coordinates of the next proposal; never a taken point unless the space has no other left to offer. */
 export function proposeByModel(space: Space, ledger: Ledger, model: Model, seed: number, trial: number): Float64Array {
   const incumbents = likelyBest(model, seed, trial);
-  const pending = ledger.trials.filter((one) => one.state === "pending");
-  const failed = ledger.trials.filter((one) => one.state === "failed").slice(-largestFailed);
-  const base = [...incumbents, ...pending.map((one) => one.unit), ...failed.map((one) => one.unit)];
-  const normals = sobolNormals(base.length, seed, trial);
-  const acquisition = createLogNoisyImprovement(sampleFantasies(model.gp, base, normals));
+  const unitsOf = (state: Trial["state"]) => ledger.trials.filter((one) => one.state === state).map((one) => one.unit);
+  const base = [...incumbents, ...unitsOf("pending")];
+  const improvement = createLogNoisyImprovement(
+    sampleFantasies(model.gp, base, sobolNormals(base.length, seed, trial)),
+  );
+  const feasibility = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
+  const acquisition: Acquisition = {
+    value: (x) => improvement.value(x) + feasibility(x),
+    valueAndGradient: (x, gradient) => improvement.valueAndGradient(x, gradient) + feasibility(x, gradient),
+  };
   const ranked = rankCandidates({ space, acquisition, incumbents, seed, trial });
   return ranked.find((unit) => !ledger.isTaken(unit)) ?? ranked[0]!;
 }

@@ -72,7 +72,7 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
     ledger.apply(event);
     log.push(Object.freeze(event));
   };
-  for (const event of events) record(event);
+  for (const event of events) record({ ...event });
 
   /** Tells only ever add trials, so as many trials means the same trials. */
   const model = (): Model => {

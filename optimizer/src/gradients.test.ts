@@ -1,0 +1,107 @@
+// Every analytic gradient against central finite differences.
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createLogNoisyImprovement } from "./acquisition.ts";
+import { sampleFantasies } from "./fantasies.ts";
+import { createLogFeasibility } from "./feasibility.ts";
+import { thetaPrior } from "./fit.ts";
+import { conditionProcess, type TrainingData } from "./gp.ts";
+import { matern52 } from "./kernels/matern52.ts";
+import { createFitObjective } from "./marginal-likelihood.ts";
+import { createStream, purposes } from "./rng.ts";
+
+const seeds = fc.nat({ max: 1_000_000 });
+
+function randomData(seed: number, dimension: number, count: number): TrainingData {
+  const stream = createStream(seed, 0, purposes.start);
+  return {
+    dimension,
+    count,
+    points: Float64Array.from({ length: count * dimension }, () => stream.uniform()),
+    targets: Float64Array.from({ length: count }, () => stream.normal()),
+    noiseVariances: Float64Array.from({ length: count }, () => 0.01 * stream.uniform()),
+  };
+}
+
+function expectGradient(
+  f: (x: Float64Array) => number,
+  x: Float64Array,
+  gradient: Float64Array,
+  step: number,
+  digits: number,
+): void {
+  for (let k = 0; k < x.length; k++) {
+    const shifted = (by: number): number => {
+      const moved = x.slice();
+      moved[k]! += by;
+      return f(moved);
+    };
+    // Fourth-order central difference.
+    const slope = (8 * (shifted(step) - shifted(-step)) - (shifted(2 * step) - shifted(-2 * step))) / (12 * step);
+    const scale = Math.max(1, Math.hypot(...gradient));
+    expect(gradient[k]! / scale).toBeCloseTo(slope / scale, digits);
+  }
+}
+
+test("the Matern derivative is the slope of the correlation", () => {
+  for (const r2 of [1e-4, 0.1, 1, 7]) {
+    const step = 1e-4 * r2;
+    const slope = (matern52.correlation(r2 + step) - matern52.correlation(r2 - step)) / (2 * step);
+    expect(matern52.derivative(r2)).toBeCloseTo(slope, 6);
+  }
+  expect(matern52.derivative(0)).toBe(-5 / 6);
+});
+
+test("the fit objective's gradient by every hyper-parameter", () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 2, max: 15 }), (seed, d, n) => {
+      const data = randomData(seed, d, n);
+      const objective = createFitObjective(data, matern52, thetaPrior(d, false));
+      const stream = createStream(seed, 1, purposes.start);
+      const theta = Float64Array.from({ length: d + 2 }, (_, k) => (k <= d ? 1 : 3) * (stream.uniform() - 1));
+      const gradient = new Float64Array(d + 2);
+      objective(theta, gradient);
+      const unused = new Float64Array(d + 2);
+      expectGradient((x) => objective(x, unused), theta, gradient, 1e-3, 8);
+    }),
+    { numRuns: 40, seed: 6 },
+  );
+});
+
+test("the acquisition's gradient with incumbents and pending points", () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 6 }), (seed, d, pending) => {
+      const data = randomData(seed, d, 10);
+      const theta = Float64Array.of(...new Array<number>(d).fill(Math.log(0.5)), 0.2, -3);
+      const gp = conditionProcess(data, matern52, theta);
+      const stream = createStream(seed, 2, purposes.start);
+      const point = (): Float64Array => Float64Array.from({ length: d }, () => stream.uniform());
+      const base = [data.points.slice(0, d), ...Array.from({ length: pending }, point)];
+      const normals = Float64Array.from({ length: 16 * base.length }, () => stream.normal());
+      const acquisition = createLogNoisyImprovement(sampleFantasies(gp, base, normals));
+      const x = point();
+      const gradient = new Float64Array(d);
+      const value = acquisition.valueAndGradient(x, gradient);
+      expect(value).toBe(acquisition.value(x));
+      expectGradient((at) => acquisition.value(at), x, gradient, 1e-4, 6);
+    }),
+    { numRuns: 40, seed: 7 },
+  );
+});
+
+test("the feasibility's gradient among successes and failures", () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 1, max: 5 }), (seed, d) => {
+      const stream = createStream(seed, 3, purposes.start);
+      const point = (): Float64Array => Float64Array.from({ length: d }, () => stream.uniform());
+      const points = Array.from({ length: 12 }, point);
+      const feasibility = createLogFeasibility(d, points.slice(0, 5), points.slice(5));
+      const x = point();
+      const gradient = new Float64Array(d);
+      feasibility(x, gradient);
+      expectGradient((at) => feasibility(at), x, gradient, 1e-4, 6);
+    }),
+    { numRuns: 40, seed: 12 },
+  );
+});
