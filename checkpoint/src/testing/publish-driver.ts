@@ -1,0 +1,39 @@
+// Stages and publishes a small model, and kills itself with SIGKILL at the step named. Run by publish-crash.test.ts as a child.
+//   node publish-driver.ts <outDir> <planDigest> <fill byte> <step or "none"> [overwrite]
+
+import { sha256Bytes } from "../digest.ts";
+import { planOutputFiles, type TensorSpec } from "../layout.ts";
+import { sealAndPublish } from "../publish.ts";
+import { createStaging, findPublished } from "../staging.ts";
+
+const [outDir = "", planDigest = "", fill = "", killAt = "none", overwrite] = process.argv.slice(2);
+
+function reached(step: string): void {
+  if (step === killAt) process.kill(process.pid, "SIGKILL");
+}
+
+const specs: TensorSpec[] = Array.from({ length: 6 }, (_, i) => ({
+  name: `layers.${i}.w`,
+  dtype: "F32",
+  shape: [1000 + i],
+}));
+const layout = planOutputFiles(specs, 10_000);
+
+if ((await findPublished(outDir, planDigest)) === undefined) {
+  await using staging = await createStaging(outDir, layout, { planDigest, overwrite: overwrite === "overwrite" });
+  process.stdout.write(staging.resumed ? "resumed\n" : "fresh\n");
+  reached("staged");
+  const tensorDigests = new Map<string, string>();
+  for (const [i, { name }] of specs.entries()) {
+    const { file, begin, end } = staging.locate(name);
+    const bytes = new Uint8Array(end - begin).fill(Number(fill) + i);
+    tensorDigests.set(name, sha256Bytes(bytes));
+    staging.writeRange(file, begin, bytes);
+    if (i === 2) reached("half-written");
+  }
+  staging.sync();
+  reached("written");
+  const provenance = { recipe: `fill: ${fill}\n`, seed: 1, versions: { amalgam: "0" }, inputs: [] };
+  const sideFiles = [{ name: "config.json", bytes: "{}\n" }];
+  await sealAndPublish(staging, { tensorDigests, sideFiles, modelCard: "# card\n", provenance, onStep: reached });
+}
