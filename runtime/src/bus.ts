@@ -3,7 +3,9 @@
  * bus is transport, never the record: whoever publishes keeps a journal and publishes again after a loss. Two
  * implementations (bus-memory.ts, bus-nats.ts) pass one suite of contract tests.
  */
+import type { Registry } from "prom-client";
 import { AmalgamError } from "./errors.ts";
+import type { Logger } from "./log.ts";
 
 export const QUEUE_NAMES = ["evaluations", "scores"] as const;
 export type QueueName = (typeof QUEUE_NAMES)[number];
@@ -16,6 +18,8 @@ export interface Bus extends AsyncDisposable {
 
 export interface WorkQueue {
   readonly name: QueueName;
+  /** How long a delivery may stay unsettled before it is delivered again. */
+  readonly ackWaitMs: number;
   /**
    * Resolves when the message is stored. A second message with the same id within an hour is dropped, even if the first
    * was acknowledged, purged or dead-lettered meanwhile (a lost server forgets).
@@ -26,8 +30,8 @@ export interface WorkQueue {
   publish(id: string, data: Uint8Array): Promise<void>;
   /**
    * Deliveries, one at a time: the next is asked for when the consumer comes back for it. Ends when `signal` aborts, and
-   * not before: a lost connection is waited out. A delivery that is not settled within the bus's `ackWaitMs` of its arrival
-   * (or of the last `working()`) is delivered again, to anyone.
+   * not before: a lost connection is waited out. A delivery that is not settled within `ackWaitMs` of its arrival (or of
+   * the last `working()`) is delivered again, to anyone. See {@link consume} for a loop that does this for a handler.
    */
   pull(options: { signal: AbortSignal }): AsyncIterable<Delivery>;
   /** Drops every message that waits or is being worked on and whose id equals `path` or lies under it. */
@@ -69,7 +73,10 @@ export interface BusOptions {
    * Called, by the process that is next to receive it, before a dead letter is removed. If it rejects, the message stays
    * and is reported again after `ackWaitMs`: at-least-once.
    */
-  readonly onDeadLetter?: (letter: DeadLetter) => Promise<void> | void;
+  readonly onDeadLetter?: ((letter: DeadLetter) => Promise<void> | void) | undefined;
+  readonly log?: Logger | undefined;
+  /** `amalgam_bus_redeliveries_total`, `amalgam_bus_dead_letters_total`. */
+  readonly metrics?: Registry | undefined;
 }
 
 export const DEFAULT_ACK_WAIT_MS = 30_000;

@@ -6,6 +6,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { toAmalgamError } from "./errors.ts";
 import type { Logger } from "./log.ts";
+import { getOrRegister } from "./metrics.ts";
 import { toPeerError } from "./rpc-wire.ts";
 
 export interface ObserveOptions {
@@ -38,41 +39,25 @@ export function createCallObserver({ log, metrics }: ObserveOptions): CallObserv
 }
 
 function createMeters(registry: Registry) {
-  // Several servers of one process share a registry, and a name can be registered only once.
-  const shared = <M>(name: string, make: () => M): M => (registry.getSingleMetric(name) as M | undefined) ?? make();
   const registers = [registry];
   const labelNames = ["service", "method"] as const;
+  const [calls, duration, inProgress] = [
+    "amalgam_rpc_calls_total",
+    "amalgam_rpc_duration_seconds",
+    "amalgam_rpc_calls_in_progress",
+  ] as const;
   return {
-    calls: shared(
-      "amalgam_rpc_calls_total",
-      () =>
-        new Counter({
-          name: "amalgam_rpc_calls_total",
-          help: "Calls served, by how they ended (google.rpc.Code in lower case).",
-          labelNames: [...labelNames, "code"],
-          registers,
-        }),
-    ),
-    duration: shared(
-      "amalgam_rpc_duration_seconds",
-      () =>
-        new Histogram({
-          name: "amalgam_rpc_duration_seconds",
-          help: "Time from the start of a served call to its end, streams included.",
-          labelNames,
-          buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600],
-          registers,
-        }),
-    ),
-    inProgress: shared(
-      "amalgam_rpc_calls_in_progress",
-      () =>
-        new Gauge({
-          name: "amalgam_rpc_calls_in_progress",
-          help: "Calls being served now.",
-          labelNames,
-          registers,
-        }),
-    ),
+    calls: getOrRegister(registry, calls, () => {
+      const help = "Calls served, by how they ended (google.rpc.Code in lower case).";
+      return new Counter({ name: calls, help, labelNames: [...labelNames, "code"], registers });
+    }),
+    duration: getOrRegister(registry, duration, () => {
+      const help = "Time from the start of a served call to its end, streams included.";
+      const buckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600];
+      return new Histogram({ name: duration, help, labelNames, buckets, registers });
+    }),
+    inProgress: getOrRegister(registry, inProgress, () => {
+      return new Gauge({ name: inProgress, help: "Calls being served now.", labelNames, registers });
+    }),
   };
 }
