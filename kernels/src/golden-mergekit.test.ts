@@ -65,11 +65,8 @@ test("ties has mergekit's bits", () => {
 
 test("ties has mergekit's bits when weights and densities differ from layer to layer", () => {
   const spec = { method: "ties", models: 2, hasBase: true, options: {} };
-  // mergekit's gradients: from the first value at the first layer to the last at the last; what comes before or after counts as the end.
-  const depth = (tensor: string): number => {
-    const layer = /layers\.(\d+)\./.exec(tensor)?.[1];
-    return layer === undefined ? (tensor.includes("embed") ? 0 : 1) : Number(layer) / 3;
-  };
+  // mergekit's gradients: from the first value at the first layer to the last at the last; tensors outside the layers get the first.
+  const depth = (tensor: string): number => Number(/layers\.(\d+)\./.exec(tensor)?.[1] ?? 0) / 3;
   expectExact("ties_gradient_filter", spec, (tensor) => {
     const between = (a: number, b: number): number => (1 - depth(tensor)) * a + depth(tensor) * b;
     return {
