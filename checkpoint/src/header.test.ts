@@ -13,6 +13,12 @@ const parse = (text: string, dataBytes = 0) => parseHeader(encode(text), dataByt
 const tensor = (name: string, begin: number, end: number, shape = `[${end - begin}]`, dtype = "U8") =>
   `"${name}":{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
 
+/** Processor time of this thread: unlike the clock, it does not count other work on the machine. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 const broken: readonly (readonly [string, string, number, RegExp])[] = [
   ["an empty header", "", 0, /does not start with "\{"/],
   ["leading white space", ' {"a":1}', 0, /does not start with "\{"/],
@@ -121,21 +127,24 @@ test("empty tensors, rank 0, unsorted offsets, white space and space padding are
   expect(parse("{}").tensors.size).toBe(0);
 });
 
-test("too many tensors or metadata entries are refused before memory runs out", () => {
+test("too many tensors or metadata entries, and huge strings, are refused before memory runs out", () => {
   const tensors = Array.from({ length: maxTensorsPerFile + 1 }, (_, i) => tensor(`${i}`, 0, 0));
   expect(() => parse(`{${tensors.join(",")}}`)).toThrow(/more than 262144 tensors/);
   const entries = Array.from({ length: maxMetadataEntries + 1 }, (_, i) => `"${i}":""`);
   expect(() => parse(`{"__metadata__":{${entries.join(",")}}}`)).toThrow(/more than 65536 metadata entries/);
+  expect(() => parse(`{"__metadata__":{"k":"${"x".repeat(16_000_001)}"}}`)).toThrow(
+    /a string of more than 16000000 bytes/,
+  );
 });
 
-test("a header of 50,000 tensors is parsed in under two seconds on a busy machine", () => {
+test("a header of 50,000 tensors is parsed in under a second", () => {
   const specs = Array.from({ length: 50_000 }, (_, i) => {
     return { name: `model.layers.${i}.mlp.weight`, dtype: "BF16", shape: [64, 64] } as const;
   });
   const { header, fileBytes } = layoutFile(specs);
-  const start = performance.now();
+  const start = cpuMs();
   expect(parseHeader(header.subarray(8), fileBytes - header.length, "x").tensors.size).toBe(50_000);
-  expect(performance.now() - start).toBeLessThan(2_000);
+  expect(cpuMs() - start).toBeLessThan(1_000);
 });
 
 const shapes = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 });
@@ -171,7 +180,7 @@ test("reading a written header gives back every tensor, with the dtypes aligned"
 
 /** Success or CheckpointError, quickly: nothing else may come out of untrusted bytes. */
 async function survives(bytes: Uint8Array): Promise<void> {
-  const start = performance.now();
+  const start = cpuMs();
   try {
     const { header, dataOffset } = await readHeader(memorySource(bytes));
     expect(dataOffset + header.dataBytes).toBe(bytes.length);
@@ -179,7 +188,7 @@ async function survives(bytes: Uint8Array): Promise<void> {
   } catch (error) {
     expect(error).toBeInstanceOf(CheckpointError);
   }
-  expect(performance.now() - start).toBeLessThan(2_000);
+  expect(cpuMs() - start).toBeLessThan(2_000);
 }
 
 test("mutations of valid files are read or refused, never anything else", async () => {

@@ -2,7 +2,7 @@
 // numbers, gives `__proto__` a meaning and recurses without bound. Grammar beyond one value is the caller's.
 import { Buffer, isUtf8 } from "node:buffer";
 import { CheckpointError, quoteName } from "./errors.ts";
-import { maxJsonDepth, maxMembers } from "./limits.ts";
+import { maxJsonDepth, maxMembers, maxStringBytes } from "./limits.ts";
 
 /** A parsed JSON value. Objects have no prototype, so no key is special. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -113,6 +113,7 @@ export class JsonScanner {
       bits |= byte;
       at++;
     }
+    if (at - begin > maxStringBytes) this.fail(`a string of more than ${maxStringBytes} bytes`);
     this.#at = at + 1;
     if (!escaped) return bits < 0x80 ? bytes.toString("latin1", begin, at) : bytes.toString("utf8", begin, at);
     return this.#unescape(bytes.toString("utf8", begin - 1, at + 1));

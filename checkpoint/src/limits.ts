@@ -9,6 +9,9 @@ export const maxTensorsPerFile = 262_144;
 /** Entries of a header's `__metadata__`; real ones have a handful. */
 export const maxMetadataEntries = 65_536;
 
+/** Bytes of one JSON string. The largest in use, training logs in metadata, are under 1 MB. */
+export const maxStringBytes = 16_000_000;
+
 /** Members of one JSON object: past any weight map, and well before a Set of keys would take gigabytes. */
 export const maxMembers = 1_048_576;
 

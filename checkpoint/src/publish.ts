@@ -101,7 +101,7 @@ async function verifyFile(
 ): Promise<FileRecord> {
   const file = layout.name;
   const path = staging.path(file);
-  await flush(path);
+  await flush(staging, path);
   await using source = await openFileSource(path, { noFollow: true });
   const header = new Uint8Array(layout.header.length);
   if (source.byteLength === layout.fileBytes) await source.readInto(header, 0, options);
@@ -125,10 +125,15 @@ async function verifyFile(
 }
 
 /** Also what other processes wrote reaches the disk with the fsync of any descriptor of the file. */
-async function flush(path: string): Promise<void> {
+async function flush(staging: Staging, path: string): Promise<void> {
   await withSystemErrors(path, "flush it to disk", async () => {
     await using handle = await open(path, "r+");
-    await handle.sync();
+    try {
+      await handle.sync();
+    } catch (error) {
+      staging.distrust();
+      throw error;
+    }
   });
 }
 

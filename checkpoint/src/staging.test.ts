@@ -126,6 +126,18 @@ test("staged files that were cut or lost are made anew", async () => {
   expect(staging.resumed).toBe(false);
 });
 
+test("distrusted bytes are not taken up by the next run", async () => {
+  await using parent = await temporaryDirectory();
+  const out = join(parent.path, "out");
+  const first = await createStaging(out, layout, { planDigest });
+  const digests = fill(first);
+  first.distrust();
+  await first[Symbol.asyncDispose]();
+  await using second = await createStaging(out, layout, { planDigest });
+  expect(second.resumed).toBe(false);
+  expect(await second.staleTensors(digests)).toEqual(["a", "b"]);
+});
+
 test("writes outside a tensor's part of the file are refused", async () => {
   await using parent = await temporaryDirectory();
   await using staging = await createStaging(join(parent.path, "out"), layout, { planDigest });

@@ -6,6 +6,7 @@
 //     staging.json   the plan the files below belong to; written last, so it vouches for them
 //     model/         becomes <parent>/<name>
 //     old/           the replaced model, between two renames
+import { rmSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { sha256Range } from "./digest.ts";
@@ -49,8 +50,13 @@ export interface Staging extends AsyncDisposable {
   locate(tensor: string): ByteRange & { readonly file: string };
   /** Writes at an absolute offset of a weight file, blocking. The range must lie in the data section. */
   writeRange(file: string, offset: number, bytes: Uint8Array): void;
-  /** Flushes what `writeRange` wrote to disk. */
+  /** Flushes what `writeRange` wrote to disk. After an error all staged bytes are distrusted, see `distrust`. */
   sync(): void;
+  /**
+   * Makes the next run start from nothing. For a failed flush: the kernel forgets the pages it could not write, so that reading
+   * them back may show bytes that never reached the disk.
+   */
+  distrust(): void;
   /** Names of the tensors whose staged bytes do not have the digest given: those to compute again. */
   staleTensors(expected: ReadonlyMap<string, string>, options?: ReadOptions): Promise<string[]>;
   /** Deletes the staging directory. */
@@ -175,7 +181,16 @@ class OpenStaging implements Staging {
   }
 
   sync(): void {
-    for (const writer of this.#writers.values()) writer.sync();
+    try {
+      for (const writer of this.#writers.values()) writer.sync();
+    } catch (error) {
+      this.distrust();
+      throw error;
+    }
+  }
+
+  distrust(): void {
+    rmSync(join(this.stagingDir, "staging.json"), { force: true });
   }
 
   async staleTensors(expected: ReadonlyMap<string, string>, options: ReadOptions = {}): Promise<string[]> {
