@@ -13,7 +13,7 @@ const workerUrl = new URL(`./inference-worker${import.meta.url.endsWith(".ts") ?
 export class InferenceThread implements AsyncDisposable {
   readonly #worker: Worker;
   #waiting: PromiseWithResolvers<Reply> | undefined;
-  #ended: EvaluatorError | undefined;
+  #ended: Error | undefined;
 
   private constructor(init: InferenceInit) {
     this.#worker = new Worker(workerUrl, { workerData: init });
@@ -46,7 +46,7 @@ export class InferenceThread implements AsyncDisposable {
   async run(model: number, batch: Batch): Promise<Float32Array> {
     this.#post({ kind: "run", model, batch });
     const reply = await this.#reply();
-    if (reply.kind !== "logits") throw new EvaluatorError(`inference thread answered ${reply.kind} to a batch`);
+    if (reply.kind !== "logits") throw new Error(`inference thread answered ${reply.kind} to a batch`);
     return reply.logits;
   }
 
@@ -70,7 +70,8 @@ export class InferenceThread implements AsyncDisposable {
   }
 
   #end(reason: string): void {
-    this.#ended ??= new EvaluatorError(reason);
+    // A plain error: a thread that dies says nothing about the input.
+    this.#ended ??= new Error(reason);
     const error = this.#ended;
     this.#settle((waiting) => waiting.reject(error));
   }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Encoding, makeBatches, scatterRows } from "./batches.ts";
 import { loadWeightsFromCheckpoint } from "./model-directory.ts";
+import { scoreClassification } from "./score.ts";
 import { createEncoderSession, type EncoderSession, type LoadedModel } from "./session.ts";
 import {
   asWeights,
@@ -17,6 +18,8 @@ import { referenceLogits } from "./testing/reference-bert.ts";
 interface Golden {
   readonly inputs: { readonly input_ids: number[][]; readonly attention_mask: number[][] };
   readonly logits: number[][];
+  readonly labels: number[];
+  readonly losses_per_example: number[];
 }
 
 async function logitsOf(
@@ -34,7 +37,7 @@ function largestDifference(a: readonly ArrayLike<number>[], b: readonly ArrayLik
   return Math.max(...a.flatMap((row, r) => Array.from(row, (v, i) => Math.abs(v - b[r]![i]!))));
 }
 
-test("a BERT classifier gives transformers' logits, padding included", async () => {
+test("a BERT classifier gives transformers' logits and losses, padding included", async () => {
   const golden = await readGolden<Golden>("expected.json");
   await using session = await createEncoderSession({ config: await readGolden("config.json"), threads: 1 });
   using model = await session.load(await loadWeightsFromCheckpoint(goldenDirectory));
@@ -44,7 +47,13 @@ test("a BERT classifier gives transformers' logits, padding included", async () 
     return { ids: kept, types: kept.map(() => 0) };
   });
   for (const items of [1, 3]) {
-    expect(largestDifference(await logitsOf(session, model, encodings, items), golden.logits)).toBeLessThan(1e-6);
+    const logits = await logitsOf(session, model, encodings, items);
+    expect(largestDifference(logits, golden.logits)).toBeLessThan(1e-6);
+    const losses = logits.map((row, i) => {
+      const labelled = [{ logits: row, label: golden.labels[i]! }];
+      return scoreClassification(labelled, { offset: 0, labels: 3 }, String).loss;
+    });
+    expect(largestDifference([losses], [golden.losses_per_example])).toBeLessThan(1e-6);
   }
 });
 
