@@ -7,16 +7,17 @@
 //     model/         becomes <parent>/<name>
 //     old/           the replaced model, between two renames
 import { rmSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { sha256Range } from "./digest.ts";
-import { syncDirectory, writeDurably } from "./durable.ts";
+import { syncDirectory } from "./durable.ts";
 import { CheckpointError } from "./errors.ts";
 import type { ByteRange, OutputFile, OutputLayout } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOutput, readManifest, resolveOutput } from "./output-directory.ts";
 import { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 import { openFileSource, type ReadOptions } from "./source.ts";
+import { canResume, checkSpace, prepareStaging, stampName } from "./staging-files.ts";
 import { lockFile } from "./staging-lock.ts";
 import { lstatIfAny, withSystemErrors } from "./system-error.ts";
 
@@ -63,9 +64,6 @@ export interface Staging extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
-// Config, card, manifest and the like.
-const defaultSideBytes = 1024 * 1024;
-
 /**
  * Prepares the staging directory of `outDir`, or takes up the one an interrupted run of the same plan left. Throws when the
  * output may not be written (see {@link checkOutput}), another process is writing it, or the disk has too little space.
@@ -84,8 +82,8 @@ export async function createStaging(outDir: string, layout: OutputLayout, option
     await restoreOld(stagingDir, target);
     await checkOutput(target, options.overwrite === true);
     const resumed = await canResume(stagingDir, modelDir, layout, options.planDigest);
-    await checkSpace(stagingDir, modelDir, layout, resumed, options.sideFileBytes ?? defaultSideBytes);
-    if (!resumed) await prepare(stagingDir, modelDir, layout, options);
+    await checkSpace(stagingDir, modelDir, layout, resumed, options.sideFileBytes);
+    if (!resumed) await prepareStaging(stagingDir, modelDir, layout, options);
     return new OpenStaging(target, stagingDir, layout, options, resumed, lock);
   } catch (error) {
     await removeIfWorthless(stagingDir);
@@ -118,7 +116,7 @@ function stagingPath(target: string): string {
 /** A refused or finished command leaves no directory behind, unless there is a replaced model or staged work in it. */
 async function removeIfWorthless(stagingDir: string): Promise<void> {
   const has = async (name: string) => (await lstatIfAny(join(stagingDir, name))) !== undefined;
-  if ((await has("old")) || ((await has("model")) && (await has("staging.json")))) return;
+  if ((await has("old")) || ((await has("model")) && (await has(stampName)))) return;
   await rm(stagingDir, { recursive: true, force: true });
 }
 
@@ -190,7 +188,7 @@ class OpenStaging implements Staging {
   }
 
   distrust(): void {
-    rmSync(join(this.stagingDir, "staging.json"), { force: true });
+    rmSync(join(this.stagingDir, stampName), { force: true });
   }
 
   async staleTensors(expected: ReadonlyMap<string, string>, options: ReadOptions = {}): Promise<string[]> {
@@ -237,88 +235,4 @@ async function restoreOld(stagingDir: string, target: string): Promise<void> {
     await withSystemErrors(target, "restore it", () => rename(old, target));
     await syncDirectory(dirname(target));
   } else await withSystemErrors(old, "remove it", () => rm(old, { recursive: true, force: true }));
-}
-
-async function canResume(
-  stagingDir: string,
-  modelDir: string,
-  layout: OutputLayout,
-  planDigest: string,
-): Promise<boolean> {
-  const stamp = join(stagingDir, "staging.json");
-  if ((await lstatIfAny(stamp))?.isFile() !== true) return false;
-  if ((await withSystemErrors(stamp, "read it", () => readFile(stamp, "utf8"))) !== stampText(planDigest)) return false;
-  for (const { name, header, fileBytes } of layout.files) {
-    const path = join(modelDir, name);
-    if ((await lstatIfAny(path))?.isFile() !== true) return false;
-    await using source = await openFileSource(path, { noFollow: true });
-    if (source.byteLength !== fileBytes) return false;
-    const staged = new Uint8Array(header.length);
-    await source.readInto(staged, 0);
-    if (Buffer.compare(staged, header) !== 0) return false;
-  }
-  return true;
-}
-
-/** A sparse file takes its space only as it is written; the time to learn that it will not fit is now. */
-async function checkSpace(
-  stagingDir: string,
-  modelDir: string,
-  layout: OutputLayout,
-  resumed: boolean,
-  sideFileBytes: number,
-): Promise<void> {
-  let needed = sideFileBytes;
-  for (const { name, fileBytes } of layout.files) {
-    const stats = await lstatIfAny(join(modelDir, name));
-    needed += resumed && stats !== undefined ? Math.max(0, fileBytes - stats.blocks * 512) : fileBytes;
-  }
-  // Staged files of another plan are about to be deleted.
-  const freed = resumed ? 0 : await allocatedBytes(modelDir);
-  const { bavail, bsize } = await withSystemErrors(stagingDir, "ask for its free space", () => statfs(stagingDir));
-  const available = bavail * bsize + freed;
-  if (needed <= available) return;
-  const cause = Object.assign(new Error("not enough space"), { code: "ENOSPC" });
-  const rule = `the output needs ${needed} bytes, the disk has ${available}`;
-  const hint = "free some space, or choose an output directory on another disk";
-  throw new CheckpointError({ file: dirname(stagingDir), rule, hint, cause });
-}
-
-async function allocatedBytes(directory: string): Promise<number> {
-  if ((await lstatIfAny(directory))?.isDirectory() !== true) return 0;
-  let bytes = 0;
-  for (const name of await readdir(directory)) bytes += ((await lstatIfAny(join(directory, name)))?.blocks ?? 0) * 512;
-  return bytes;
-}
-
-async function prepare(
-  stagingDir: string,
-  modelDir: string,
-  layout: OutputLayout,
-  options: StagingOptions,
-): Promise<void> {
-  const stamp = join(stagingDir, "staging.json");
-  await withSystemErrors(stagingDir, "clear it", async () => {
-    await rm(stamp, { force: true });
-    await rm(modelDir, { recursive: true, force: true });
-    await mkdir(modelDir);
-  });
-  for (const { name, header, fileBytes } of layout.files) {
-    options.signal?.throwIfAborted();
-    const path = join(modelDir, name);
-    await withSystemErrors(path, "create it", async () => {
-      await using handle = await open(path, "wx");
-      await handle.writeFile(header);
-      await handle.truncate(fileBytes);
-      await handle.sync();
-    });
-  }
-  await syncDirectory(modelDir);
-  await writeDurably(stamp, stampText(options.planDigest));
-  await syncDirectory(stagingDir);
-  await syncDirectory(dirname(stagingDir));
-}
-
-function stampText(planDigest: string): string {
-  return `${JSON.stringify({ schemaVersion: 1, planDigest })}\n`;
 }
