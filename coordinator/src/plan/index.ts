@@ -4,7 +4,7 @@ export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from 
 export { loadPlanInputs, type PlanInputs } from "./load.ts";
 export { type PlanInput, planJob } from "./plan-job.ts";
 export { PlanProblems } from "./problems.ts";
-export { type Coefficients, scalarRows, scalarsOf } from "./scalars.ts";
+export { type Coefficients, scalarRows, scalarsByName } from "./scalars.ts";
 export { slotsOf } from "./slots.ts";
 export { type ReductionScope, reductionScopes } from "./stages.ts";
 export { confirmSplit, type TaskInput } from "./tasks.ts";

@@ -14,7 +14,7 @@ import { digestPlan } from "./digest.ts";
 import { inputFiles, type LocatedTensor, locateSources, shardMessages } from "./layout.ts";
 import { type MatchedTensor, matchTensors, REFERENCE_SLOT } from "./match.ts";
 import { PlanProblems, TensorRemarks } from "./problems.ts";
-import { scalarResolver, UnsetParameter } from "./scalars.ts";
+import { scalarReaders } from "./scalars.ts";
 import { slotsOf, variantSlots } from "./slots.ts";
 import type { Plan, PlannedTensor, PlannedVariant, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
 
@@ -107,15 +107,11 @@ function unsetParameters(
   for (const { graph, variant } of variants) {
     const isSearched = (name: string): boolean =>
       variant.role === "recipe" && searched.has(name.replace(/\[\d+\]$/, ""));
-    const parameters = graph.parameters.filter((name) => !isSearched(name));
-    const resolve = scalarResolver({ ...graph, parameters }, variant.merge);
-    for (const { tensor, action } of tensors) {
-      if (action === "copy") continue;
-      try {
-        resolve({ name: tensor.name, depth: depths.get(tensor.name) ?? 0 });
-      } catch (error) {
-        if (!(error instanceof UnsetParameter)) throw error;
-        remarks.add(error.sentence, tensor.name);
+    for (const { name, read, unset } of scalarReaders(graph, variant.merge)) {
+      if (isSearched(name)) continue;
+      for (const { tensor, action } of tensors) {
+        const place = { name: tensor.name, depth: depths.get(tensor.name) ?? 0 };
+        if (action === "merge" && read(place) === undefined) remarks.add(unset, tensor.name);
       }
     }
   }

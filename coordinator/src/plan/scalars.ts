@@ -6,7 +6,13 @@
 import type { MergeGraph } from "@amalgam/kernels";
 import { type ScalarRow, ScalarRowSchema } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
-import { type MergeSettings, resolveNumber, type TensorPlace, variantWithCoefficients } from "../recipe/index.ts";
+import {
+  type MergeSettings,
+  resolveNumber,
+  type Setting,
+  type TensorPlace,
+  variantWithCoefficients,
+} from "../recipe/index.ts";
 import type { Plan, PlannedVariant } from "./types.ts";
 
 /** Coefficients of a search by name, e.g. `weight[a]`. */
@@ -31,18 +37,20 @@ export function scalarRows(
   });
 }
 
-/** The same by name for one tensor, as the kernels package's `startStage` wants it. `tensor` is an index into `plan.tensors`. */
-export function scalarsOf(
+/** The same by name, for any tensor (an index into `plan.tensors`), as the kernels package's `startStage` wants it. */
+export function scalarsByName(
   plan: Plan,
   planned: PlannedVariant,
-  tensor: number,
   coefficients: Coefficients = {},
-): Record<string, number> {
-  const { merge } = settledVariant(plan, planned, coefficients);
-  const place = plan.tensors[tensor];
-  if (place === undefined) throw new RangeError(`the plan has no tensor ${tensor}`);
-  const values = scalarResolver(planned.graph, merge)(place);
-  return Object.fromEntries(planned.graph.parameters.map((name, index) => [name, values[index] as number]));
+): (tensor: number) => Record<string, number> {
+  const { parameters } = planned.graph;
+  const resolve = scalarResolver(planned.graph, settledVariant(plan, planned, coefficients).merge);
+  return (tensor) => {
+    const place = plan.tensors[tensor];
+    if (place === undefined) throw new RangeError(`the plan has no tensor ${tensor}`);
+    const values = resolve(place);
+    return Object.fromEntries(parameters.map((name, index) => [name, values[index] as number]));
+  };
 }
 
 function settledVariant(
@@ -57,40 +65,49 @@ function settledVariant(
     : variantWithCoefficients(recipe, variant, coefficients);
 }
 
-/** Values of the graph's parameters for a tensor. Throws an Error that names the parameter without a value. */
-export function scalarResolver(graph: MergeGraph, merge: MergeSettings): (tensor: TensorPlace) => number[] {
-  const readers = graph.parameters.map((name) => parameterReader(name, graph, merge));
-  return (tensor) => readers.map((read) => read(tensor));
+/** How one parameter of a graph gets its values. */
+export interface ScalarReader {
+  /** As in `graph.parameters`. */
+  readonly name: string;
+  /** The value for a tensor, undefined where no setting applies to it. */
+  readonly read: (tensor: TensorPlace) => number | undefined;
+  /** What to say of tensors without a value; `%` stands for them. */
+  readonly unset: string;
 }
 
-/** Thrown when no setting of a parameter applies to a tensor. */
-export class UnsetParameter extends Error {
-  override readonly name = "UnsetParameter";
-  /** The parameter, as in `weight[0]`, without the tensor: one problem for all tensors. */
-  readonly sentence: string;
-
-  constructor(sentence: string, tensor: string) {
-    super(sentence.replace("%", () => tensor));
-    this.sentence = sentence;
-  }
-}
-
-function parameterReader(name: string, graph: MergeGraph, merge: MergeSettings): (tensor: TensorPlace) => number {
-  const [, parameter = name, index] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
-  const model = index === undefined ? undefined : merge.models[Number(index)];
-  const definition = graph.method.parameters[parameter];
-  const fallback = definition?.kind === "number" ? definition.default : undefined;
-  const levels = [model?.parameters[parameter], merge.parameters[parameter], fallback].filter(
-    (level) => level !== undefined,
-  );
-  const constant = levels[0];
-  if (typeof constant === "number") return () => constant;
-  return (tensor) => {
-    for (const setting of levels) {
-      const value = resolveNumber(setting, tensor);
-      if (value !== undefined) return value;
-    }
+/** In the order of `graph.parameters`. */
+export function scalarReaders(graph: MergeGraph, merge: MergeSettings): ScalarReader[] {
+  return graph.parameters.map((name) => {
+    const [, parameter = name, index] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
+    const model = index === undefined ? undefined : merge.models[Number(index)];
+    const definition = graph.method.parameters[parameter];
+    const fallback = definition?.kind === "number" ? definition.default : undefined;
+    const levels = [model?.parameters[parameter], merge.parameters[parameter], fallback].filter(
+      (level) => level !== undefined,
+    );
     const of = model === undefined ? "" : ` of model \`${model.name}\``;
-    throw new UnsetParameter(`\`${parameter}\`${of}: no filter matches %: add an item without \`filter\``, tensor.name);
-  };
+    const unset = `\`${parameter}\`${of}: no filter matches %: add an item without \`filter\``;
+    const [first] = levels;
+    if (typeof first === "number") return { name, read: () => first, unset };
+    return { name, read: (tensor) => firstValue(levels, tensor), unset };
+  });
+}
+
+function firstValue(levels: readonly Setting[], tensor: TensorPlace): number | undefined {
+  for (const setting of levels) {
+    const value = resolveNumber(setting, tensor);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+/** Values of the graph's parameters. The planner made sure that every merged tensor has them. */
+function scalarResolver(graph: MergeGraph, merge: MergeSettings): (tensor: TensorPlace) => number[] {
+  const readers = scalarReaders(graph, merge);
+  return (tensor) =>
+    readers.map(({ name, read }) => {
+      const value = read(tensor);
+      if (value === undefined) throw new Error(`${name} has no value for ${tensor.name}`);
+      return value;
+    });
 }

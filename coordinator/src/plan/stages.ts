@@ -1,5 +1,5 @@
 /** Which statistics of a variant the coordinator reduces: those of the whole model, and those of tensors that lie in several shards. */
-import { type Coefficients, scalarsOf } from "./scalars.ts";
+import { type Coefficients, scalarsByName } from "./scalars.ts";
 import type { Plan, PlannedVariant } from "./types.ts";
 
 /** Elements over which one stage of the merge graph is reduced. */
@@ -24,26 +24,25 @@ export function reductionScopes(
   coefficients: Coefficients = {},
 ): ReductionScope[] {
   const scope = planned.graph.stages[stage]?.scope;
-  const merged = plan.tensors.flatMap((tensor, index) =>
-    tensor.action === "merge" && tensor.elements > 0 ? [{ ...tensor, index }] : [],
-  );
+  const scalars = scalarsByName(plan, planned, coefficients);
+  const merged = plan.tensors
+    .map((tensor, index) => ({ tensor, index }))
+    .filter(({ tensor }) => tensor.action === "merge" && tensor.elements > 0);
   const [first] = merged;
   if (scope === undefined || first === undefined) return [];
   if (scope === "model") {
-    const elements = merged.reduce((sum, tensor) => sum + tensor.elements, 0);
-    const shards = new Set(merged.flatMap(({ firstShard, lastShard }) => range(firstShard, lastShard)));
+    const elements = merged.reduce((sum, { tensor }) => sum + tensor.elements, 0);
+    const shards = new Set(merged.flatMap(({ tensor }) => range(tensor.firstShard, tensor.lastShard)));
     // Parameters of a model's statistics have one value for all tensors (`constant`): any tensor tells.
-    return [
-      { tensor: "", elements, shards: [...shards], parameters: scalarsOf(plan, planned, first.index, coefficients) },
-    ];
+    return [{ tensor: "", elements, shards: [...shards], parameters: scalars(first.index) }];
   }
   return merged
-    .filter(({ firstShard, lastShard }) => firstShard < lastShard)
-    .map(({ name, index, elements, firstShard, lastShard }) => ({
+    .filter(({ tensor }) => tensor.firstShard < tensor.lastShard)
+    .map(({ tensor: { name, elements, firstShard, lastShard }, index }) => ({
       tensor: name,
       elements,
       shards: range(firstShard, lastShard),
-      parameters: scalarsOf(plan, planned, index, coefficients),
+      parameters: scalars(index),
     }));
 }
 

@@ -2,7 +2,17 @@
  * YAML text as plain values that remember their lines, so that errors can name them. Not a general YAML reader: one document, string keys,
  * no custom tags. Aliases and merge keys (`<<`) are followed, with a bound on what they may expand to.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from "yaml";
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+} from "yaml";
 import type { RecipeProblem } from "./problems.ts";
 
 export type Located = LocatedScalar | LocatedList | LocatedMap;
@@ -61,22 +71,21 @@ export function locate(text: string, problems: RecipeProblem[]): Located | undef
     problems.push({ line: 1, message: "the recipe is empty" });
     return undefined;
   }
-  const walker: Walker = { nodes: 0, lineOf: (node) => lines.linePos(node.range?.[0] ?? 0).line, problems };
-  return walk(walker, first.contents, (alias) => (isAlias(alias) ? alias.resolve(first) : undefined), 0);
+  const lineOf = (node: Node): number => lines.linePos(node.range?.[0] ?? 0).line;
+  return walk({ nodes: 0, lineOf, problems, anchors: new Map(), expanding: false }, first.contents, 0);
 }
 
 interface Walker {
   nodes: number;
   readonly lineOf: (node: Node) => number;
   readonly problems: RecipeProblem[];
+  /** Anchored nodes so far: an alias means the last one of its name before it. */
+  readonly anchors: Map<string, Node>;
+  /** Inside what an alias stands for. */
+  expanding: boolean;
 }
 
-function walk(
-  walker: Walker,
-  node: Node | null,
-  resolve: (alias: Node) => Node | undefined,
-  depth: number,
-): Located | undefined {
+function walk(walker: Walker, node: Node | null, depth: number): Located | undefined {
   if (node === null) return { kind: "scalar", line: 1, value: null };
   const line = walker.lineOf(node);
   walker.nodes++;
@@ -87,12 +96,8 @@ function walk(
     walker.nodes = Number.POSITIVE_INFINITY;
     return undefined;
   }
-  if (isAlias(node)) {
-    const target = resolve(node);
-    if (target !== undefined) return walk(walker, target, resolve, depth + 1);
-    walker.problems.push({ line, message: `alias \`*${node.source}\` has no anchor` });
-    return undefined;
-  }
+  if (isAlias(node)) return walkAlias(walker, node, line, depth);
+  if (!walker.expanding && node.anchor !== undefined) walker.anchors.set(node.anchor, node);
   if (isScalar(node)) {
     const { value } = node;
     if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
@@ -104,23 +109,35 @@ function walk(
   if (isSeq(node)) {
     const items: Located[] = [];
     for (const item of node.items) {
-      const located = walk(walker, item as Node | null, resolve, depth + 1);
+      const located = walk(walker, item as Node | null, depth + 1);
       if (located !== undefined) items.push(located);
     }
     return { kind: "list", line, items };
   }
   if (isMap(node)) {
     const entries = new Map<string, LocatedEntry>();
-    for (const pair of node.items) addPair(walker, pair as Pair<Node, Node | null>, resolve, depth, entries);
+    for (const pair of node.items) addPair(walker, pair as Pair<Node, Node | null>, depth, entries);
     return { kind: "map", line, entries };
   }
   return undefined;
 }
 
+function walkAlias(walker: Walker, alias: Alias, line: number, depth: number): Located | undefined {
+  const target = walker.anchors.get(alias.source);
+  if (target === undefined) {
+    walker.problems.push({ line, message: `alias \`*${alias.source}\` has no anchor before it` });
+    return undefined;
+  }
+  const { expanding } = walker;
+  walker.expanding = true;
+  const located = walk(walker, target, depth + 1);
+  walker.expanding = expanding;
+  return located;
+}
+
 function addPair(
   walker: Walker,
   pair: Pair<Node, Node | null>,
-  resolve: (alias: Node) => Node | undefined,
   depth: number,
   entries: Map<string, LocatedEntry>,
 ): void {
@@ -131,7 +148,7 @@ function addPair(
     return;
   }
   const value =
-    pair.value === null ? { kind: "scalar" as const, line, value: null } : walk(walker, pair.value, resolve, depth + 1);
+    pair.value === null ? { kind: "scalar" as const, line, value: null } : walk(walker, pair.value, depth + 1);
   if (value === undefined) return;
   if (key !== "<<") {
     entries.set(key, { line, value });

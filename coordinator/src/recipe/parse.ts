@@ -91,7 +91,8 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const merge: MergeSettings = { method: method.name, parameters, models };
   const search = readSearchEntry(reader, entries, method, merge, evaluate);
   const searched = new Set(search?.coefficients.map(({ parameter }) => parameter) ?? []);
-  if (modelsEntry !== undefined) {
+  // A model that could not be read was told so; counting the others would add nothing.
+  if (modelsEntry?.value.kind === "list" && modelsEntry.value.items.length === listedModels.length) {
     const lineOf = (model: RecipeModel): number => lines.get(model) ?? modelsEntry.line;
     checkCompleteness(reader, method, merge, base, searched, methodEntry?.line ?? root.line, lineOf);
   }
