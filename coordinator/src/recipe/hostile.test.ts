@@ -1,0 +1,93 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { parseRecipe, RecipeProblems, stringifyRecipe } from "./index.ts";
+
+const RECIPE = `merge_method: df_merge
+base_model: base
+models:
+- {model: x/a, name: a, parameters: {weight: [{filter: mlp, value: [0.2, 0.8]}, {value: 0.4}]}}
+- {model: x/b, fisher: f, parameters: {weight: 0.25}}
+parameters: {epsilon: 1.0e-9}
+exclude: [head]
+seed: 3
+evaluate:
+  tasks: [t.yaml]
+  compare: [models, {merge_method: ties, weights: {a: 1, b: 2}}]
+search:
+  coefficients: {epsilon: {low: 0, high: 1}}
+  start: [{epsilon: 0.5}]
+`;
+
+/** Either a recipe whose text reads back as itself, or problems with lines: nothing else may come of any text. */
+function holds(text: string): void {
+  try {
+    const recipe = parseRecipe(text, { fileName: "r" });
+    expect(parseRecipe(stringifyRecipe(recipe), { fileName: "again" })).toEqual(recipe);
+  } catch (error) {
+    if (!(error instanceof RecipeProblems)) throw error;
+    expect(error.problems.length).toBeGreaterThan(0);
+  }
+}
+
+const tokens = fc.constantFrom(
+  "{",
+  "}",
+  "[",
+  "]",
+  "- ",
+  ": ",
+  "&x ",
+  "*x",
+  "<<: *x",
+  "~",
+  ".nan",
+  "'",
+  "!!set ",
+  "---\n",
+  "\t",
+  "__proto__",
+  "1e999",
+  "?",
+  "|\n",
+  "\u0000",
+);
+
+test("no text breaks the parser: damaged recipes end in problems or in a recipe that reads back", () => {
+  const damage = fc.record({
+    at: fc.nat(RECIPE.length),
+    remove: fc.nat(12),
+    insert: fc.oneof(tokens, fc.string({ maxLength: 5 })),
+  });
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 1, maxLength: 4 }), (changes) => {
+      let text = RECIPE;
+      for (const { at, remove, insert } of changes) text = text.slice(0, at) + insert + text.slice(at + remove);
+      holds(text);
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+test("no text at all breaks the parser", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(tokens).map((list) => list.join("")),
+      ),
+      holds,
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test("names from objects' prototypes are unknown names like others", () => {
+  for (const name of ["__proto__", "constructor", "toString"]) {
+    expect(() => parseRecipe(`merge_method: ${name}\nmodels: [{model: a}]\n`, { fileName: "r" })).toThrow(
+      /unknown merge method/,
+    );
+    expect(() => parseRecipe(`${RECIPE}${name}: 1\n`, { fileName: "r" })).toThrow(/unknown key/);
+    const text = `merge_method: linear\nmodels: [{model: a, parameters: {weight: 1, ${name}: 1}}]\n`;
+    expect(() => parseRecipe(text, { fileName: "r" })).toThrow(/has no parameter/);
+  }
+});
