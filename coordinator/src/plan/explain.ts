@@ -9,8 +9,8 @@ export interface PlanExplanation {
   readonly totals: PlanTotals;
   readonly shards: number;
   readonly outputFiles: readonly { readonly name: string; readonly bytes: number }[];
-  /** Passes over the inputs that one merge takes at most: those of its statistics that cross shards, and the merge itself. */
-  readonly passes: number;
+  /** Statistics of the recipe's own merge that cross shards: sums take one pass over the inputs each, order statistics several. */
+  readonly statistics: { readonly sums: number; readonly orderStatistics: number };
   /** What a worker needs for one shard at a time, and to keep all inputs and one merged model between trials. */
   readonly memoryBytes: { readonly oneShard: number; readonly allResident: number };
   readonly search?: {
@@ -24,9 +24,6 @@ export interface PlanExplanation {
   readonly digest: string;
 }
 
-/** Passes of one stage over the data: one for sums, up to five for an order statistic. */
-const PASSES = { reduce: 1, select: 5 } as const;
-
 export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanExplanation {
   const { recipe, totals, variants } = plan;
   const stages = variants[0]?.graph.stages ?? [];
@@ -38,7 +35,10 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
     totals,
     shards: plan.shards.length,
     outputFiles: plan.output.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
-    passes: 1 + crossing.reduce((sum, { family }) => sum + PASSES[family], 0),
+    statistics: {
+      sums: crossing.filter(({ family }) => family === "reduce").length,
+      orderStatistics: crossing.filter(({ family }) => family === "select").length,
+    },
     memoryBytes: {
       oneShard: totals.largestShardInputBytes + totals.largestShardOutputBytes,
       allResident: totals.inputBytes + totals.outputBytes,
@@ -73,7 +73,7 @@ export function explanationRows(explanation: PlanExplanation): [label: string, t
       "tensors",
       `${count(totals.tensors, "tensor", "tensors")}${copied}; ${totals.parameters.toLocaleString("en")} parameters`,
     ],
-    ["read", `${formatBytes(totals.inputBytes)} per pass, ${count(explanation.passes, "pass", "passes")} at most`],
+    ["read", `${formatBytes(totals.inputBytes)} per pass: ${passesText(explanation)}`],
     ["write", `${formatBytes(totals.outputBytes)} in ${count(explanation.outputFiles.length, "file", "files")}`],
     ["shards", `${explanation.shards}, the largest reads ${formatBytes(totals.largestShardInputBytes)}`],
     [
@@ -96,6 +96,14 @@ export function explanationRows(explanation: PlanExplanation): [label: string, t
 
 const count = (number: number, one: string, many: string): string =>
   `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+
+function passesText({ statistics: { sums, orderStatistics } }: PlanExplanation): string {
+  const passes = ["one to merge"];
+  if (sums > 0) passes.push(`${sums} for sums across shards`);
+  if (orderStatistics > 0)
+    passes.push(`several for ${count(orderStatistics, "order statistic", "order statistics")} across shards`);
+  return passes.join(", ");
+}
 
 /** Decimal units, as disks are sold and as transformers counts files. */
 export function formatBytes(bytes: number): string {
