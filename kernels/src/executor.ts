@@ -1,12 +1,17 @@
 // Runs a program on the calling thread: the output pass, and one pass of a stage of statistics, over
 // a segment; row statistics are found here, row by row. Knows no method.
-import type { ReductionKind } from "./expr.ts";
+import type { ReductionKind, Scope } from "./expr.ts";
+import { cutName, cutoffName } from "./graph.ts";
 import type { CompiledProgram, Kernel, StageKernels } from "./program.ts";
 import { addExact, exactly, ZERO } from "./statistics/exact-sum.ts";
+import { nextFloat32 } from "./statistics/key.ts";
+import { addHistograms } from "./statistics/partial.ts";
+import { SAMPLE_ELEMENTS } from "./statistics/search.ts";
 import { advanceOf, startOf } from "./statistics/stage.ts";
 import type {
   ExactSum,
   Executor,
+  Histogram,
   OutputSegment,
   Program,
   Scalars,
@@ -77,8 +82,8 @@ class WasmExecutor implements Executor {
     switch (state.status) {
       case "reduce":
         return this.reduce(kernels, part, scalars);
-      case "digits":
-        return this.digits(kernels, state.digit, state.searches, part, scalars);
+      case "histogram":
+        return this.histogram(kernels, state.sampleRounds > 0, state.searches, part, scalars);
       case "ties":
         return this.ties(kernels, part, this.withThresholds(stage, state.searches, scalars));
       case "locate":
@@ -103,31 +108,29 @@ class WasmExecutor implements Executor {
     return { kind: "reduce", kinds, values };
   }
 
-  private digits(
-    { digits }: StageKernels,
-    digit: 0 | 1 | 2,
+  private histogram(
+    { histogram }: StageKernels,
+    sample: boolean,
     searches: readonly Search[],
     part: Part,
     scalars: Scalars,
   ): StagePartial {
-    const caller = this.callerOf(digits!);
-    const counts: Float64Array[] = searches.map(() => new Float64Array(0));
+    const caller = this.callerOf(histogram!);
+    const read = (): Histogram[] =>
+      searches.map(({ low, high }, i) => readHistogram(this.views, caller.extra, i, searches.length, low === high));
+    // The row statistics found before each row share the scratch memory: then counts are read and cleared for each row.
     const rowwise = caller.kernel.rowStages.length > 0 && !part.inRow;
-    const add = (): void => {
-      searches.forEach((_, i) => {
-        const found = readHistogram(this.views, caller.extra, i, searches.length);
-        counts[i] = counts[i]!.length ? counts[i]!.map((n, bin) => n + found[bin]!) : found;
-      });
-    };
-    if (!rowwise) writeSearches(this.views, caller.extra, digit, searches);
+    let elements = 0;
+    writeSearches(this.views, caller.extra, searches);
+    let counted = read();
     this.sweep(caller, part, scalars, (run) => {
-      // The row statistics found before each row share the scratch memory.
-      if (rowwise) writeSearches(this.views, caller.extra, digit, searches);
-      caller.run(run);
-      if (rowwise) add();
+      const visited = sample ? { ...run, elements: Math.min(run.elements, SAMPLE_ELEMENTS) } : run;
+      elements += visited.elements;
+      if (rowwise) writeSearches(this.views, caller.extra, searches);
+      caller.run(visited);
+      if (rowwise) counted = read().map((h, i) => addHistograms(counted[i]!, h));
     });
-    if (!rowwise || part.elements === 0) add();
-    return { kind: "digits", counts };
+    return { kind: "histogram", elements, searches: rowwise ? counted : read() };
   }
 
   private ties({ reduce, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
@@ -148,25 +151,19 @@ class WasmExecutor implements Executor {
     this.sweep(caller, part, scalars, (run) => {
       searches.forEach((search, i) => {
         if (search.phase !== "locate" || search.start !== indexOf(run, part)) return;
-        let { skip, elements, tensorIndex, rowIndex } = run;
+        let [done, elements] = [0, run.elements];
         let { rank } = search;
         while (elements > 1) {
           const half = elements >> 1;
-          const count = this.countEquals(
-            caller,
-            { ...run, skip, elements: half, tensorIndex, rowIndex },
-            searches.length,
-          )[i]!;
+          const count = this.countEquals(caller, partOfRun(run, done, half), searches.length)[i]!;
           if (rank <= count) elements = half;
           else {
             rank -= count;
-            skip += half;
-            tensorIndex += half;
-            rowIndex += half;
+            done += half;
             elements -= half;
           }
         }
-        indexes[i] = search.start + skip - run.skip;
+        indexes[i] = search.start + done;
       });
     });
     return { kind: "locate", indexes };
@@ -193,8 +190,7 @@ class WasmExecutor implements Executor {
   private sweep(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
     const { rowStages } = caller.kernel;
     if (rowStages.length === 0 || part.inRow) {
-      caller.prepare(scalars);
-      forEachChunk(part, visit);
+      this.sweepPart(caller, part, scalars, visit);
       return;
     }
     const { rowElements } = part;
@@ -212,9 +208,36 @@ class WasmExecutor implements Executor {
       };
       let found = scalars;
       for (const stage of rowStages) found = { ...found, ...this.rowStage(stage, row, found) };
-      caller.prepare(found);
-      forEachChunk(row, visit);
+      this.sweepPart(caller, row, found, visit);
     }
+  }
+
+  private sweepPart(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
+    const { cuts } = caller.kernel.plan;
+    if (cuts.length === 0) {
+      caller.prepare(scalars);
+      forEachChunk(part, visit);
+      return;
+    }
+    const selections = cuts.map((s) => {
+      const name = this.program.graph.nameOf(s);
+      return { name, scope: s.scope, threshold: valueIn(scalars, name), cutoff: valueIn(scalars, cutoffName(name)) };
+    });
+    forEachChunk(part, (chunk) => {
+      // A selection keeps the threshold itself up to its cut-off only: runs end there.
+      const startIn = (scope: Scope): number => (scope === "row" ? chunk.rowIndex : chunk.tensorIndex);
+      const ends = selections.map((s) => s.cutoff - startIn(s.scope)).filter((end) => end > 0 && end < chunk.elements);
+      let done = 0;
+      for (const end of [...ends.sort((a, b) => a - b), chunk.elements]) {
+        const cutsHere = selections.map(({ name, scope, threshold, cutoff }) => {
+          const kept = startIn(scope) + done < cutoff;
+          return [cutName(name), kept ? threshold : nextFloat32(threshold)] as const;
+        });
+        caller.prepare({ ...scalars, ...Object.fromEntries(cutsHere) });
+        if (end > done) visit(partOfRun(chunk, done, end - done));
+        done = end;
+      }
+    });
   }
 
   private rowStage(stage: Stage, row: Part, scalars: Scalars): Scalars {
@@ -247,6 +270,20 @@ function forEachChunk(part: Part, visit: (run: Run) => void): void {
       rowIndex: done,
     });
   }
+}
+
+const partOfRun = (run: Run, from: number, elements: number): Run => ({
+  ...run,
+  skip: run.skip + from,
+  elements,
+  tensorIndex: run.tensorIndex + from,
+  rowIndex: run.rowIndex + from,
+});
+
+function valueIn(scalars: Scalars, name: string): number {
+  const value = scalars[name];
+  if (value === undefined) throw new RangeError(`scalar ${name} is missing: an earlier stage gives it`);
+  return value;
 }
 
 /** Where a chunk starts in the scope of the statistic being found. */

@@ -23,7 +23,7 @@ interface Node {
   /** `f32` lanes hold numbers, `mask` lanes hold true or false. */
   readonly type: "f32" | "mask";
   readonly args: readonly Expr[];
-  /** True when the value is the same for every element of a call: no input is read. */
+  /** True when the value is the same for every element of a kernel call: no input is read. */
   readonly scalar: boolean;
 }
 export interface InputExpr extends Node {
@@ -49,14 +49,17 @@ export interface StatisticExpr extends Node {
   readonly scope: Scope;
   readonly exact: boolean;
 }
-/** True where the element's index (in the statistic's scope) is below the cut-off an exact `kthLargest` found. */
-export interface IndexBelowExpr extends Node {
-  readonly op: "indexBelow";
+/**
+ * The smallest value an exact `kthLargest` keeps at this element: the threshold where the element's index (in the statistic's
+ * scope) is below the cut-off, the next larger number after it. A scalar, because hosts begin a new call at a cut-off.
+ */
+export interface CutExpr extends Node {
+  readonly op: "cut";
 }
 export interface OperatorExpr extends Node {
   readonly op: Operator;
 }
-export type Expr = InputExpr | ParamExpr | ConstExpr | ElementsExpr | StatisticExpr | IndexBelowExpr | OperatorExpr;
+export type Expr = InputExpr | ParamExpr | ConstExpr | ElementsExpr | StatisticExpr | CutExpr | OperatorExpr;
 export type F32 = Expr & { readonly type: "f32" };
 export type Mask = Expr & { readonly type: "mask" };
 
@@ -144,6 +147,6 @@ export const kthLargest = (scope: Scope, x: F32, k: F32): F32 => statistic("kthL
 /** True for exactly the k largest values of the scope; among equals at the cut, the lowest indexes. */
 export function largest(scope: "row" | "tensor", x: F32, k: F32): Mask {
   const threshold = statistic("kthLargest", scope, [x, k], true) as F32;
-  const first: IndexBelowExpr = { type: "mask", op: "indexBelow", args: [threshold], scalar: false };
-  return or(gt(x, threshold), and(eq(x, threshold), first as Mask));
+  const cut: CutExpr = { type: "f32", op: "cut", args: [threshold], scalar: true };
+  return ge(x, cut as F32);
 }

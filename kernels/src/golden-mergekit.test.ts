@@ -35,7 +35,11 @@ function expectExact(expected: string, spec: GraphSpec, scalarsFor: (tensor: str
   const wanted = readTensors(`expected/${expected}`);
   expect([...wanted.keys()].sort()).toEqual([...base.keys()].sort());
   for (const [tensor, bytes] of wanted) {
-    const tensors = { inputs: inputs.map((m) => m.get(tensor)!), elements: bytes.length / 4, scalars: scalarsFor(tensor) };
+    const tensors = {
+      inputs: inputs.map((m) => m.get(tensor)!),
+      elements: bytes.length / 4,
+      scalars: scalarsFor(tensor),
+    };
     const [merged] = mergeTensors(program, [tensors]);
     expect(Buffer.from(merged!.bytes).equals(bytes), tensor).toBe(true);
   }

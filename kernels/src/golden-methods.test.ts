@@ -16,7 +16,10 @@ type Tensors = Record<string, number[] | number[][]>;
 interface Golden {
   readonly inputs: { readonly order: string[]; readonly base: Tensors; readonly task_vectors: Tensors[] };
   readonly ties_official: {
-    readonly byK: Record<string, { readonly merged: Record<"mean" | "sum" | "max", number[]>; readonly threshold: number[] }>;
+    readonly byK: Record<
+      string,
+      { readonly merged: Record<"mean" | "sum" | "max", number[]>; readonly threshold: number[] }
+    >;
   };
   readonly ties_mergekit: { readonly merged_tv: Record<string, Tensors> };
   readonly fisher: {
@@ -27,7 +30,11 @@ interface Golden {
     readonly normalized_no_favor: Tensors;
     readonly raw_no_favor: Tensors;
   };
-  readonly df_merge: { readonly lam: number[]; readonly theta: Tensors; readonly uniform_fisher_equals_task_arithmetic: Tensors };
+  readonly df_merge: {
+    readonly lam: number[];
+    readonly theta: Tensors;
+    readonly uniform_fisher_equals_task_arithmetic: Tensors;
+  };
 }
 
 const file = new URL("../../tests/golden/methods/golden_vectors.json", import.meta.url);
@@ -39,8 +46,8 @@ const models = taus.map((tau) => flat(tau).map((t, i) => t.map((x, j) => x + bas
 const plus = (deltas: readonly number[][]): number[][] => deltas.map((d, i) => d.map((x, j) => x + bases[i]![j]!));
 /** Cuts a vector over the whole model into its tensors. */
 const cut = (vector: readonly number[]): number[][] => {
-  let at = 0;
-  return bases.map((b) => vector.slice(at, (at += b.length)));
+  const rest = [...vector];
+  return bases.map((b) => rest.splice(0, b.length));
 };
 const perModel = (name: string, values: readonly number[]): Scalars =>
   Object.fromEntries(values.map((v, i) => [`${name}[${i}]`, v]));
@@ -62,35 +69,56 @@ const ones = fishers.map((f) => f.map((t) => t.map(() => 1)));
 
 const cases: Case[] = [
   ...Object.entries(golden.ties_official.byK).flatMap(([percent, { merged }]) =>
-    (["mean", "sum", "max"] as const).map((merge): Case => ({
-      name: `official TIES keeping ${percent} percent, ${merge}`,
-      method: "ties_official",
-      options: { merge },
-      hasBase: true,
-      scalars: { lambda: 1, ...perModel("density", taus.map(() => Number(percent) / 100)) },
-      expected: plus(cut(merged[merge])),
-    })),
+    (["mean", "sum", "max"] as const).map(
+      (merge): Case => ({
+        name: `official TIES keeping ${percent} percent, ${merge}`,
+        method: "ties_official",
+        options: { merge },
+        hasBase: true,
+        scalars: {
+          lambda: 1,
+          ...perModel(
+            "density",
+            taus.map(() => Number(percent) / 100),
+          ),
+        },
+        expected: plus(cut(merged[merge])),
+      }),
+    ),
   ),
-  ...Object.entries(golden.ties_mergekit.merged_tv).map(([density, merged]): Case => ({
-    name: `mergekit TIES at density ${density}`,
-    method: "ties",
-    hasBase: true,
-    scalars: { lambda: 1, ...perModel("weight", [1, 1, 1]), ...perModel("density", taus.map(() => Number(density))) },
-    expected: plus(flat(merged)),
-  })),
-  ...([
-    ["normalized_favor_target", "l2", true],
-    ["normalized_no_favor", "l2", false],
-    ["raw_no_favor", "none", false],
-  ] as const).map(([key, normalize, favor_target]): Case => ({
-    name: `Fisher merging, ${key}`,
-    method: "fisher",
-    options: { normalize, favor_target },
-    hasBase: false,
-    fisher: fishers,
-    scalars: { floor: 1e-6, ...coefficients },
-    expected: flat(golden.fisher[key]),
-  })),
+  ...Object.entries(golden.ties_mergekit.merged_tv).map(
+    ([density, merged]): Case => ({
+      name: `mergekit TIES at density ${density}`,
+      method: "ties",
+      hasBase: true,
+      scalars: {
+        lambda: 1,
+        ...perModel("weight", [1, 1, 1]),
+        ...perModel(
+          "density",
+          taus.map(() => Number(density)),
+        ),
+      },
+      expected: plus(flat(merged)),
+    }),
+  ),
+  ...(
+    [
+      ["normalized_favor_target", "l2", true],
+      ["normalized_no_favor", "l2", false],
+      ["raw_no_favor", "none", false],
+    ] as const
+  ).map(
+    ([key, normalize, favor_target]): Case => ({
+      name: `Fisher merging, ${key}`,
+      method: "fisher",
+      options: { normalize, favor_target },
+      hasBase: false,
+      fisher: fishers,
+      scalars: { floor: 1e-6, ...coefficients },
+      expected: flat(golden.fisher[key]),
+    }),
+  ),
   {
     name: "DF-Merge with given Fisher information",
     method: "df_merge",

@@ -136,5 +136,7 @@ function stagesOf(statistics: readonly StatisticExpr[], nameOf: (s: StatisticExp
 
 const familyOf = (s: StatisticExpr): "reduce" | "select" => (s.kind === "kthLargest" ? "select" : "reduce");
 export const cutoffName = (name: string): string => `${name}.cutoff`;
+/** The name under which a host gives a `cut` its value for the next call. */
+export const cutName = (name: string): string => `${name}.cut`;
 const outputsOf = (s: StatisticExpr, nameOf: (s: StatisticExpr) => string): string[] =>
   s.exact ? [nameOf(s), cutoffName(nameOf(s))] : [nameOf(s)];

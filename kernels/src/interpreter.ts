@@ -3,7 +3,7 @@
 // in float64 it is the mathematics. Slow on purpose.
 import { topological } from "./canonical.ts";
 import type { Expr, InputRole, Scope, StatisticExpr } from "./expr.ts";
-import { cutoffName } from "./graph.ts";
+import { cutName, cutoffName } from "./graph.ts";
 import { compileScalars, ELEMENTS } from "./scalars.ts";
 import { OPERATORS, type Precision, rounding } from "./semantics.ts";
 import type { MergeGraph, Scalars } from "./types.ts";
@@ -65,7 +65,7 @@ const scalarsOf = (row: Row): Scalars => ({
 
 /** The expression's value at every element of the rows, in order. */
 function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision: Precision): number[] {
-  const nodes = topological([root], (e) => e.scalar || e.op === "indexBelow");
+  const nodes = topological([root], (e) => e.scalar);
   const place = new Map(nodes.map((e, i) => [e, i]));
   const scalars = nodes.filter((e) => e.scalar);
   const run = compileScalars(scalars, graph.nameOf, precision);
@@ -73,17 +73,22 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
   const found = new Float64Array(scalars.length);
   const values = new Float64Array(nodes.length);
   const out: number[] = [];
+  const cuts = topological(scalars, (e) => e.op === "statistic").flatMap((e) =>
+    e.op === "cut" ? [e.args[0] as StatisticExpr] : [],
+  );
   for (const row of rows) {
-    const names = scalarsOf(row);
-    run(names, found);
-    scalars.forEach((e, i) => {
-      values[place.get(e)!] = found[i]!;
-    });
+    const setScalars = (element: number): void => {
+      run(cutsAt(graph, cuts, row, element, precision), found);
+      scalars.forEach((e, i) => {
+        values[place.get(e)!] = found[i]!;
+      });
+    };
+    setScalars(row.from);
     for (let element = row.from; element < row.to; element++) {
+      if (cuts.length) setScalars(element);
       nodes.forEach((e, i) => {
         if (e.scalar) return;
         if (e.op === "input") values[i] = round(row.tensor.inputs[inputIndex(graph, e.role)]![element]!);
-        else if (e.op === "indexBelow") values[i] = isBelow(graph, e.args[0] as StatisticExpr, names, row, element);
         else {
           const [a = 0, b = 0, c = 0] = e.args.map((x) => values[place.get(x)!]!);
           values[i] = round(OPERATORS[e.op as keyof typeof OPERATORS](a, b, c));
@@ -95,9 +100,33 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
   return out;
 }
 
-function isBelow(graph: MergeGraph, s: StatisticExpr, scalars: Scalars, row: Row, element: number): number {
-  const index = s.scope === "row" ? element - row.from : element;
-  return index < scalars[cutoffName(graph.nameOf(s))]! ? 1 : 0;
+/** What exact selections keep at an element: the threshold before the cut-off, anything larger after it. */
+function cutsAt(
+  graph: MergeGraph,
+  cuts: readonly StatisticExpr[],
+  row: Row,
+  element: number,
+  precision: Precision,
+): Scalars {
+  const scalars = scalarsOf(row);
+  const values = cuts.map((s) => {
+    const name = graph.nameOf(s);
+    const index = s.scope === "row" ? element - row.from : element;
+    const threshold = scalars[name]!;
+    return [cutName(name), index < scalars[cutoffName(name)]! ? threshold : nextAfter(threshold, precision)] as const;
+  });
+  return { ...scalars, ...Object.fromEntries(values) };
+}
+
+function nextAfter(value: number, precision: Precision): number {
+  if (!Number.isFinite(value)) return value;
+  const [float, bits] = precision === "float32" ? [new Float32Array(1), 32] : [new Float64Array(1), 64];
+  const word = new DataView(float.buffer);
+  float[0] = value + 0;
+  const step = value < 0 ? -1n : 1n;
+  if (bits === 32) word.setUint32(0, word.getUint32(0, true) + Number(step), true);
+  else word.setBigUint64(0, word.getBigUint64(0, true) + step, true);
+  return float[0];
 }
 
 const sameRole = (a: InputRole, b: InputRole): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -6,7 +6,7 @@ import { graphOf } from "./graph.ts";
 import type { MergeMethod } from "./method.ts";
 import { methodNamed } from "./methods/index.ts";
 import type { MergeGraph, Program, ProgramSpec, Stage } from "./types.ts";
-import { digitsBytes, digitsSink } from "./wasm/digits.ts";
+import { histogramSink, histogramsBytes } from "./wasm/histogram.ts";
 import { type CompiledModule, compileModule } from "./wasm/host.ts";
 import { emitKernel, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
 import { outputSink } from "./wasm/output.ts";
@@ -22,7 +22,7 @@ export interface StageKernels {
   /** Reductions; for a `select` stage, how many values equal each threshold. */
   readonly reduce: Kernel;
   readonly reductions: readonly Reduction[];
-  readonly digits: Kernel | undefined;
+  readonly histogram: Kernel | undefined;
 }
 /** What an executor needs to know of a program. */
 export interface CompiledProgram extends Program {
@@ -67,7 +67,7 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
   const stageKernels = new Map(stages.map((stage) => [stage, stageKernelsOf(graph, spec, stage)]));
   const kernels = [
     output,
-    ...[...stageKernels.values()].flatMap((k) => (k.digits ? [k.reduce, k.digits] : [k.reduce])),
+    ...[...stageKernels.values()].flatMap((k) => (k.histogram ? [k.reduce, k.histogram] : [k.reduce])),
   ];
   const stagingOffset = Math.max(...kernels.map((k) => k.plan.layout.bytes));
   const scratchBytes = stagingOffset + STAGING_BYTES * (graph.inputs.length + 1);
@@ -86,10 +86,10 @@ function stageKernelsOf(graph: MergeGraph, spec: ProgramSpec, stage: Stage): Sta
   const reduce = kernelOf(graph, spec, roots, REDUCTION_BYTES * reductions.length, (plan) =>
     reductionSink(reductions, plan.layout),
   );
-  const digits = kernelOf(graph, spec, searched, digitsBytes(searched.length), (plan) =>
-    digitsSink(searched.length, plan.layout),
+  const histogram = kernelOf(graph, spec, searched, histogramsBytes(searched.length), (plan) =>
+    histogramSink(searched.length, plan.layout),
   );
-  return { reduce, reductions, digits: stage.family === "select" ? digits : undefined };
+  return { reduce, reductions, histogram: stage.family === "select" ? histogram : undefined };
 }
 
 function kernelOf(

@@ -1,6 +1,7 @@
 // Scalar expressions (of parameters and statistics' results only) evaluated on the host once per
 // call: loop invariants of kernels, and the ranks of order statistics.
 import type { Expr, StatisticExpr } from "./expr.ts";
+import { cutName } from "./graph.ts";
 import { OPERATORS, type Precision, rounding } from "./semantics.ts";
 import type { Scalars } from "./types.ts";
 
@@ -60,9 +61,10 @@ export function compileScalars(
         return { name: ELEMENTS };
       case "statistic":
         return { name: nameOf(e) };
+      case "cut":
+        return { name: cutName(nameOf(e.args[0] as StatisticExpr)) };
       case "input":
-      case "indexBelow":
-        throw new TypeError(`${e.op} is not a scalar`);
+        throw new TypeError("an input is not a scalar");
       default: {
         const [a = 0, b = 0, c = 0] = e.args.map((x) => visit(x, inWide));
         return { run: OPERATORS[e.op], args: [a, b, c] };

@@ -27,7 +27,7 @@ export type Scalars = Readonly<Record<string, number>>;
  */
 export interface Stage {
   readonly scope: Scope;
-  /** `reduce` needs one pass; `select` (order statistics) up to five. */
+  /** `reduce` needs one pass; `select` (order statistics) several. */
   readonly family: "reduce" | "select";
   readonly statistics: readonly StatisticExpr[];
   /** Names of the scalars this stage produces. */
@@ -53,11 +53,15 @@ export interface MergeGraph {
   readonly nameOf: (statistic: StatisticExpr) => string;
 }
 
-/** How far an order statistic has come. `key` is the order-preserving integer image of the float32 value. */
+/**
+ * How far an order statistic has come. Values are searched by their keys, an order-preserving image of float32 in the unsigned
+ * integers: the answer lies in [low, high], or is thought to.
+ */
 export interface Search {
-  readonly phase: "digits" | "ties" | "locate" | "done";
-  readonly key: number;
-  /** Rank still to go (1 = first) among the candidates that remain. */
+  readonly phase: "search" | "ties" | "locate" | "done";
+  readonly low: number;
+  readonly high: number;
+  /** `search`: rank in the whole scope, 1 = largest. `ties` and `locate`: rank among the equals not yet passed. */
   readonly rank: number;
   /** In `locate`: where the chunk begins that holds the last kept one of the equals. */
   readonly start: number;
@@ -68,7 +72,12 @@ export interface Search {
 /** Where a stage stands. Plain data: `encodeState` and `decodeState` carry it between processes. */
 export type StageState =
   | { readonly status: "reduce" }
-  | { readonly status: "digits"; readonly digit: 0 | 1 | 2; readonly searches: readonly Search[] }
+  | {
+      readonly status: "histogram" /** Passes still to come that read only a sample. */;
+      readonly sampleRounds: number;
+      readonly elements: number;
+      readonly searches: readonly Search[];
+    }
   | { readonly status: "ties" | "locate"; readonly searches: readonly Search[] }
   | { readonly status: "done"; readonly values: Scalars };
 
@@ -78,10 +87,16 @@ export interface ExactSum {
   readonly special: number;
 }
 
+/** Of one search: how many keys lie above its interval, and how many in each part of it. */
+export interface Histogram {
+  readonly above: number;
+  readonly counts: Float64Array;
+}
+
 /** What one pass over a segment found. `mergePartials` is associative and commutative, to the bit. */
 export type StagePartial =
   | { readonly kind: "reduce"; readonly values: readonly (ExactSum | number)[]; readonly kinds: readonly string[] }
-  | { readonly kind: "digits"; readonly counts: readonly Float64Array[] }
+  | { readonly kind: "histogram"; readonly elements: number; readonly searches: readonly Histogram[] }
   | { readonly kind: "ties"; readonly chunks: readonly (readonly (readonly [start: number, equals: number])[])[] }
   | { readonly kind: "locate"; readonly indexes: readonly number[] };
 

@@ -1,5 +1,5 @@
 // Partial results of passes: merging, which no order or grouping changes, and their form on the wire.
-import type { ExactSum, StagePartial, StageState } from "../types.ts";
+import type { ExactSum, Histogram, StagePartial, StageState } from "../types.ts";
 import { addExact } from "./exact-sum.ts";
 
 type Reduced = Extract<StagePartial, { kind: "reduce" }>;
@@ -9,14 +9,21 @@ type Chunks = Extract<StagePartial, { kind: "ties" }>["chunks"];
 export function mergePartials(a: StagePartial, b: StagePartial): StagePartial {
   if (a.kind === "reduce" && b.kind === "reduce")
     return { kind: "reduce", kinds: a.kinds, values: a.values.map((v, i) => mergeReduced(a, v, b.values[i]!, i)) };
-  if (a.kind === "digits" && b.kind === "digits")
-    return { kind: "digits", counts: a.counts.map((c, i) => c.map((n, bin) => n + b.counts[i]![bin]!)) };
+  if (a.kind === "histogram" && b.kind === "histogram") {
+    const searches = a.searches.map((s, i) => addHistograms(s, b.searches[i]!));
+    return { kind: "histogram", elements: a.elements + b.elements, searches };
+  }
   if (a.kind === "ties" && b.kind === "ties")
     return { kind: "ties", chunks: a.chunks.map((c, i) => mergeChunks(c, b.chunks[i]!)) };
   if (a.kind === "locate" && b.kind === "locate")
     return { kind: "locate", indexes: a.indexes.map((x, i) => Math.max(x, b.indexes[i]!)) };
   throw new TypeError(`a ${a.kind} result and a ${b.kind} result are not from the same pass`);
 }
+
+export const addHistograms = (a: Histogram, b: Histogram): Histogram => ({
+  above: a.above + b.above,
+  counts: a.counts.map((n, bin) => n + b.counts[bin]!),
+});
 
 function mergeReduced(of: Reduced, a: ExactSum | number, b: ExactSum | number, i: number): ExactSum | number {
   if (typeof a !== "number" && typeof b !== "number") return addExact(a, b);
@@ -70,8 +77,8 @@ function decode(bytes: Uint8Array): unknown {
   return JSON.parse(parts.join(""), fromPlain);
 }
 
-const KINDS: readonly unknown[] = ["reduce", "digits", "ties", "locate"] satisfies StagePartial["kind"][];
-const STATUSES: readonly unknown[] = ["reduce", "digits", "ties", "locate", "done"] satisfies StageState["status"][];
+const KINDS: readonly unknown[] = ["reduce", "histogram", "ties", "locate"] satisfies StagePartial["kind"][];
+const STATUSES: readonly unknown[] = ["reduce", "histogram", "ties", "locate", "done"] satisfies StageState["status"][];
 
 export const encodePartial: (partial: StagePartial) => Uint8Array = encode;
 export const encodeState: (state: StageState) => Uint8Array = encode;

@@ -5,14 +5,7 @@ import { cutoffName } from "../graph.ts";
 import { compileScalars, ELEMENTS } from "../scalars.ts";
 import type { MergeGraph, Scalars, Search, Stage, StagePartial, StageState } from "../types.ts";
 import { roundExact } from "./exact-sum.ts";
-import { valueOfKey } from "./key.ts";
-
-/** Bits of the three digits of an order-preserving key, most significant first, as shifts and masks. */
-export const DIGITS: readonly { readonly shift: number; readonly mask: number; readonly known: number }[] = [
-  { shift: 21, mask: 0x7ff, known: 0 },
-  { shift: 10, mask: 0x7ff, known: 0xffe00000 },
-  { shift: 0, mask: 0x3ff, known: 0xfffffc00 },
-];
+import { afterCount, afterSample, afterTies, sampleRoundsFor, startSearch } from "./search.ts";
 
 type Named = Pick<MergeGraph, "nameOf">;
 
@@ -21,7 +14,7 @@ export function startOf(graph: Named, stage: Stage, scalars: Scalars, elements: 
   const searches = stage.statistics.map((s) => startSearch(rankOf(graph, s, scalars, elements), elements));
   return searches.every((s) => s.phase === "done")
     ? doneWith(graph, stage, searches)
-    : { status: "digits", digit: 0, searches };
+    : { status: "histogram", sampleRounds: sampleRoundsFor(elements), elements, searches };
 }
 
 function rankOf(graph: Named, statistic: StatisticExpr, scalars: Scalars, elements: number): number {
@@ -30,12 +23,6 @@ function rankOf(graph: Named, statistic: StatisticExpr, scalars: Scalars, elemen
   const rank = into[0]!;
   if (Number.isNaN(rank)) throw new RangeError(`the rank of ${graph.nameOf(statistic)} is not a number`);
   return Math.floor(rank);
-}
-
-function startSearch(rank: number, elements: number): Search {
-  if (rank < 1) return { phase: "done", key: 0, rank: 0, start: 0, threshold: Infinity, cutoff: 0 };
-  if (rank >= elements) return { phase: "done", key: 0, rank: 0, start: 0, threshold: -Infinity, cutoff: Infinity };
-  return { phase: "digits", key: 0, rank, start: 0, threshold: Number.NaN, cutoff: Number.NaN };
 }
 
 export function advanceOf(graph: Named, stage: Stage, state: StageState, partial: StagePartial): StageState {
@@ -49,60 +36,28 @@ export function advanceOf(graph: Named, stage: Stage, state: StageState, partial
     };
   }
   if (state.status === "reduce") throw new TypeError("this stage has no searches");
-  const searches = state.searches.map((s, i) => advanceSearch(s, stage.statistics[i]!.exact, state, partial, i));
-  const active = (phase: Search["phase"]): boolean => searches.some((s) => s.phase === phase);
-  if (active("digits")) {
-    const digit = state.status === "digits" && state.digit === 0 ? 1 : 2;
-    return { status: "digits", digit, searches };
-  }
-  if (active("ties")) return { status: "ties", searches };
-  if (active("locate")) return { status: "locate", searches };
-  return doneWith(graph, stage, searches);
-}
-
-function advanceSearch(
-  search: Search,
-  exact: boolean,
-  state: StageState,
-  partial: StagePartial,
-  index: number,
-): Search {
-  if (search.phase === "done") return search;
-  switch (partial.kind) {
-    case "digits": {
-      const digit = state.status === "digits" ? state.digit : 0;
-      const { place, rank, count } = fromTheTop(partial.counts[index]!, search.rank);
-      const key = (search.key | (place << DIGITS[digit]!.shift)) >>> 0;
-      if (digit < 2) return { ...search, key, rank };
-      const threshold = valueOfKey(key);
-      return exact && rank < count
-        ? { ...search, phase: "ties", key, rank, threshold }
-        : { ...search, phase: "done", key, rank, threshold, cutoff: Infinity };
-    }
-    case "ties": {
-      const chunks = [...partial.chunks[index]!].sort((a, b) => a[0] - b[0]);
-      let { rank } = search;
-      for (const [start, count] of chunks) {
-        if (rank <= count) return { ...search, phase: "locate", start, rank };
-        rank -= count;
+  const searches = state.searches.map((search, i): Search => {
+    switch (partial.kind) {
+      case "histogram": {
+        const histogram = partial.searches[i]!;
+        return state.status === "histogram" && state.sampleRounds > 0
+          ? afterSample(search, histogram, partial.elements, state.elements)
+          : afterCount(search, histogram, stage.statistics[i]!.exact);
       }
-      throw new RangeError("the passes of an exact selection did not cover the whole scope");
+      case "ties":
+        return afterTies(search, partial.chunks[i]!);
+      case "locate":
+        return search.phase === "locate" ? { ...search, phase: "done", cutoff: partial.indexes[i]! + 1 } : search;
+      default:
+        throw new TypeError("a search takes no reduction");
     }
-    case "locate":
-      return { ...search, phase: "done", cutoff: partial.indexes[index]! + 1 };
-    default:
-      throw new TypeError("a search takes no reduction");
-  }
-}
-
-function fromTheTop(counts: Float64Array, rank: number): { place: number; rank: number; count: number } {
-  let rest = rank;
-  for (let place = counts.length - 1; place >= 0; place--) {
-    const count = counts[place]!;
-    if (rest <= count) return { place, rank: rest, count };
-    rest -= count;
-  }
-  throw new RangeError("the passes of an order statistic did not cover the whole scope");
+  });
+  const some = (phase: Search["phase"]): boolean => searches.some((s) => s.phase === phase);
+  if (some("search") && state.status === "histogram")
+    return { ...state, sampleRounds: Math.max(0, state.sampleRounds - 1), searches };
+  if (some("ties")) return { status: "ties", searches };
+  if (some("locate")) return { status: "locate", searches };
+  return doneWith(graph, stage, searches);
 }
 
 function doneWith(graph: Named, stage: Stage, searches: readonly Search[]): StageState {

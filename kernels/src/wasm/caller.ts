@@ -2,7 +2,6 @@
 // elements, copied to scratch memory and padded to four, a call of their own. So a kernel never
 // touches a byte outside the run, and an element's result does not depend on its place in a vector.
 import { dtypeBytes } from "../dtype.ts";
-import { cutoffName } from "../graph.ts";
 import type { CompiledProgram, Kernel } from "../program.ts";
 import { STAGING_BYTES } from "../program.ts";
 import { compileScalars, type ScalarProgram } from "../scalars.ts";
@@ -55,8 +54,6 @@ export class KernelCaller {
   private readonly outputBytes: number;
   private readonly uniforms: ScalarProgram;
   private readonly uniformValues: Float64Array;
-  private readonly cutoffNames: readonly string[];
-  private readonly cutoffs: Float64Array;
 
   constructor(program: CompiledProgram, kernel: Kernel, memory: SharedMemory, views: MemoryViews, scratch: number) {
     this.kernel = kernel;
@@ -68,8 +65,6 @@ export class KernelCaller {
     this.outputBytes = dtypeBytes(program.spec.outputDtype);
     this.uniforms = compileScalars(kernel.plan.uniforms, program.graph.nameOf, "float32");
     this.uniformValues = new Float64Array(kernel.plan.uniforms.length);
-    this.cutoffNames = kernel.plan.cutoffs.map((s) => cutoffName(program.graph.nameOf(s)));
-    this.cutoffs = new Float64Array(this.cutoffNames.length);
   }
 
   /** Byte address of the part of the parameter block that the kernel's family defines. */
@@ -82,11 +77,6 @@ export class KernelCaller {
     const { uniforms, laneMask } = this.kernel.plan.layout;
     this.uniforms(scalars, this.uniformValues);
     this.views.floats.set(this.uniformValues, (this.block + uniforms) >> 2);
-    this.cutoffNames.forEach((name, i) => {
-      const value = scalars[name];
-      if (value === undefined) throw new RangeError(`scalar ${name} is missing: an earlier stage gives it`);
-      this.cutoffs[i] = value;
-    });
     this.views.ints.fill(-1, (this.block + laneMask) >> 2, ((this.block + laneMask) >> 2) + 4);
   }
 
@@ -98,7 +88,6 @@ export class KernelCaller {
     if (whole) {
       this.setPointers((i) => run.inputs[this.kernel.plan.inputs[i]!]! + run.skip * this.inputBytes[i]!);
       if (run.output !== undefined) this.setOutput(run.output + run.skip * this.outputBytes);
-      this.setCutoffs(run, 0);
       flags = this.function(this.block, whole);
       collect?.();
     }
@@ -125,7 +114,6 @@ export class KernelCaller {
     const output = this.staging + STAGING_BYTES * this.kernel.plan.inputs.length;
     this.setPointers((i) => this.staging + STAGING_BYTES * i);
     this.setOutput(output);
-    this.setCutoffs(run, done);
     const mask = (this.block + this.kernel.plan.layout.laneMask) >> 2;
     ints.fill(0, mask + rest, mask + 4);
     const flags = this.function(this.block, 4);
@@ -144,13 +132,5 @@ export class KernelCaller {
 
   private setOutput(pointer: number): void {
     this.views.words[((this.block + this.kernel.plan.layout.pointers) >> 2) + this.inputBytes.length] = pointer;
-  }
-
-  private setCutoffs(run: Run, skipped: number): void {
-    const at = (this.block + this.kernel.plan.layout.cutoffs) >> 2;
-    this.kernel.plan.cutoffs.forEach((s, i) => {
-      const index = (s.scope === "row" ? run.rowIndex : run.tensorIndex) + skipped;
-      this.views.ints[at + i] = Math.max(0, Math.min(this.cutoffs[i]! - index, 0x7fffffff));
-    });
   }
 }

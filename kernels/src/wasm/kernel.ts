@@ -6,14 +6,13 @@ import { dtypeBytes } from "../dtype.ts";
 import type { Expr, InputExpr, InputRole, Operator, StatisticExpr } from "../expr.ts";
 import { BLOCK, ELEMENTS, KernelFunction, type Local } from "./function.ts";
 import { loadLanes } from "./lanes.ts";
-import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
+import { I32, OP, SIMD, VOID } from "./opcodes.ts";
 
 /** Byte offsets in the parameter block that the host fills before a call. */
 export interface KernelLayout {
   /** f32 each. */
   readonly uniforms: number;
-  /** i32 each: how many elements of the call come before the cut-off. */
-  readonly cutoffs: number;
+
   /** u32 each, in the order of `inputs`, then the output. */
   readonly pointers: number;
   /** Four i32: all ones for lanes that count. */
@@ -28,8 +27,8 @@ export interface KernelPlan {
   readonly roots: readonly Expr[];
   /** Loop invariants, evaluated by the host. */
   readonly uniforms: readonly Expr[];
-  /** Exact selections whose index cut-off the kernel compares with. */
-  readonly cutoffs: readonly StatisticExpr[];
+  /** Exact selections at whose index cut-off a call has to end. */
+  readonly cuts: readonly StatisticExpr[];
   /** Positions in the program's inputs of those the kernel reads. */
   readonly inputs: readonly number[];
   readonly layout: KernelLayout;
@@ -38,9 +37,10 @@ export interface KernelPlan {
 const isUniform = (e: Expr): boolean => e.scalar;
 
 export function planKernel(roots: readonly Expr[], inputs: readonly InputRole[], extraBytes: number): KernelPlan {
-  const nodes = topological(roots, (e) => isUniform(e) || e.op === "indexBelow");
+  const nodes = topological(roots, isUniform);
   const uniforms = nodes.filter((e) => isUniform(e) && e.op !== "const");
-  const cutoffs = nodes.flatMap((e) => (e.op === "indexBelow" ? [e.args[0] as StatisticExpr] : []));
+  const below = topological(uniforms, (e) => e.op === "statistic");
+  const cuts = below.flatMap((e) => (e.op === "cut" ? [e.args[0] as StatisticExpr] : []));
   const read = nodes.flatMap((e) => (e.op === "input" ? [positionOf(e, inputs)] : [])).sort((a, b) => a - b);
   let bytes = 0;
   const take = (size: number): number => {
@@ -50,12 +50,12 @@ export function planKernel(roots: readonly Expr[], inputs: readonly InputRole[],
   };
   const layout = {
     uniforms: take(4 * uniforms.length),
-    cutoffs: take(4 * cutoffs.length),
+
     pointers: take(4 * (read.length + 1)),
     laneMask: take(16),
     extra: take(extraBytes),
   };
-  return { roots, uniforms, cutoffs, inputs: read, layout: { ...layout, bytes } };
+  return { roots, uniforms, cuts, inputs: read, layout: { ...layout, bytes } };
 }
 
 function positionOf(e: InputExpr, inputs: readonly InputRole[]): number {
@@ -98,24 +98,15 @@ export function emitKernel(
     f.get(BLOCK).memory(SIMD.load32Splat, plan.layout.uniforms + 4 * i);
     lanes.set(e, f.keep());
   });
-  const cutoffs = plan.cutoffs.map((_, i) => {
-    f.get(BLOCK).memory(SIMD.load32Splat, plan.layout.cutoffs + 4 * i);
-    return f.keep();
-  });
-  const index = f.local(V128);
-  if (cutoffs.length) f.lanes([0, 1, 2, 3]).set(index);
+
   f.op(OP.block, VOID).get(ELEMENTS).op(OP.i32Eqz).op(OP.brIf, 0).op(OP.loop, VOID);
-  for (const e of topological(plan.roots, (x) => isUniform(x) || x.op === "indexBelow")) {
+  for (const e of topological(plan.roots, isUniform)) {
     if (lanes.has(e)) continue;
     if (e.op === "const") {
       f.splat(e.value);
     } else if (e.op === "input") {
       const position = positionOf(e, roles);
       loadLanes(f, dtypes[position]!, pointers[plan.inputs.indexOf(position)]!);
-    } else if (e.op === "indexBelow") {
-      f.get(index)
-        .get(cutoffs[plan.cutoffs.indexOf(e.args[0] as StatisticExpr)]!)
-        .simd(SIMD.i32x4LtS);
     } else emitOperator(f, e, lanes);
     const value = f.keep();
     lanes.set(e, value);
@@ -137,7 +128,7 @@ export function emitKernel(
       .i32(4 * sink.outputBytes)
       .op(OP.i32Add)
       .set(output);
-  if (cutoffs.length) f.get(index).splatBits(4).simd(SIMD.i32x4Add).set(index);
+
   f.get(ELEMENTS).i32(4).op(OP.i32Sub).tee(ELEMENTS).op(OP.brIf, 0).op(OP.end).op(OP.end);
   sink.finish(f);
   return f.module();

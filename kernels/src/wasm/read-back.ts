@@ -1,9 +1,9 @@
 // Reads what a statistics kernel left in its parameter block, and writes what a search needs there.
 import type { ReductionKind } from "../expr.ts";
-import { DIGITS } from "../statistics/stage.ts";
-import type { Search } from "../types.ts";
+import { shiftOf } from "../statistics/search.ts";
+import type { Histogram, Search } from "../types.ts";
 import type { MemoryViews } from "./caller.ts";
-import { BINS, HISTOGRAM_BYTES, histogramOffset, searchOffset } from "./digits.ts";
+import { aboveOffset, BINS, histogramOffset, histogramsBytes, insideOffset, intervalOffset } from "./histogram.ts";
 import { REDUCTION_BYTES } from "./reduce.ts";
 
 /** Folds the lanes of one reduction, in a fixed order. */
@@ -24,28 +24,29 @@ export function readReduction(views: MemoryViews, extra: number, index: number, 
   }
 }
 
-/** Tells the digits kernel what to count, and clears its histograms. */
-export function writeSearches(views: MemoryViews, extra: number, digit: 0 | 1 | 2, searches: readonly Search[]): void {
-  const { shift, mask, known } = DIGITS[digit]!;
-  views.words[extra >> 2] = shift;
-  views.words[(extra >> 2) + 1] = mask;
+/** Tells the histogram kernel what to count, and clears its counters. */
+export function writeSearches(views: MemoryViews, extra: number, searches: readonly Search[]): void {
   searches.forEach((search, i) => {
-    const at = (extra + searchOffset(i)) >> 2;
-    const counts = search.phase === "digits";
-    // Nothing masked by 0 equals 1: a search that is over counts nothing.
-    views.words[at] = counts ? known : 0;
-    views.words[at + 1] = counts ? search.key : 1;
+    const { low, high } = search;
+    views.words.set([low, high - low, high, shiftOf(search)], (extra + intervalOffset(i)) >> 2);
   });
-  const from = (extra + histogramOffset(0, searches.length)) >> 2;
-  views.words.fill(0, from, from + (searches.length * HISTOGRAM_BYTES) / 4);
+  const from = (extra + aboveOffset(0, searches.length)) >> 2;
+  views.words.fill(0, from, (extra + histogramsBytes(searches.length)) >> 2);
 }
 
-/** The histogram of one search. */
-export function readHistogram(views: MemoryViews, extra: number, search: number, searches: number): Float64Array {
-  const counts = new Float64Array(BINS);
+/** The counts of one search; `one` when its interval is a single value. */
+export function readHistogram(
+  views: MemoryViews,
+  extra: number,
+  search: number,
+  searches: number,
+  one: boolean,
+): Histogram {
   const { words } = views;
-  let at = (extra + histogramOffset(search, searches)) >> 2;
-  for (let bin = 0; bin < BINS; bin++, at += 4)
-    counts[bin] = words[at]! + words[at + 1]! + words[at + 2]! + words[at + 3]!;
-  return counts;
+  const four = (at: number): number => words[at]! + words[at + 1]! + words[at + 2]! + words[at + 3]!;
+  const from = (extra + histogramOffset(search, searches)) >> 2;
+  const counts = new Float64Array(BINS);
+  for (let bin = 0; bin < BINS; bin++) counts[bin] = four(from + 4 * bin);
+  if (one) counts[0] = four((extra + insideOffset(search, searches)) >> 2);
+  return { above: four((extra + aboveOffset(search, searches)) >> 2), counts };
 }
