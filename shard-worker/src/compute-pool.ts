@@ -1,6 +1,7 @@
 // Worker threads that compute on shards, one task each at a time. The calling thread only hands out work: it never computes.
 import { Worker } from "node:worker_threads";
-import { AmalgamError, isErrorCode, type Logger } from "@amalgam/runtime";
+import { AmalgamError, type Logger } from "@amalgam/runtime";
+import { describeFailure } from "./task-error.ts";
 import type {
   DirectRead,
   FromThread,
@@ -28,7 +29,7 @@ export interface ComputeAnswer {
 export interface ComputePool extends AsyncDisposable {
   /**
    * Runs a task on the first free thread, preferring one that knows the shard.
-   * @throws AmalgamError cancelled when `signal` aborts; the lease's own failure; internal when the thread died
+   * @throws AmalgamError cancelled when `signal` aborts; the lease's own failure; aborted when the thread died
    */
   run(request: ComputeRequest, options: { signal: AbortSignal }): Promise<ComputeAnswer>;
   /** The shard's memory is used for something else from now on. */
@@ -51,7 +52,7 @@ interface Waiting {
 
 const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./compute-thread.ts" : "./compute-thread.js", import.meta.url);
 
-/** Starts `size` threads. They end with the pool; one that dies is replaced. */
+/** Starts `size` threads. They end with the pool; one that died is replaced when there is work for it. */
 export function createComputePool(size: number, log: Logger): ComputePool {
   const threads = new Set<Thread>();
   const waiting: Waiting[] = [];
@@ -73,19 +74,23 @@ export function createComputePool(size: number, log: Logger): ComputePool {
       thread.settle = undefined;
       return settle;
     };
+    let failure = "it ended";
     worker.on("message", (message: FromThread) => {
       const settle = finish();
       if (message.kind === "done") settle?.resolve(message);
-      else settle?.reject(new AmalgamError(isErrorCode(message.code) ? message.code : "internal", message.message));
+      else settle?.reject(new AmalgamError(message.code, message.message));
       next(thread);
     });
-    worker.on("error", (error) => log.error({ err: error }, "a compute thread failed"));
-    worker.on("exit", (code) => {
+    worker.on("error", (error) => {
+      failure = describeFailure(error).message;
+      log.error({ err: error }, "a compute thread failed");
+    });
+    worker.on("exit", () => {
       threads.delete(thread);
-      finish()?.reject(
-        new AmalgamError("internal", `a compute thread ended with code ${code} in the middle of a task`),
-      );
-      if (!closed) startThread();
+      const dead = new AmalgamError("aborted", `a compute thread failed: ${failure}`);
+      finish()?.reject(dead);
+      // The next task starts another thread; started from here, one that cannot even load would be replaced for ever.
+      if (threads.size === 0) for (const entry of waiting.splice(0)) entry.reject(dead);
     });
     next(thread);
   };
@@ -130,6 +135,7 @@ export function createComputePool(size: number, log: Logger): ComputePool {
       }
       signal.addEventListener("abort", giveUp, { once: true });
       waiting.push(entry);
+      while (threads.size < size) startThread();
       const free = [...threads].filter(({ settle }) => settle === undefined);
       const thread = free.find(({ known }) => known.has(request.shard.id)) ?? free[0];
       if (thread !== undefined) next(thread);

@@ -1,15 +1,15 @@
 // Entry of a compute thread: receives shards and tasks, answers each task with one message. One task at a time.
 import { parentPort, workerData } from "node:worker_threads";
-import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 import { readInputs } from "./read-inputs.ts";
 import { createShardCompute, type ShardCompute } from "./shard-compute.ts";
+import { describeFailure, givenUp } from "./task-error.ts";
 import type { FromThread, ThreadData, ToThread } from "./thread-protocol.ts";
 
 const { cancelled } = workerData as ThreadData;
 const shards = new Map<number, ShardCompute>();
 
 const checkpoint = (): void => {
-  if (Atomics.load(cancelled, 0) !== 0) throw new AmalgamError("cancelled", "the lease was given up");
+  if (Atomics.load(cancelled, 0) !== 0) throw givenUp();
 };
 
 async function runTask({ shardId, read, task }: ToThread & { kind: "task" }): Promise<FromThread> {
@@ -53,7 +53,6 @@ async function answer(message: ToThread & { kind: "task" }): Promise<[FromThread
     const done = await runTask(message);
     return [done, done.kind === "done" && done.result.kind === "held" ? [done.result.bytes.buffer] : []];
   } catch (error) {
-    const { code, message: text } = toAmalgamError(error);
-    return [{ kind: "failed", code, message: text }, []];
+    return [{ kind: "failed", ...describeFailure(error) }, []];
   }
 }

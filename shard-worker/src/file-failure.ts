@@ -1,19 +1,21 @@
 // A file error as the failure of a lease: its code says whether another attempt can help.
 import { CheckpointError, isDiskFull } from "@amalgam/checkpoint";
-import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
+import { TaskError } from "./task-error.ts";
+
+const EXHAUSTED = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
 
 /**
- * Any error of reading or writing a shard as an AmalgamError: resource_exhausted for a full disk, internal for a failing
- * one, failed_precondition for a file that is not what it was. The message names the file.
+ * An error of reading or writing a shard: resource_exhausted for a full disk, internal for a failing one,
+ * failed_precondition for a file that is missing or not what it was. The message names the file. Other errors pass.
  * @param writtenBytes what the lease writes, told to the user when the disk is full
  */
-export function fileFailure(cause: unknown, writtenBytes?: number): AmalgamError {
-  if (!(cause instanceof CheckpointError)) return toAmalgamError(cause);
+export function fileFailure(cause: unknown, writtenBytes?: number): unknown {
+  if (!(cause instanceof CheckpointError)) return cause;
+  const { code = "", message } = cause;
   if (isDiskFull(cause)) {
     const needs = writtenBytes === undefined ? "" : `; this shard needs ${writtenBytes} bytes`;
-    return new AmalgamError("resource_exhausted", `${cause.message}${needs}`, { cause });
+    return new TaskError("resource_exhausted", `${message}${needs}`, { cause });
   }
-  if (cause.code === "EIO") return new AmalgamError("internal", cause.message, { cause });
-  if (cause.code === undefined) return new AmalgamError("failed_precondition", cause.message, { cause });
-  return toAmalgamError(cause);
+  if (code === "EIO") return new TaskError("internal", message, { cause });
+  return new TaskError(EXHAUSTED.has(code) ? "resource_exhausted" : "failed_precondition", message, { cause });
 }

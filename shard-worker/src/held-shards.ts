@@ -1,69 +1,117 @@
-// Merged shards kept in memory until the coordinator drops them, found by digest. Two candidates that merge to the same
-// bytes share them.
+// Merged shards kept until the coordinator drops them, found by digest. Two candidates that merge to the same bytes share
+// them. Beyond the memory set aside for them, shards go to unnamed temporary files: nothing is left behind by a crash.
+import { createSpillFile, type SpillFile } from "./spill-file.ts";
 
 export interface HeldShard {
   readonly jobId: string;
   readonly shard: number;
   readonly candidateId: string;
-  /** Hex digest of `bytes`. */
+  /** Hex digest of the bytes. */
   readonly sha256: string;
   readonly byteLength: number;
 }
 
-export interface HeldShards {
-  hold(shard: Omit<HeldShard, "byteLength">, bytes: Uint8Array): void;
-  find(jobId: string, shard: number, sha256: string): Uint8Array | undefined;
-  drop(jobId: string, candidateIds: readonly string[]): void;
+/** Disposing closes the temporary files. */
+export interface HeldShards extends AsyncDisposable {
+  /** @throws AmalgamError resource_exhausted when neither memory nor the temporary directory has room */
+  hold(shard: Omit<HeldShard, "byteLength">, bytes: Uint8Array): Promise<void>;
+  /** The bytes of a shard in pieces, or undefined when it is not held. A shard dropped meanwhile is still read to its end. */
+  read(jobId: string, shard: number, sha256: string, chunkBytes: number): AsyncIterable<Uint8Array> | undefined;
+  /** Lets go of what is held for these candidates: of one shard, or of all. */
+  drop(jobId: string, candidateIds: readonly string[], shard?: number): void;
   forget(jobId: string): void;
   list(): HeldShard[];
-  readonly bytes: number;
+  readonly memoryBytes: number;
+  readonly fileBytes: number;
+}
+
+export interface HeldShardsOptions {
+  /** Bytes kept in memory. */
+  readonly memoryBytes: number;
+  /** Where shards go that do not fit. */
+  readonly spillDirectory: string;
 }
 
 interface Entry {
   readonly jobId: string;
   readonly shard: number;
   readonly sha256: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array | SpillFile;
   readonly candidateIds: Set<string>;
 }
 
-export function createHeldShards(): HeldShards {
+export function createHeldShards({ memoryBytes: limit, spillDirectory }: HeldShardsOptions): HeldShards {
   const entries = new Map<string, Entry>();
-  let total = 0;
+  let inMemory = 0;
+  let inFiles = 0;
   const keyOf = (jobId: string, shard: number, sha256: string): string => JSON.stringify([jobId, shard, sha256]);
-  const remove = (key: string, entry: Entry): void => {
-    entries.delete(key);
-    total -= entry.bytes.byteLength;
+
+  const keep = async (bytes: Uint8Array): Promise<Uint8Array | SpillFile> => {
+    if (inMemory + bytes.byteLength <= limit) {
+      inMemory += bytes.byteLength;
+      return bytes;
+    }
+    const file = await createSpillFile(spillDirectory, bytes);
+    inFiles += bytes.byteLength;
+    return file;
   };
+  const discard = (bytes: Uint8Array | SpillFile): void => {
+    if (bytes instanceof Uint8Array) {
+      inMemory -= bytes.byteLength;
+    } else {
+      inFiles -= bytes.byteLength;
+      bytes.release();
+    }
+  };
+  const remove = (gone: (entry: Entry) => boolean): void => {
+    for (const [key, entry] of entries) {
+      if (!gone(entry)) continue;
+      entries.delete(key);
+      discard(entry.bytes);
+    }
+  };
+
   return {
-    hold({ jobId, shard, candidateId, sha256 }, bytes) {
+    async hold({ jobId, shard, candidateId, sha256 }, bytes) {
       const key = keyOf(jobId, shard, sha256);
-      const known = entries.get(key);
-      if (known !== undefined) {
-        known.candidateIds.add(candidateId);
-        return;
-      }
-      entries.set(key, { jobId, shard, sha256, bytes, candidateIds: new Set([candidateId]) });
-      total += bytes.byteLength;
+      const share = (): boolean => entries.get(key)?.candidateIds.add(candidateId) !== undefined;
+      if (share()) return;
+      const kept = await keep(bytes);
+      // Another candidate may have brought the same bytes meanwhile.
+      if (share()) discard(kept);
+      else entries.set(key, { jobId, shard, sha256, bytes: kept, candidateIds: new Set([candidateId]) });
     },
-    find: (jobId, shard, sha256) => entries.get(keyOf(jobId, shard, sha256))?.bytes,
-    drop(jobId, candidateIds) {
-      for (const [key, entry] of entries) {
-        if (entry.jobId !== jobId) continue;
+    drop(jobId, candidateIds, shard) {
+      remove((entry) => {
+        if (entry.jobId !== jobId || (shard !== undefined && entry.shard !== shard)) return false;
         for (const id of candidateIds) entry.candidateIds.delete(id);
-        if (entry.candidateIds.size === 0) remove(key, entry);
-      }
+        return entry.candidateIds.size === 0;
+      });
     },
-    forget(jobId) {
-      for (const [key, entry] of entries) if (entry.jobId === jobId) remove(key, entry);
+    read(jobId, shard, sha256, chunkBytes) {
+      const bytes = entries.get(keyOf(jobId, shard, sha256))?.bytes;
+      if (bytes === undefined) return undefined;
+      return bytes instanceof Uint8Array ? memoryChunks(bytes, chunkBytes) : bytes.chunks(chunkBytes);
     },
+    forget: (jobId) => remove((entry) => entry.jobId === jobId),
     list() {
       return [...entries.values()].flatMap(({ jobId, shard, sha256, bytes, candidateIds }) =>
         [...candidateIds].map((candidateId) => ({ jobId, shard, candidateId, sha256, byteLength: bytes.byteLength })),
       );
     },
-    get bytes() {
-      return total;
+    get memoryBytes() {
+      return inMemory;
+    },
+    get fileBytes() {
+      return inFiles;
+    },
+    async [Symbol.asyncDispose]() {
+      remove(() => true);
     },
   };
+}
+
+async function* memoryChunks(bytes: Uint8Array, chunkBytes: number): AsyncGenerator<Uint8Array> {
+  for (let offset = 0; offset < bytes.byteLength; offset += chunkBytes)
+    yield bytes.subarray(offset, offset + chunkBytes);
 }

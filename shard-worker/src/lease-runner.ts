@@ -13,6 +13,7 @@ import { inputRanges, layOutShard, type ShardLayout } from "./shard-layout.ts";
 import { findTarget } from "./staging.ts";
 import type { Storage, StorageMode } from "./storage.ts";
 import { streamInputs } from "./stream-inputs.ts";
+import { givenUp } from "./task-error.ts";
 import type { OutputTarget, ShardTask, VariantTask, VerifiedFile } from "./thread-protocol.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
@@ -108,11 +109,13 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
       { signal },
     );
     for (const slot of missing) shard.loaded.add(slot);
-    if (signal.aborted) throw new AmalgamError("cancelled", "the lease was given up");
+    if (signal.aborted) throw givenUp();
     metrics.answered(answer);
-    const done = report(lease, answer, held);
-    memory.trim();
-    return done;
+    const done = await report(lease, answer, held);
+    if (!signal.aborted) return done;
+    // Given up while the shard was put away.
+    held.drop(lease.jobId, [lease.candidate!.id], lease.shard!.index);
+    throw givenUp();
   };
 
   const release = (lease: Lease, block: MemoryBlock<LoadedShard>, variant: VariantTask): void => {
@@ -199,12 +202,15 @@ function shardTask(lease: Lease, variant: VariantTask, target: OutputTarget | un
     scalars: candidate.scalars.map(({ values }) => values),
     statistics: candidate.statistics.map(({ statistic, tensor, values }) => ({ statistic, tensor, values })),
   };
-  if (lease.task.case !== "statistic") return { kind: "merge", ...common, target };
+  if (lease.task.case !== "statistic") {
+    // Digests of segments are for the manifest: a candidate that is only evaluated needs none.
+    return { kind: "merge", ...common, target, digestSegments: lease.task.case === "write" };
+  }
   const { statistic, states } = lease.task.value;
   return { kind: "statistic", ...common, statistic, states: states.map(({ tensor, data }) => ({ tensor, data })) };
 }
 
-function report(lease: Lease, { result }: ComputeAnswer, held: HeldShards): LeaseReport {
+async function report(lease: Lease, { result }: ComputeAnswer, held: HeldShards): Promise<LeaseReport> {
   const { leaseId, jobId, shard, candidate } = lease;
   switch (result.kind) {
     case "partials":
@@ -213,7 +219,7 @@ function report(lease: Lease, { result }: ComputeAnswer, held: HeldShards): Leas
       return { case: "writeDone", value: { leaseId, segmentSha256: [...result.segmentSha256] } };
     case "held": {
       const { bytes, sha256, segmentSha256 } = result;
-      held.hold({ jobId, shard: shard!.index, candidateId: candidate!.id, sha256 }, bytes);
+      await held.hold({ jobId, shard: shard!.index, candidateId: candidate!.id, sha256 }, bytes);
       const byteLength = BigInt(bytes.byteLength);
       return { case: "mergeDone", value: { leaseId, sha256, byteLength, segmentSha256: [...segmentSha256] } };
     }

@@ -25,8 +25,6 @@ export interface MemoryPool<T> {
   peek(key: string): T | undefined;
   /** Gives a block back; `keep` leaves the shard's inputs in it for the next lease on the same shard. */
   release(block: MemoryBlock<T>, keep: boolean): void;
-  /** Gives up blocks that are not busy until the budget is kept again, after other bytes were added to it. */
-  trim(): void;
   /** Gives up the resident shards whose key begins with `prefix`. */
   forget(prefix: string): void;
   /** Bytes of all blocks, and of those that hold a shard's inputs between leases. */
@@ -35,17 +33,15 @@ export interface MemoryPool<T> {
 }
 
 export interface MemoryPoolOptions<T> {
-  /** Upper bound of all blocks together with `otherBytes()`. */
+  /** Upper bound of all blocks together. */
   readonly budgetBytes: number;
-  /** Bytes outside the pool that count against the same budget (merged shards held for evaluators). */
-  readonly otherBytes: () => number;
   /** Called with what a block held when it is used for something else: whoever keeps its memory must let go of it. */
   readonly onDiscard: (contents: T) => void;
 }
 
 type Entry<T> = MemoryBlock<T> & { key: string; state: "busy" | "resident" | "idle" };
 
-export function createMemoryPool<T>({ budgetBytes, otherBytes, onDiscard }: MemoryPoolOptions<T>): MemoryPool<T> {
+export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOptions<T>): MemoryPool<T> {
   // Least recently used first.
   const entries = new Set<Entry<T>>();
 
@@ -82,7 +78,7 @@ export function createMemoryPool<T>({ budgetBytes, otherBytes, onDiscard }: Memo
   };
   /** Makes room for a new block; false when only busy blocks are left. */
   const makeRoom = (bytes: number): boolean => {
-    while (sum() + otherBytes() + bytes > budgetBytes) {
+    while (sum() + bytes > budgetBytes) {
       const victim = oldest("idle") ?? oldest("resident");
       if (victim === undefined) return false;
       entries.delete(victim);
@@ -110,13 +106,7 @@ export function createMemoryPool<T>({ budgetBytes, otherBytes, onDiscard }: Memo
       }
       const fit = idleFit(bytes);
       if (fit !== undefined) return take(fit, key);
-      if (!makeRoom(bytes)) {
-        if (oldest("busy") !== undefined) return undefined;
-        throw exhausted(
-          `the shard needs ${bytes} bytes of memory, but merged shards held for evaluators use ${otherBytes()} of the ${budgetBytes} ` +
-            "that this worker may use; give it more memory or add workers",
-        );
-      }
+      if (!makeRoom(bytes)) return undefined;
       const entry: Entry<T> = { memory: newMemory(bytes), bytes, contents: undefined, key, state: "busy" };
       entries.add(entry);
       return entry;
@@ -130,7 +120,6 @@ export function createMemoryPool<T>({ budgetBytes, otherBytes, onDiscard }: Memo
       if (keep) entry.state = "resident";
       else blank(entry);
     },
-    trim: () => void makeRoom(0),
     forget(prefix) {
       for (const entry of entries) if (entry.state === "resident" && entry.key.startsWith(prefix)) blank(entry);
     },

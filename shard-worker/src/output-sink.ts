@@ -17,9 +17,9 @@ export interface OutputSink {
   close(): void;
 }
 
-export function createHeldSink({ outputBytes }: ShardLayout): OutputSink {
+export function createHeldSink({ outputBytes }: ShardLayout, digestSegments: boolean): OutputSink {
   const bytes = new Uint8Array(outputBytes);
-  const segments = segmentDigests();
+  const segments = digestSegments ? segmentDigests() : noDigests;
   const shard = createHash("sha256");
   let length = 0;
   return {
@@ -74,12 +74,16 @@ export function createFileSink({ outputBytes }: ShardLayout, { files }: OutputTa
   };
 }
 
-function segmentDigests(): {
+interface SegmentDigests {
   begin(): void;
   update(bytes: Uint8Array): void;
   end(): void;
   readonly list: readonly string[];
-} {
+}
+
+const noDigests: SegmentDigests = { begin: () => {}, update: () => {}, end: () => {}, list: [] };
+
+function segmentDigests(): SegmentDigests {
   const list: string[] = [];
   let hash: Hash | undefined;
   return {

@@ -1,12 +1,12 @@
 // Which kernels a shard needs: one program per combination of dtypes among its segments. Names no method.
 import { buildProgram, type GraphSpec, isFloatDType, type Program } from "@amalgam/kernels";
-import { AmalgamError } from "@amalgam/runtime";
 import type { SegmentPlan, ShardLayout } from "./shard-layout.ts";
+import { TaskError } from "./task-error.ts";
 import type { VariantTask } from "./thread-protocol.ts";
 
 /**
  * The program that merges a segment.
- * @throws AmalgamError invalid_argument when an input is missing or of a dtype that cannot be merged
+ * @throws TaskError invalid_argument when an input is missing or of a dtype that cannot be merged
  */
 export function segmentProgram(
   { method, hasBase, models, slots, options }: VariantTask,
@@ -16,11 +16,11 @@ export function segmentProgram(
     const dtype = segment.inputs[slot]?.dtype;
     if (dtype !== undefined && isFloatDType(dtype)) return dtype;
     const problem = dtype === undefined ? "is missing" : `is ${dtype}, which cannot be merged`;
-    throw new AmalgamError("invalid_argument", `tensor "${segment.tensor}": input ${slot} of the job ${problem}`);
+    throw new TaskError("invalid_argument", `tensor "${segment.tensor}": input ${slot} of the job ${problem}`);
   });
   const outputDtype = segment.outputDtype;
   if (!isFloatDType(outputDtype)) {
-    throw new AmalgamError("invalid_argument", `tensor "${segment.tensor}": cannot merge into ${outputDtype}`);
+    throw new TaskError("invalid_argument", `tensor "${segment.tensor}": cannot merge into ${outputDtype}`);
   }
   const parsed: GraphSpec["options"] = Object.fromEntries(
     Object.entries(options).map(([name, json]) => [name, JSON.parse(json) as boolean | string]),

@@ -7,7 +7,7 @@ import type { DirectRead } from "./thread-protocol.ts";
 /**
  * Reads every range to its address and resolves to the number of bytes read.
  * @param checkpoint called between ranges; throws when the lease was given up
- * @throws AmalgamError failed_precondition when a file was replaced, changed or cut; internal when the disk fails
+ * @throws TaskError failed_precondition when a file was replaced, changed or cut; internal when the disk fails
  */
 export async function readInputs(
   memory: Uint8Array,

@@ -139,7 +139,8 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
         clock.add("compute", performance.now() - started);
         return result;
       }
-      const sink = task.target === undefined ? createHeldSink(layout) : createFileSink(layout, task.target);
+      const sink =
+        task.target === undefined ? createHeldSink(layout, task.digestSegments) : createFileSink(layout, task.target);
       try {
         return merge(task, sink, clock, checkpoint);
       } finally {

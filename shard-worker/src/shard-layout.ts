@@ -2,7 +2,7 @@
 // is a work area for the kernels and a window through which merged bytes leave, so that outputs never need room of their own size.
 import { type DType, dtypeBytes, isDType } from "@amalgam/checkpoint";
 import type { Shard } from "@amalgam/proto";
-import { AmalgamError } from "@amalgam/runtime";
+import { TaskError } from "./task-error.ts";
 
 /** The bytes of one slot of one segment: where they lie in a file, and where in memory. */
 export interface InputPlan {
@@ -53,7 +53,7 @@ export function align(address: number): number {
 /**
  * Lays out a shard's inputs.
  * @param slots the slots to make room for; a copied segment's own slot always gets room
- * @throws AmalgamError invalid_argument when a segment names an unknown dtype, or copies a slot that it lacks
+ * @throws TaskError invalid_argument when a segment names an unknown dtype, or copies a slot that it lacks
  */
 export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): ShardLayout {
   let address = FIRST_ADDRESS;
@@ -76,7 +76,7 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): S
     const outputDtype = knownDType(tensor, segment.outputDtype);
     const segmentBytes = elements * dtypeBytes(outputDtype);
     if (copySlot !== undefined && inputs[copySlot]?.dtype !== outputDtype) {
-      throw new AmalgamError(
+      throw new TaskError(
         "invalid_argument",
         `tensor "${tensor}": to be copied as ${outputDtype} from input ${copySlot}, which has ${inputs[copySlot]?.dtype ?? "no such tensor"}`,
       );
@@ -108,7 +108,7 @@ export function windowElements({ shape, elements }: SegmentPlan): number {
 
 function knownDType(tensor: string, name: string): DType {
   if (isDType(name)) return name;
-  throw new AmalgamError("invalid_argument", `tensor "${tensor}": unknown dtype "${name}"`);
+  throw new TaskError("invalid_argument", `tensor "${tensor}": unknown dtype "${name}"`);
 }
 
 /** One range to read from a file into memory. */

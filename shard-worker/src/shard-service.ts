@@ -3,19 +3,17 @@ import type { ShardService } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES, type ServiceImpl } from "@amalgam/runtime";
 import type { HeldShards } from "./held-shards.ts";
 
-export function createShardService(held: Pick<HeldShards, "find">): ServiceImpl<typeof ShardService> {
+export function createShardService(held: Pick<HeldShards, "read">): ServiceImpl<typeof ShardService> {
   return {
     async *fetchShard({ jobId, shard, sha256 }) {
-      const bytes = held.find(jobId, shard, sha256);
-      if (bytes === undefined) {
+      const chunks = held.read(jobId, shard, sha256, CHUNK_BYTES);
+      if (chunks === undefined) {
         throw new AmalgamError(
           "not_found",
           `job ${jobId}: this worker holds no merged shard ${shard} with digest ${sha256}`,
         );
       }
-      for (let offset = 0; offset < bytes.byteLength; offset += CHUNK_BYTES) {
-        yield { data: bytes.subarray(offset, offset + CHUNK_BYTES) };
-      }
+      for await (const data of chunks) yield { data };
     },
   };
 }

@@ -8,8 +8,8 @@ import {
   type Segment,
   type StagePartial,
 } from "@amalgam/kernels";
-import { AmalgamError } from "@amalgam/runtime";
 import type { SegmentPlan } from "./shard-layout.ts";
+import { TaskError } from "./task-error.ts";
 import type { StatisticValue } from "./thread-protocol.ts";
 
 export interface MergeSegment {
@@ -37,7 +37,7 @@ export function scalarsBefore(
 ): Scalars {
   const { graph } = executor.program;
   if (row.length !== graph.parameters.length) {
-    throw new AmalgamError(
+    throw new TaskError(
       "invalid_argument",
       `tensor "${plan.tensor}": ${row.length} numeric parameters where ${graph.method.name} takes ${graph.parameters.length}`,
     );
@@ -59,7 +59,7 @@ export function scalarsBefore(
     const elements = tensorElements(plan);
     if (scope === "model" || elements !== plan.elements) {
       const where = scope === "model" ? "the model" : `tensor "${plan.tensor}", which lies in several shards`;
-      throw new AmalgamError("internal", `the coordinator did not send statistics stage ${stage} of ${where}`);
+      throw new TaskError("internal", `the coordinator did not send statistics stage ${stage} of ${where}`);
     }
     const key = `${stage}/${plan.tensor}`;
     const dependsOn = JSON.stringify(parameters.map((name) => scalars[name]));

@@ -2,6 +2,7 @@
 // shared, merged bytes are transferred.
 import type { FileIdentity } from "@amalgam/checkpoint";
 import type { SharedMemory } from "@amalgam/kernels";
+import type { ErrorCode } from "@amalgam/runtime";
 import type { InputRange, ShardLayout } from "./shard-layout.ts";
 
 /** A file as it was when its header was verified. A thread that finds another file at that path refuses it. */
@@ -53,6 +54,8 @@ export type ShardTask =
       readonly statistics: readonly StatisticValue[];
       /** Where to write the merged bytes; undefined hands them back. */
       readonly target: OutputTarget | undefined;
+      /** Digest each segment, not only the shard. */
+      readonly digestSegments: boolean;
     }
   | {
       readonly kind: "statistic";
@@ -100,7 +103,7 @@ export type ShardResult =
 
 export type FromThread =
   | { readonly kind: "done"; readonly result: ShardResult; readonly times: PhaseTimes; readonly readBytes: number }
-  | { readonly kind: "failed"; readonly code: string; readonly message: string };
+  | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 
 /** What a thread is started with. */
 export interface ThreadData {

@@ -1,7 +1,16 @@
 // A shard worker: keeps a session with the coordinator, obeys its leases and serves the merged shards it holds. The same
 // object works in one process (a local client) and as a process of its own (gRPC); it does no arithmetic itself.
+import { tmpdir } from "node:os";
 import type { CoordinatorService, ShardService, WorkResponse } from "@amalgam/proto";
-import { AmalgamError, backoffMs, type Client, type Logger, type ServiceImpl, systemClock } from "@amalgam/runtime";
+import {
+  AmalgamError,
+  backoffMs,
+  type Client,
+  type Logger,
+  type Registry,
+  type ServiceImpl,
+  systemClock,
+} from "@amalgam/runtime";
 import { createComputePool } from "./compute-pool.ts";
 import { createHeldShards } from "./held-shards.ts";
 import { createLeaseQueue } from "./lease-queue.ts";
@@ -10,7 +19,8 @@ import { createMemoryPool } from "./memory-pool.ts";
 import { openSession, type SessionLink } from "./session-link.ts";
 import { createShardService } from "./shard-service.ts";
 import { createStorage, type StorageMode } from "./storage.ts";
-import { createWorkerMetrics, type MetricsRegistry } from "./worker-metrics.ts";
+import { VERSION } from "./version.ts";
+import { createWorkerMetrics } from "./worker-metrics.ts";
 
 export interface ShardWorkerOptions {
   /** Unique among the workers of a coordinator. */
@@ -19,8 +29,10 @@ export interface ShardWorkerOptions {
   readonly address: string;
   /** Compute threads. */
   readonly threads: number;
-  /** Bound on the memory of shards together with the merged shards held. */
+  /** Bound on memory: three quarters for shards being merged or resident, one for merged shards held. */
   readonly memoryBytes: number;
+  /** Where held shards go that do not fit in memory; the system's temporary directory by default. */
+  readonly spillDirectory?: string;
   readonly coordinator: Client<typeof CoordinatorService>;
   /**
    * direct: read and write files, fail where they differ from the coordinator's; stream: all bytes over RPC; auto: direct
@@ -28,7 +40,7 @@ export interface ShardWorkerOptions {
    */
   readonly storage: StorageMode;
   readonly log: Logger;
-  readonly metrics: MetricsRegistry;
+  readonly metrics: Registry;
   /** Aborting it drains the worker. */
   readonly signal: AbortSignal;
 }
@@ -42,28 +54,21 @@ export interface ShardWorker extends AsyncDisposable {
   readonly connected: boolean;
 }
 
-const VERSION = "0.1.0";
 const BACKOFF = { baseMs: 200, maxMs: 5_000, random: Math.random };
 
 /** Starts the compute threads; nothing else happens before `run`. */
 export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
   const { workerId, address, threads, memoryBytes, coordinator, log, signal } = options;
   const compute = createComputePool(threads, log);
-  const held = createHeldShards();
+  const heldBytes = Math.floor(memoryBytes / 4);
+  const held = createHeldShards({ memoryBytes: heldBytes, spillDirectory: options.spillDirectory ?? tmpdir() });
   const memory = createMemoryPool<LoadedShard>({
-    budgetBytes: memoryBytes,
-    otherBytes: () => held.bytes,
+    budgetBytes: memoryBytes - heldBytes,
     onDiscard: ({ id }) => compute.forget(id),
   });
   // One lease per thread computes while the next one waits for its turn, so that no thread waits for a round trip.
   const slots = threads * 2;
-  const metrics = createWorkerMetrics(options.metrics, {
-    residentBytes: () => memory.residentBytes,
-    memoryBytes: () => memory.totalBytes,
-    heldBytes: () => held.bytes,
-    slots: () => slots,
-    leases: () => queue.leaseIds.length,
-  });
+  const metrics = createWorkerMetrics(options.metrics, workerId);
   const storage = createStorage(options.storage, (file, reason) =>
     log.warn({ file, reason }, "this file is streamed from the coordinator"),
   );
@@ -88,6 +93,14 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
     onChange(event) {
       // What a heartbeat does not name is given up: the coordinator need not wait for the next one to know.
       if (event.kind === "drop" || event.kind === "forget") heartbeat();
+      metrics.load({
+        residentBytes: memory.residentBytes,
+        memoryBytes: memory.totalBytes,
+        heldBytes: held.memoryBytes,
+        spilledBytes: held.fileBytes,
+        slots,
+        leases: queue.leaseIds.length,
+      });
       if (draining.signal.aborted && queue.leaseIds.length === 0) link?.end();
     },
   });
@@ -179,6 +192,7 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
       drain();
       await running;
       await compute[Symbol.asyncDispose]();
+      await held[Symbol.asyncDispose]();
       signal.removeEventListener("abort", drain);
     },
   };

@@ -37,6 +37,8 @@ export interface TestCoordinator extends AsyncDisposable {
   /** Bytes served by ReadInput. */
   readonly streamedBytes: number;
   readonly client: Client<typeof CoordinatorService>;
+  /** "host:port" over gRPC, empty in process. */
+  readonly address: string;
   /** Leases a task and resolves to what the worker reports about it. */
   lease(lease: LeaseInit): Promise<Report>;
   send(message: NonNullable<Response["message"]>): void;
@@ -111,6 +113,7 @@ export async function startCoordinator(job: TestJob, transport: "local" | "grpc"
     hellos,
     heartbeats,
     client,
+    address: server?.address ?? "",
     get leaving() {
       return leaving;
     },

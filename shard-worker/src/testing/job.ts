@@ -112,8 +112,8 @@ export function makeJob(options: TestJobOptions): TestJob {
       };
     });
   });
-  const count = Math.ceil(segments.length / segmentsPerShard);
   const size = Math.min(segmentsPerShard, segments.length);
+  const count = Math.ceil(segments.length / size);
   return {
     files: written.map(({ file }) => file),
     shards: Array.from({ length: count }, (_, index) => ({
