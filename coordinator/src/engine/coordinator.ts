@@ -183,7 +183,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       else if (known.end === undefined) return { jobId, resumed: true };
       else if (known.end.kind === "published") {
         journal.append(jobId, [{ type: "restarted", reason: "submitted again after it was published", spec }]);
-      } else journal.append(jobId, [{ type: "resumed" }]);
+      } else journal.append(jobId, [{ type: "resumed", spec }]);
       void runners.get(jobId)?.[Symbol.asyncDispose]();
       startRunner(jobId, journal.events(jobId));
       return { jobId, resumed: known !== undefined && known.end?.kind !== "published" };

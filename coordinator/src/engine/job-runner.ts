@@ -7,7 +7,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Fleet } from "../fleet/fleet.ts";
 import { decide, type Step, trialId } from "../job/decide.ts";
 import type { JobEvent, JobSpec } from "../job/events.ts";
-import { evaluationKey, isSettled, type JobState, reduce } from "../job/state.ts";
+import { scoreProblem } from "../job/score.ts";
+import { evaluationKey, generationOf, isSettled, type JobState, reduce } from "../job/state.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
 import { mergeCandidate } from "./merge-candidate.ts";
@@ -140,7 +141,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   };
 
   const generationKey = (candidateId: string, task: string): string =>
-    `${evaluationKey(candidateId, task)}/${state.generations.get(evaluationKey(candidateId, task)) ?? 0}`;
+    `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}`;
 
   const evaluate = async (candidateId: string, job: PreparedJob): Promise<void> => {
     const merge = job.candidate(state, candidateId);
@@ -156,7 +157,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     for (const task of job.facts.tasks.filter((each) => !scored?.has(each))) {
       const key = generationKey(candidateId, task);
       if (published.has(key)) continue;
-      const generation = state.generations.get(evaluationKey(candidateId, task)) ?? 0;
+      const generation = generationOf(state, candidateId, task);
       const evaluation = create(EvaluationSchema, {
         jobId,
         candidateId,
@@ -226,10 +227,15 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     receive(report) {
       const { candidateId, task, outcome } = report;
       if (state.end !== undefined || isSettled(state, candidateId, [task])) return;
+      // A score of an earlier life of the job may be of other inputs.
+      if (report.generation < state.firstGeneration) return;
       switch (outcome.case) {
         case "score": {
           const { items, correct, accuracy, standardError, loss } = outcome.value;
-          record({ type: "scored", candidateId, task, score: { items, correct, accuracy, standardError, loss } });
+          const score = { items, correct, accuracy, standardError, loss };
+          const wrong = scoreProblem(score);
+          if (wrong === undefined) record({ type: "scored", candidateId, task, score });
+          else record({ type: "candidateFailed", candidateId, problem: `task ${task}: no score: ${wrong}` });
           settle(candidateId);
           break;
         }
@@ -240,15 +246,15 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
           break;
         case "shardsLost": {
           if (prepared === undefined) return;
-          const generation = state.generations.get(evaluationKey(candidateId, task)) ?? 0;
-          if (report.generation !== generation) return;
+          const { generation } = report;
+          if (generation !== generationOf(state, candidateId, task)) return;
           log.warn(
             { candidate: candidateId, task, shards: outcome.value.shards },
             "merged shards were lost: merging again",
           );
           const { mergeId } = prepared.candidate(state, candidateId);
           for (const shard of outcome.value.shards) fleet.lost(jobId, mergeId, shard);
-          record({ type: "evaluationLost", candidateId, task });
+          record({ type: "evaluationLost", candidateId, task, generation });
           break;
         }
         default:

@@ -24,8 +24,8 @@ export interface Score {
 
 export type JobEvent =
   | { readonly type: "submitted"; readonly spec: JobSpec }
-  /** The same job was submitted again after it failed or was cancelled: go on with what was learned. */
-  | { readonly type: "resumed" }
+  /** The same job was submitted again after it failed or was cancelled: go on with what was learned, as asked for now. */
+  | { readonly type: "resumed"; readonly spec: JobSpec }
   /** Inputs or recipe files changed, or the output is wanted anew: forget everything but the specification. */
   | { readonly type: "restarted"; readonly reason: string; readonly spec: JobSpec }
   | { readonly type: "planned"; readonly planDigest: string }
@@ -37,7 +37,13 @@ export type JobEvent =
     }
   | { readonly type: "scored"; readonly candidateId: string; readonly task: string; readonly score: Score }
   /** An evaluator could not fetch the candidate's shards: its evaluation is published again under the next generation. */
-  | { readonly type: "evaluationLost"; readonly candidateId: string; readonly task: string }
+  | {
+      readonly type: "evaluationLost";
+      readonly candidateId: string;
+      readonly task: string;
+      /** The generation that was lost. */
+      readonly generation: number;
+    }
   | { readonly type: "candidateFailed"; readonly candidateId: string; readonly problem: string }
   | {
       readonly type: "recommended";
@@ -48,6 +54,8 @@ export type JobEvent =
       readonly probabilityBest: number;
     }
   | { readonly type: "shardWritten"; readonly shard: number; readonly segmentSha256: readonly string[] }
+  /** The staging directory no longer has what was written there. */
+  | { readonly type: "stagingLost" }
   | { readonly type: "published" }
   | { readonly type: "failed"; readonly code: string; readonly problem: string }
   | { readonly type: "cancelled" };

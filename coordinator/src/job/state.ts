@@ -14,7 +14,12 @@ export interface JobState {
   readonly trials: readonly TrialState[];
   /** Scores by candidate, then task. */
   readonly scores: ReadonlyMap<string, ReadonlyMap<string, Score>>;
-  /** How often the evaluation of `candidate/task` was lost. */
+  /**
+   * Messages of earlier generations are void: they belong to an earlier life of the job. Grows when the job is taken up again
+   * after it ended, because its messages were purged and a bus drops ids that it has seen.
+   */
+  readonly firstGeneration: number;
+  /** Generation of the evaluation of `candidate/task`, where one was lost. */
   readonly generations: ReadonlyMap<string, number>;
   /** Problems by candidate. */
   readonly failures: ReadonlyMap<string, string>;
@@ -28,11 +33,12 @@ export interface JobState {
     | undefined;
 }
 
-const initial = (spec: JobSpec): JobState => ({
+const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   spec,
   planDigest: undefined,
   trials: [],
   scores: new Map(),
+  firstGeneration,
   generations: new Map(),
   failures: new Map(),
   recommended: undefined,
@@ -42,19 +48,40 @@ const initial = (spec: JobSpec): JobState => ({
 
 export const evaluationKey = (candidateId: string, task: string): string => `${candidateId}/${task}`;
 
+/** The generation under which the evaluation of a candidate on a task is published. */
+export const generationOf = (state: JobState, candidateId: string, task: string): number =>
+  state.generations.get(evaluationKey(candidateId, task)) ?? state.firstGeneration;
+
+const nextGeneration = ({ firstGeneration, generations }: JobState): number =>
+  1 + Math.max(firstGeneration, ...generations.values());
+
+/**
+ * What was learned stays; what only failed is tried again, unless later proposals rest on it: a trial that failed is what the
+ * optimizer was told. When nothing but failures is known the search begins anew.
+ */
+function resume(state: JobState, spec: JobSpec): JobState {
+  const { trials, failures } = state;
+  const isTrial = (id: string): boolean => trials.some(({ candidateId }) => candidateId === id);
+  const resumed = { ...state, spec, end: undefined, firstGeneration: nextGeneration(state), generations: new Map() };
+  if (trials.every(({ candidateId }) => failures.has(candidateId))) {
+    return { ...resumed, trials: [], scores: new Map(), failures: new Map() };
+  }
+  return { ...resumed, failures: new Map([...failures].filter(([id]) => isTrial(id))) };
+}
+
 /**
  * Applies one event. Facts that are already known (a second score for the same candidate and task, a second commit of
  * a shard) leave the state as it is: the first wins, so late and duplicate messages can do no harm.
  * @throws Error when the journal does not begin with `submitted`
  */
 export function reduce(state: JobState | undefined, event: JobEvent): JobState {
-  if (event.type === "submitted") return state ?? initial(event.spec);
+  if (event.type === "submitted") return state ?? initial(event.spec, 0);
   if (state === undefined) throw new Error(`a job's journal begins with "submitted", not with "${event.type}"`);
   switch (event.type) {
     case "resumed":
-      return { ...state, end: undefined };
+      return resume(state, event.spec);
     case "restarted":
-      return initial(event.spec);
+      return initial(event.spec, nextGeneration(state));
     case "planned":
       return { ...state, planDigest: event.planDigest };
     case "proposed": {
@@ -64,13 +91,14 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     }
     case "scored": {
       const scores = state.scores.get(event.candidateId);
-      if (scores?.has(event.task)) return state;
+      if (scores?.has(event.task) || state.failures.has(event.candidateId)) return state;
       const next = new Map(scores).set(event.task, event.score);
       return { ...state, scores: new Map(state.scores).set(event.candidateId, next) };
     }
     case "evaluationLost": {
-      const key = evaluationKey(event.candidateId, event.task);
-      return { ...state, generations: new Map(state.generations).set(key, (state.generations.get(key) ?? 0) + 1) };
+      const { candidateId, task, generation } = event;
+      if (generation !== generationOf(state, candidateId, task)) return state;
+      return { ...state, generations: new Map(state.generations).set(evaluationKey(candidateId, task), generation + 1) };
     }
     case "candidateFailed":
       if (state.failures.has(event.candidateId)) return state;
@@ -80,6 +108,8 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     case "shardWritten":
       if (state.written.has(event.shard)) return state;
       return { ...state, written: new Map(state.written).set(event.shard, event.segmentSha256) };
+    case "stagingLost":
+      return { ...state, written: new Map() };
     case "published":
       return { ...state, end: { kind: "published" } };
     case "failed":
