@@ -8,8 +8,8 @@ import {
   checkMessageSize,
   DEDUPE_WINDOW_MS,
   DEFAULT_ACK_WAIT_MS,
+  DEFAULT_MAX_QUEUE_BYTES,
   type Delivery,
-  MAX_QUEUE_BYTES,
   parseMessagePath,
   QUEUE_NAMES,
   type QueueName,
@@ -45,7 +45,7 @@ interface Entry {
 }
 
 function createQueue(name: QueueName, options: MemoryBusOptions, closing: AbortSignal): WorkQueue {
-  const { ackWaitMs = DEFAULT_ACK_WAIT_MS, clock = systemClock } = options;
+  const { ackWaitMs = DEFAULT_ACK_WAIT_MS, maxQueueBytes = DEFAULT_MAX_QUEUE_BYTES, clock = systemClock } = options;
   const screen = createScreen(name, options);
   /** Every unsettled message; `line` holds those that wait. */
   const entries = new Map<string, Entry>();
@@ -129,8 +129,8 @@ function createQueue(name: QueueName, options: MemoryBusOptions, closing: AbortS
       checkMessageSize(id, data);
       if (closing.aborted) throw new AmalgamError("unavailable", "the bus is closed");
       if (isKnown(id)) return;
-      if (bytes + data.length > MAX_QUEUE_BYTES)
-        throw new AmalgamError("resource_exhausted", `queue ${name} is full (${MAX_QUEUE_BYTES} bytes)`);
+      if (bytes + data.length > maxQueueBytes)
+        throw new AmalgamError("resource_exhausted", `queue ${name} is full (${maxQueueBytes} bytes)`);
       const entry: Entry = { id, data: data.slice(), deliveries: 0, timer: undefined };
       publishedAtMs.set(id, clock.nowMs());
       entries.set(id, entry);

@@ -1,7 +1,8 @@
 /**
  * The bus over NATS JetStream: one work-queue stream and one durable pull consumer per queue, messages fetched one at a
  * time (a consumer that fetches ahead lets messages expire in its own buffer: nats-io/nats.go#1929). Works with
- * nats-server 2.9 and newer. Lost connections are made again for ever; a stream that is gone is made again, empty.
+ * nats-server 2.9 and newer; 2.9 itself, when killed, may keep messages that were acknowledged: they are not delivered again,
+ * but `depth` counts them. Lost connections are made again for ever; a stream that is gone is made again, empty.
  */
 import {
   AckPolicy,
@@ -21,8 +22,8 @@ import {
   type BusOptions,
   DEDUPE_WINDOW_MS,
   DEFAULT_ACK_WAIT_MS,
+  DEFAULT_MAX_QUEUE_BYTES,
   MAX_MESSAGE_BYTES,
-  MAX_QUEUE_BYTES,
   QUEUE_NAMES,
   type QueueName,
   type WorkQueue,
@@ -50,7 +51,7 @@ export interface NatsBusOptions extends BusOptions {
  *   `unauthenticated` when it refuses the credentials, `invalid_argument` for a malformed prefix or URL.
  */
 export async function createNatsBus(options: NatsBusOptions): Promise<Bus> {
-  const { prefix = "amalgam", ackWaitMs = DEFAULT_ACK_WAIT_MS, replicas = 1, log, metrics } = options;
+  const { prefix = "amalgam", log, metrics } = options;
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(prefix))
     throw new AmalgamError(
       "invalid_argument",
@@ -77,7 +78,7 @@ export async function createNatsBus(options: NatsBusOptions): Promise<Bus> {
     const queues = new Map<QueueName, WorkQueue>();
     for (const name of QUEUE_NAMES) {
       const names = { stream: `${prefix}_${name}`, subjects: `${prefix}.${name}`, durable: "workers" };
-      const ensure = () => ensureQueue(manager, names, { ackWaitMs, replicas });
+      const ensure = () => ensureQueue(manager, names, options);
       await withJetStream(options.url, ensure);
       queues.set(name, createNatsQueue({ name, names, link, ensure, options }));
     }
@@ -178,7 +179,7 @@ async function withJetStream<T>(url: string, ask: () => Promise<T>): Promise<T> 
 async function ensureQueue(
   manager: JetStreamManager,
   { stream, subjects, durable }: NatsNames,
-  { ackWaitMs, replicas }: { ackWaitMs: number; replicas: number },
+  { ackWaitMs = DEFAULT_ACK_WAIT_MS, maxQueueBytes = DEFAULT_MAX_QUEUE_BYTES, replicas = 1 }: NatsBusOptions,
 ): Promise<void> {
   const streamConfig: Partial<StreamConfig> & { name: string } = {
     name: stream,
@@ -187,7 +188,7 @@ async function ensureQueue(
     // The default policy, discarding old messages, would drop work without a word.
     discard: DiscardPolicy.New,
     storage: StorageType.File,
-    max_bytes: MAX_QUEUE_BYTES,
+    max_bytes: maxQueueBytes,
     max_msg_size: MAX_MESSAGE_BYTES + 1024,
     duplicate_window: nanos(DEDUPE_WINDOW_MS),
     num_replicas: replicas,

@@ -5,6 +5,7 @@ import { type Bus, type BusOptions, type DeadLetter, type Delivery, MAX_MESSAGE_
 import { consume } from "./bus-consume.ts";
 import { createMemoryBus } from "./bus-memory.ts";
 import { createNatsBus } from "./bus-nats.ts";
+import { poll } from "./clock.ts";
 import { AmalgamError } from "./errors.ts";
 import { type NatsServer, startNatsServer } from "./nats-server.ts";
 
@@ -89,6 +90,21 @@ describe.each(["memory", "nats"])("the %s bus", { concurrent: true }, (kind) => 
     await expect(queue.publish("job/larger", new Uint8Array(MAX_MESSAGE_BYTES + 1))).rejects.toMatchObject({
       code: "invalid_argument",
     });
+  });
+
+  test("refuses what a full queue cannot hold, and takes it when there is room again", async () => {
+    await using bus = await createBus({ maxQueueBytes: 64 * 1024 });
+    const queue = bus.queue("evaluations");
+    const publish = (index: number) => queue.publish(`job/${index}`, new Uint8Array(10 * 1024));
+    let stored = 0;
+    const fill = async () => {
+      for (;;) await publish(stored).then(() => stored++);
+    };
+    await expect(fill()).rejects.toMatchObject({ code: "resource_exhausted" });
+    expect(stored).toBeGreaterThan(3);
+    expect(await queue.depth()).toBe(stored);
+    await (await next(queue)).ack();
+    await publish(stored);
   });
 
   test("gives each message to one of several consumers", async () => {
@@ -201,7 +217,7 @@ describe.each(["memory", "nats"])("the %s bus", { concurrent: true }, (kind) => 
       ["evaluations", "job/poison", "boom", 2],
     ]);
     expect(reports).toBe(2);
-    await expect.poll(() => queue.depth()).toBe(0);
+    await poll(async () => (await queue.depth()) === 0, { what: "the dead letter to be removed", timeoutMs: 5_000 });
     expect(await metrics.metrics()).toContain('amalgam_bus_dead_letters_total{queue="evaluations"} 1');
   });
 

@@ -69,6 +69,8 @@ export interface BusOptions {
   readonly ackWaitMs?: number;
   /** Default 5. */
   readonly maxDeliveries?: number;
+  /** What one queue may hold; publishing to a full one fails with `resource_exhausted`. Default 256 MiB. */
+  readonly maxQueueBytes?: number;
   /**
    * Called, by the process that is next to receive it, before a dead letter is removed. If it rejects, the message stays
    * and is reported again after `ackWaitMs`: at-least-once.
@@ -82,8 +84,7 @@ export interface BusOptions {
 export const DEFAULT_ACK_WAIT_MS = 30_000;
 export const DEFAULT_MAX_DELIVERIES = 5;
 export const DEDUPE_WINDOW_MS: number = 60 * 60 * 1000;
-/** Bounds what one queue may hold; publishing to a full queue fails with `resource_exhausted`. */
-export const MAX_QUEUE_BYTES: number = 256 * 1024 * 1024;
+export const DEFAULT_MAX_QUEUE_BYTES: number = 256 * 1024 * 1024;
 /** JetStream's default `max_payload`. Messages carry references, never tensors. */
 export const MAX_MESSAGE_BYTES: number = 1024 * 1024 - 4096;
 

@@ -1,4 +1,5 @@
-/** What every Amalgam process needs: errors, logs, RPC, bus. Knows nothing of merging. */
+/** What every Amalgam process needs: settings, logs, metrics, RPC, bus, life cycle. Knows nothing of merging. */
+export { type BackoffOptions, backoffMs } from "./backoff.ts";
 export {
   type Bus,
   type BusOptions,
@@ -11,7 +12,12 @@ export {
   type QueueName,
   type WorkQueue,
 } from "./bus.ts";
+export { type ConsumeOptions, consume, type Message } from "./bus-consume.ts";
+export { createMemoryBus, type MemoryBusOptions } from "./bus-memory.ts";
+export { createNatsBus, type NatsBusOptions } from "./bus-nats.ts";
 export { type Channel, createChannel } from "./channel.ts";
+export { type Clock, type PollOptions, poll, systemClock } from "./clock.ts";
+export { type ConfigSources, loadConfig, variableOf } from "./config.ts";
 export {
   AmalgamError,
   ERROR_CODES,
@@ -21,6 +27,7 @@ export {
   isRetryable,
   toAmalgamError,
 } from "./errors.ts";
+export { type ProcessOptions, runProcess, type Scope, untilAborted } from "./lifecycle.ts";
 export {
   createLogger,
   LOG_LEVELS,
@@ -30,6 +37,16 @@ export {
   type LogOptions,
   redact,
 } from "./log.ts";
+export { collectProcessMetrics, getOrRegister, type ProcessMetricsOptions, Registry } from "./metrics.ts";
+export {
+  findNatsServer,
+  type NatsExecutable,
+  type NatsServer,
+  type NatsServerOptions,
+  startNatsServer,
+} from "./nats-server.ts";
+export { nearest } from "./nearest.ts";
+export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export { type Address, isLoopback, joinAddress, parseAddress } from "./rpc-address.ts";
 export { createClient } from "./rpc-client.ts";
 export { createLocalClient } from "./rpc-local.ts";

@@ -141,8 +141,11 @@ class PrivateServer implements NatsServer {
     child.on("error", (error) => {
       this.#output += error.message;
     });
+    const ended = new AbortController();
+    child.once("exit", (status) => ended.abort(new AmalgamError("unavailable", `nats-server exited with ${status}`)));
     try {
-      await poll(() => this.#ready(child), { what: "nats-server to listen", timeoutMs: 15_000 });
+      const what = "nats-server to listen";
+      await poll(() => this.#ready(child), { what, timeoutMs: 15_000, signal: ended.signal });
     } catch (cause) {
       throw new AmalgamError("unavailable", `nats-server (${this.#executable.path}) did not start: ${this.#output}`, {
         cause,
@@ -181,7 +184,6 @@ ${this.#options.configuration ?? ""}
   }
 
   async #ready(child: ChildProcess): Promise<boolean> {
-    if (child.exitCode !== null) throw new AmalgamError("unavailable", `nats-server exited with ${child.exitCode}`);
     if (this.#port === -1) this.#port = (await this.#readPort(child.pid)) ?? -1;
     return this.#port !== -1 && (await greets(this.#port));
   }

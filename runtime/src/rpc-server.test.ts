@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { AmalgamError } from "./errors.ts";
 import { ProbeService } from "./gen/probe/v1/probe_pb.ts";
 import { createLogger } from "./log.ts";
+import { isLoopback, joinAddress, parseAddress } from "./rpc-address.ts";
 import { createClient } from "./rpc-client.ts";
 import { createClientPool } from "./rpc-pool.ts";
 import { type ServeOptions, serve } from "./rpc-server.ts";
@@ -175,25 +176,26 @@ test("disposing a server lets calls under way finish within the grace, and refus
 });
 
 test("disposing a server cuts off calls that outlast the grace, and their handlers learn of it", async () => {
-  let stopped = false;
+  let state = "";
   const server = await start(
     {
       async *down(_, { signal }) {
         yield { index: 0 };
+        state = "started";
         await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-        stopped = true;
+        state = "stopped";
       },
     },
     { graceMs: 50 },
   );
   await using client = createClient(ProbeService, server.address);
   const call = codeOf(drainAll(client.down({})));
+  await expect.poll(() => state).toBe("started");
   const startedAt = performance.now();
-  await new Promise<void>((resolve) => setImmediate(resolve));
   await server[Symbol.asyncDispose]();
   expect(performance.now() - startedAt).toBeLessThan(2_000);
   expect(["unavailable", "cancelled"]).toContain(await call);
-  if (stopped) expect(stopped).toBe(true);
+  await expect.poll(() => state).toBe("stopped");
 });
 
 test("disposing a client lets its calls under way finish", async () => {
@@ -271,6 +273,16 @@ test("a pool gives one client per address, and the local service for a local add
   expect(() => pool.get("local:w2")).toThrow(/local:w2 does not serve probe.v1.ProbeService/);
   await pool[Symbol.asyncDispose]();
   expect(() => pool.get(server.address)).toThrow(/closed/);
+});
+
+test("addresses are host and port, IPv6 in brackets", () => {
+  expect(parseAddress("worker-0.workers:7071")).toEqual({ host: "worker-0.workers", port: 7071 });
+  expect(parseAddress("[::1]:0")).toEqual({ host: "::1", port: 0 });
+  expect(joinAddress("::1", 7070)).toBe("[::1]:7070");
+  for (const bad of ["localhost", ":1", "a:b", "a:65536", "::1:5", "[nonsense]:1", "http://a:1", "a:1/x"])
+    expect(() => parseAddress(bad)).toThrow(/must be host:port/);
+  expect(["127.0.0.1", "127.8.9.1", "::1", "localhost"].every(isLoopback)).toBe(true);
+  expect(["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.org"].some(isLoopback)).toBe(false);
 });
 
 /** A TCP proxy whose connections can be cut without a goodbye. */

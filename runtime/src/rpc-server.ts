@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type UntypedHandleCall } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity, type UntypedHandleCall } from "@grpc/grpc-js";
 import { AmalgamError, toAmalgamError } from "./errors.ts";
 import { isLoopback, joinAddress, parseAddress } from "./rpc-address.ts";
 import { type CallObserver, createCallObserver, type ObserveOptions } from "./rpc-observe.ts";
@@ -21,6 +21,9 @@ import {
   toStatus,
   wire,
 } from "./rpc-wire.ts";
+
+// What grpc-js would print on stderr it also reports as errors. GRPC_VERBOSITY and GRPC_TRACE still work for debugging.
+if (process.env["GRPC_VERBOSITY"] === undefined) setLogVerbosity(logVerbosity.NONE);
 
 export interface ServeOptions extends ObserveOptions {
   /** "host:port"; port 0 takes a free one. */

@@ -33,8 +33,8 @@ export const KEEPALIVE = { "grpc.keepalive_time_ms": 20_000, "grpc.keepalive_tim
 
 export interface CallContext {
   /**
-   * Aborts when the caller cancels, its deadline passes, its connection drops or the server stops. Its reason is an
-   * {@link AmalgamError} with code `cancelled`.
+   * Aborts when the caller cancels, its deadline passes, its connection drops or the server stops, and also once the call
+   * has ended well. Its reason is an {@link AmalgamError} with code `cancelled`.
    */
   readonly signal: AbortSignal;
   /** The caller's address as the transport sees it: "127.0.0.1:40112", or "local". For logs. */
