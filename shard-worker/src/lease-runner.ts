@@ -2,8 +2,7 @@
 // result into the message for the coordinator. Knows nothing of sessions; which lease comes next is not decided here.
 
 import type { CoordinatorService, Lease, WorkRequestSchema } from "@amalgam/proto";
-import type { Client } from "@amalgam/runtime";
-import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
+import { AmalgamError, CHUNK_BYTES, type Client, MAX_RECEIVE_BYTES, toAmalgamError } from "@amalgam/runtime";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ComputeAnswer, ComputePool } from "./compute-pool.ts";
 import type { HeldShards } from "./held-shards.ts";
@@ -14,7 +13,7 @@ import { findTarget } from "./staging.ts";
 import type { Storage, StorageMode } from "./storage.ts";
 import { streamInputs } from "./stream-inputs.ts";
 import { givenUp } from "./task-error.ts";
-import type { OutputTarget, ShardTask, VariantTask, VerifiedFile } from "./thread-protocol.ts";
+import type { OutputTarget, ShardTask, StatisticState, VariantTask, VerifiedFile } from "./thread-protocol.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
 /** What the coordinator gets to hear of a lease: its result or its failure. */
@@ -25,6 +24,8 @@ export interface LoadedShard {
   readonly id: number;
   readonly layout: ShardLayout;
   readonly slots: ReadonlySet<number> | "all";
+  /** Bytes of memory the shard needs, by variant. */
+  readonly bytes: Map<string, number>;
   /** Slots whose inputs are in memory. */
   readonly loaded: Set<number>;
 }
@@ -131,10 +132,14 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     const slots = lease.keepInputs ? "all" : needed;
     const fits = resident !== undefined && (resident.slots === "all" || needed.isSubsetOf(resident.slots));
     const layout = fits ? resident.layout : layOutShard(lease.shard!, slots);
-    const block = memory.acquire(key, layout.scratchAddress + scratchBytes(variant, layout));
+    const sizes = fits ? resident.bytes : new Map<string, number>();
+    const variantKey = JSON.stringify(variant);
+    const bytes = sizes.get(variantKey) ?? layout.scratchAddress + scratchBytes(variant, layout);
+    sizes.set(variantKey, bytes);
+    const block = memory.acquire(key, bytes);
     if (block === undefined || block.contents?.layout === layout) return block;
     if (block.contents !== undefined) compute.forget(block.contents.id);
-    block.contents = { id: nextShardId++, layout, slots, loaded: new Set() };
+    block.contents = { id: nextShardId++, layout, slots, bytes: sizes, loaded: new Set() };
     return block;
   };
 
@@ -210,10 +215,21 @@ function shardTask(lease: Lease, variant: VariantTask, target: OutputTarget | un
   return { kind: "statistic", ...common, statistic, states: states.map(({ tensor, data }) => ({ tensor, data })) };
 }
 
+/** A message that is too long would end the session, and again when the lease is repeated. */
+function assertSendable(partials: readonly StatisticState[]): void {
+  const bytes = partials.reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (bytes <= MAX_RECEIVE_BYTES - CHUNK_BYTES) return;
+  throw new AmalgamError(
+    "internal",
+    `the statistics of ${partials.length} tensors take ${bytes} bytes, too many for one message; lease fewer tensors at once`,
+  );
+}
+
 async function report(lease: Lease, { result }: ComputeAnswer, held: HeldShards): Promise<LeaseReport> {
   const { leaseId, jobId, shard, candidate } = lease;
   switch (result.kind) {
     case "partials":
+      assertSendable(result.partials);
       return { case: "statisticDone", value: { leaseId, partials: [...result.partials] } };
     case "written":
       return { case: "writeDone", value: { leaseId, segmentSha256: [...result.segmentSha256] } };

@@ -29,10 +29,7 @@ export function segmentProgram(
 }
 
 /** Work area that the kernels of every segment of the shard can share, in bytes. */
-export function scratchBytes(variant: VariantTask, layout: ShardLayout): number {
-  let bytes = 0;
-  for (const segment of layout.segments) {
-    if (segment.copySlot === undefined) bytes = Math.max(bytes, segmentProgram(variant, segment).scratchBytes);
-  }
-  return bytes;
+export function scratchBytes(variant: VariantTask, { segments }: ShardLayout): number {
+  const merged = segments.filter(({ copySlot }) => copySlot === undefined);
+  return Math.max(0, ...merged.map((segment) => segmentProgram(variant, segment).scratchBytes));
 }

@@ -15,7 +15,7 @@ import { inputNotFinite, outputNotFinite } from "./not-finite.ts";
 import { createFileSink, createHeldSink, type OutputSink } from "./output-sink.ts";
 import { segmentProgram } from "./programs.ts";
 import { type SegmentPlan, windowElements } from "./shard-layout.ts";
-import { addPartial, type MergeSegment, type StatisticCache, scalarsBefore } from "./shard-statistics.ts";
+import { addPartial, type PreparedSegment, scalarsBefore } from "./shard-statistics.ts";
 import type { ShardResult, ShardTask, SharedShard, VariantTask } from "./thread-protocol.ts";
 
 /** Told how long each phase took. */
@@ -29,42 +29,45 @@ export interface ShardCompute {
   run(task: ShardTask, clock: PhaseClock, checkpoint: () => void): ShardResult;
 }
 
-interface Compiled {
-  readonly executor: Executor;
-  readonly cache: StatisticCache;
-}
-
 export function createShardCompute({ memory, layout, inputFiles }: SharedShard): ShardCompute {
   const bytes = new Uint8Array(memory.buffer);
-  const compiled = new Map<Program, Compiled>();
+  const executors = new Map<Program, Executor>();
+  const variants = new Map<string, readonly (PreparedSegment | undefined)[]>();
 
-  const compile = (program: Program): Compiled => {
-    let known = compiled.get(program);
-    if (known === undefined) {
-      known = { executor: createExecutor(program, memory, layout.scratchAddress), cache: new Map() };
-      compiled.set(program, known);
-    }
-    return known;
+  const executorOf = (program: Program): Executor => {
+    const executor = executors.get(program) ?? createExecutor(program, memory, layout.scratchAddress);
+    executors.set(program, executor);
+    return executor;
   };
-
-  const prepare = (variant: VariantTask, plan: SegmentPlan, row: readonly number[]): MergeSegment & Compiled => {
-    const { executor, cache } = compile(segmentProgram(variant, plan));
-    const segment = {
-      inputs: variant.slots.map((slot) => plan.inputs[slot]!.address),
-      firstElement: plan.firstElement,
-      elements: plan.elements,
-      rowElements: rowElements(plan),
+  const prepareSegment = (variant: VariantTask, plan: SegmentPlan): PreparedSegment | undefined => {
+    if (plan.copySlot !== undefined) return undefined;
+    const executor = executorOf(segmentProgram(variant, plan));
+    const inputs = variant.slots.map((slot) => plan.inputs[slot]!.address);
+    const { firstElement, elements } = plan;
+    return {
+      plan,
+      executor,
+      segment: { inputs, firstElement, elements, rowElements: rowElements(plan) },
+      found: new Map(),
     };
-    return { plan, executor, cache, segment, row };
+  };
+  /** Candidates of one variant differ in numbers only. Copied segments are undefined. */
+  const prepare = (variant: VariantTask): readonly (PreparedSegment | undefined)[] => {
+    const key = JSON.stringify(variant);
+    const prepared = variants.get(key) ?? layout.segments.map((plan) => prepareSegment(variant, plan));
+    variants.set(key, prepared);
+    return prepared;
   };
 
   const mergeSegment = (
-    { plan, executor, segment, row, cache }: MergeSegment & Compiled,
+    prepared: PreparedSegment,
+    row: readonly number[],
     task: ShardTask & { kind: "merge" },
     emit: (chunk: Uint8Array) => void,
   ): void => {
+    const { plan, executor, segment } = prepared;
     const { graph, spec } = executor.program;
-    const scalars = scalarsBefore({ plan, executor, segment, row }, graph.stages.length, task.statistics, cache);
+    const scalars = scalarsBefore(prepared, row, graph.stages.length, task.statistics);
     const step = windowElements(plan);
     const sizes = spec.inputDtypes.map(dtypeBytes);
     for (let first = 0; first < plan.elements; first += step) {
@@ -98,10 +101,11 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
       writeMs += performance.now() - before;
       checkpoint();
     };
-    layout.segments.forEach((plan, i) => {
+    prepare(task.variant).forEach((prepared, i) => {
+      const plan = layout.segments[i]!;
       sink.begin(plan);
-      if (plan.copySlot === undefined) mergeSegment(prepare(task.variant, plan, task.scalars[i] ?? []), task, emit);
-      else emit(inputBytes(bytes, plan, plan.copySlot));
+      if (prepared === undefined) emit(inputBytes(bytes, plan, plan.copySlot!));
+      else mergeSegment(prepared, task.scalars[i] ?? [], task, emit);
       sink.end();
     });
     const before = performance.now();
@@ -115,12 +119,12 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
   const statistic = (task: ShardTask & { kind: "statistic" }, checkpoint: () => void): ShardResult => {
     const states = new Map(task.states.map(({ tensor, data }) => [tensor, decodeState(data)]));
     const partials = new Map<string, StagePartial>();
-    layout.segments.forEach((plan, i) => {
-      const key = states.has("") ? "" : plan.tensor;
+    prepare(task.variant).forEach((prepared, i) => {
+      if (prepared === undefined) return;
+      const key = states.has("") ? "" : prepared.plan.tensor;
       const state = states.get(key);
-      if (plan.copySlot !== undefined || state === undefined) return;
-      const prepared = prepare(task.variant, plan, task.scalars[i] ?? []);
-      const scalars = scalarsBefore(prepared, task.statistic, task.statistics, prepared.cache);
+      if (state === undefined) return;
+      const scalars = scalarsBefore(prepared, task.scalars[i] ?? [], task.statistic, task.statistics);
       addPartial(partials, key, prepared.executor.statistic(task.statistic, state, prepared.segment, scalars));
       checkpoint();
     });

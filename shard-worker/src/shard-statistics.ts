@@ -7,33 +7,36 @@ import {
   type Scalars,
   type Segment,
   type StagePartial,
+  type StageState,
 } from "@amalgam/kernels";
 import type { SegmentPlan } from "./shard-layout.ts";
 import { TaskError } from "./task-error.ts";
 import type { StatisticValue } from "./thread-protocol.ts";
 
-export interface MergeSegment {
+/** A segment of a shard, ready to be merged by one variant of a method. */
+export interface PreparedSegment {
   readonly plan: SegmentPlan;
   readonly executor: Executor;
   readonly segment: Segment;
-  /** Numeric parameters in the order of the graph's. */
-  readonly row: readonly number[];
+  /** Results that were found here, by stage, with the parameters they depend on. */
+  readonly found: Map<number, { readonly parameters: string; readonly values: Scalars }>;
 }
-
-/** Results of earlier candidates, per segment and stage of one program. */
-export type StatisticCache = Map<string, { readonly parameters: string; readonly values: Scalars }>;
 
 /** Number of elements of the whole tensor that a segment belongs to. */
 export function tensorElements({ shape }: SegmentPlan): number {
   return shape.reduce((count, dimension) => count * dimension, 1);
 }
 
-/** Parameters and the results of all stages before `endStage`, by name. */
+/**
+ * Parameters and the results of all stages before `endStage`, by name.
+ * @param row numeric parameters in the order of the graph's
+ * @param reduced results that were reduced across shards
+ */
 export function scalarsBefore(
-  { plan, executor, segment, row }: MergeSegment,
+  { plan, executor, segment, found }: PreparedSegment,
+  row: readonly number[],
   endStage: number,
   reduced: readonly StatisticValue[],
-  cache: StatisticCache,
 ): Scalars {
   const { graph } = executor.program;
   if (row.length !== graph.parameters.length) {
@@ -61,16 +64,14 @@ export function scalarsBefore(
       const where = scope === "model" ? "the model" : `tensor "${plan.tensor}", which lies in several shards`;
       throw new TaskError("internal", `the coordinator did not send statistics stage ${stage} of ${where}`);
     }
-    const key = `${stage}/${plan.tensor}`;
     const dependsOn = JSON.stringify(parameters.map((name) => scalars[name]));
-    let found = cache.get(key);
-    if (found?.parameters !== dependsOn) {
-      const pass = (state: Parameters<Executor["statistic"]>[1]): StagePartial =>
-        executor.statistic(stage, state, segment, { ...scalars });
-      found = { parameters: dependsOn, values: runStage(graph, stage, scalars, elements, pass) };
-      cache.set(key, found);
+    let result = found.get(stage);
+    if (result?.parameters !== dependsOn) {
+      const pass = (state: StageState): StagePartial => executor.statistic(stage, state, segment, { ...scalars });
+      result = { parameters: dependsOn, values: runStage(graph, stage, scalars, elements, pass) };
+      found.set(stage, result);
     }
-    Object.assign(scalars, found.values);
+    Object.assign(scalars, result.values);
   }
   return scalars;
 }

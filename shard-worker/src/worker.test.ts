@@ -331,6 +331,31 @@ describe("the session", () => {
     expect(coordinator.heartbeats[0]).toEqual([]);
   });
 
+  test("a candidate that is dropped while it is merged leaves nothing behind", async () => {
+    const job = makeJob({ directory, slots: checkpoints(), segmentElements: BLOCK_ELEMENTS, segmentsPerShard: 1 });
+    const { coordinator, metrics } = await setUp(job);
+    const dropped = { ...linear, id: "dropped" };
+    for (const shard of job.shards.keys()) void coordinator.lease(mergeLease(job, shard, dropped));
+    coordinator.send({ case: "drop", value: { jobId: "job", candidateIds: ["dropped"] } });
+    const kept = job.shards.map((_, shard) => coordinator.lease(mergeLease(job, shard, { ...linear, id: "kept" })));
+    for (const report of kept) await expectReport(report, "mergeDone");
+    expect(await total(metrics, "attempts_total", { outcome: "done" })).toBe(job.shards.length);
+    expect(await total(metrics, "attempts_total", { outcome: "failed" })).toBe(0);
+    coordinator.send({ case: "drop", value: { jobId: "job", candidateIds: ["kept"] } });
+    await poll(async () => (await total(metrics, "held_bytes", {})) === 0, { what: "the drop", timeoutMs: 5_000 });
+  });
+
+  test("models in another order are not merged with the statistics of the first order", async () => {
+    const slots = checkpoints();
+    const job = makeJob({ directory, slots });
+    const { coordinator, worker } = await setUp(job);
+    const keep = { keepInputs: true };
+    await mergeByLeases(coordinator, worker, job, ties, keep);
+    const swapped = { ...ties, id: "swapped", slots: [0, 2, 1] };
+    const expected = mergeAtOnce([slots[0]!, slots[2]!, slots[1]!], ties);
+    expect(await mergeByLeases(coordinator, worker, job, swapped, keep)).toEqual(expected);
+  });
+
   test("dropped and forgotten shards are held no more", async () => {
     const job = makeJob({ directory, slots: checkpoints() });
     const { coordinator, worker, metrics } = await setUp(job);

@@ -22,13 +22,15 @@ import type { TestJob, TestTensor } from "./job.ts";
 
 export interface TestMerge extends GraphSpec {
   readonly id?: string;
+  /** Slots of the inputs; by default the first ones. */
+  readonly slots?: number[];
   /** Values of the numeric parameters, the same for every tensor. */
   readonly scalars: Scalars;
 }
 
 type Values = { statistic: number; tensor: string; values: number[] };
 
-const slotsOf = (merge: TestMerge): number[] => buildGraph(merge).inputs.map((_, slot) => slot);
+const slotsOf = (merge: TestMerge): number[] => merge.slots ?? buildGraph(merge).inputs.map((_, slot) => slot);
 
 /** The part of a lease that says what to compute on a shard. */
 export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistics: Values[] = []): LeaseInit {
