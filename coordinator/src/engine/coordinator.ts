@@ -89,6 +89,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     maxAttempts: options.maxAttempts ?? 5,
     log,
     now: () => performance.now(),
+    isOpen: (jobId) => runners.get(jobId)?.state.end === undefined && runners.has(jobId),
     changed: () => {
       for (const { jobId } of running()) watchers.changed(jobId);
     },

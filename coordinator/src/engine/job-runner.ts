@@ -264,7 +264,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     record,
     async [Symbol.asyncDispose]() {
       abort.abort(new AmalgamError("cancelled", "the coordinator stops"));
-      fleet.cancel(`${jobId}/`);
+      fleet.cancel(jobId);
       await Promise.allSettled(running.values());
       await prepared?.[Symbol.asyncDispose]();
     },

@@ -1,48 +1,13 @@
-// The shard workers and what they are leased: sessions, leases with deadlines, retries, and who holds which merged shard.
+// The shard workers and what they are leased: sessions, leases, retries, and who holds which merged shard.
 // Volatile by design: after a restart workers connect again, say what they hold, and tasks are submitted anew.
-import type { LeaseSchema, Welcome, WorkRequest, WorkResponseSchema } from "@amalgam/proto";
-import { AmalgamError, type ErrorCode, isRetryable, type Logger } from "@amalgam/runtime";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { assign } from "./assign.ts";
+import { AmalgamError, isErrorCode, isRetryable, toAmalgamError } from "@amalgam/runtime";
+import { assign, type WaitingTask } from "./assign.ts";
+import { createHeldIndex } from "./held.ts";
+import { createHomes, homeOf } from "./homes.ts";
+import type { Fleet, FleetOptions, ShardTask, TaskResult, WorkerMessage, WorkResponseInit } from "./types.ts";
 
-type LeaseInit = Exclude<MessageInitShape<typeof LeaseSchema>, { $typeName: string }>;
-type WorkResponseInit = MessageInitShape<typeof WorkResponseSchema>;
-type WorkerMessage = WorkRequest["message"];
-export type TaskResult = Extract<WorkerMessage, { case: "statisticDone" | "mergeDone" | "writeDone" }>;
-
-/** One task on one shard. `done` or `failed` is called once, unless the task is cancelled first. */
-export interface ShardTask {
-  readonly key: string;
-  readonly jobId: string;
-  readonly shard: number;
-  readonly candidateId: string;
-  readonly inputBytes: number;
-  /** Everything of the lease but its identity. Built when the lease is given, so that waiting tasks cost nothing. */
-  lease(): Omit<LeaseInit, "leaseId" | "epoch" | "attempt">;
-  done(result: TaskResult, address: string): void;
-  failed(error: AmalgamError): void;
-}
-
-export interface Held {
-  readonly workerId: string;
-  readonly address: string;
-  readonly sha256: string;
-  readonly byteLength: number;
-}
-
-export interface FleetOptions {
-  readonly epoch: number;
-  /** A lease ends when its worker has been silent for this long. */
-  readonly leaseMs: number;
-  /** Attempts on one task before the job fails with the last reason. */
-  readonly maxAttempts: number;
-  readonly log: Logger;
-  /** Monotonic milliseconds. */
-  now(): number;
-  /** Called after any change of workers or tasks. */
-  changed(): void;
-  attempt(outcome: "done" | "failed" | "lost" | "stale"): void;
-}
+export type { Held } from "./held.ts";
+export type { Fleet, FleetOptions, ShardTask, TaskResult, WorkerSession } from "./types.ts";
 
 interface Worker {
   readonly workerId: string;
@@ -50,147 +15,182 @@ interface Worker {
   readonly slots: number;
   readonly send: (message: WorkResponseInit) => void;
   readonly end: () => void;
-  readonly leases: Set<string>;
-  bytes: number;
+  readonly leases: Map<string, Lease>;
   seenMs: number;
   leaving: boolean;
 }
 
+/** A task that is not settled. */
+interface Tracked {
+  readonly task: ShardTask;
+  attempts: number;
+  lease: Lease | undefined;
+  /** After a failure: the worker it failed on, which may have it again from `againMs` on. Others may at once. */
+  failedOn: string | undefined;
+  againMs: number;
+}
+
 interface Lease {
   readonly leaseId: string;
-  readonly task: ShardTask;
+  readonly tracked: Tracked;
   readonly worker: Worker;
+  readonly givenMs: number;
 }
 
-export interface WorkerSession {
-  receive(message: WorkerMessage): void;
-  close(): void;
-}
-
-export interface Fleet {
-  submit(task: ShardTask): void;
-  /** Forgets waiting and leased tasks whose key begins with `prefix`; late results for them are ignored. */
-  cancel(prefix: string): void;
-  held(jobId: string, candidateId: string, shard: number): Held | undefined;
-  /** The holder could not deliver: the shard must be merged again. */
-  lost(jobId: string, candidateId: string, shard: number): void;
-  drop(jobId: string, candidateIds: readonly string[]): void;
-  forget(jobId: string): void;
-  connect(
-    hello: Extract<WorkerMessage, { case: "hello" }>["value"],
-    send: (message: WorkResponseInit) => void,
-    end: () => void,
-  ): WorkerSession;
-  /** Ends the sessions of workers that have been silent for leaseMs. */
-  tick(): void;
-  readonly workers: number;
-  readonly slots: { readonly used: number; readonly total: number };
-}
-
-const heldKey = (jobId: string, candidateId: string, shard: number): string => `${jobId}/${candidateId}/${shard}`;
-const homeOf = (task: ShardTask): string => `${task.jobId}/${task.shard}`;
+const FIRST_RETRY_MS = 250;
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { epoch, log } = options;
+  const { epoch, leaseMs, log } = options;
   const workers = new Map<string, Worker>();
-  const waiting = new Map<string, ShardTask>();
-  const leases = new Map<string, Lease>();
-  const leaseOfTask = new Map<string, string>();
-  const attempts = new Map<string, number>();
-  const owners = new Map<string, string>();
-  const held = new Map<string, Held>();
+  /** In the order of their submission. */
+  const tasks = new Map<string, Tracked>();
+  const homes = createHomes();
+  const held = createHeldIndex();
   let leaseCount = 0;
-  let leasing = false;
+  let isLeasing = false;
 
   /** Gives out leases once the current burst of messages is handled, so that one pass serves them all. */
   const leaseSoon = (): void => {
-    if (leasing) return;
-    leasing = true;
+    if (isLeasing) return;
+    isLeasing = true;
     queueMicrotask(() => {
-      leasing = false;
-      const tasks = [...waiting.values()].map((task) => ({
-        key: task.key,
-        home: homeOf(task),
-        bytes: task.inputBytes,
-      }));
-      const loads = [...workers.values()].map(({ workerId, bytes, slots, leases: own, leaving }) => {
-        return { workerId, bytes, free: leaving ? 0 : Math.max(0, slots - own.size) };
-      });
-      for (const { key, workerId } of assign(tasks, loads, owners)) give(waiting.get(key)!, workers.get(workerId)!);
+      isLeasing = false;
+      const loads = [...workers.values()]
+        .filter(({ leaving }) => !leaving)
+        .map(({ workerId, slots, leases }) => {
+          return { workerId, slots, free: Math.max(0, slots - leases.size), bytes: homes.bytesOf(workerId) };
+        });
+      for (const { key, workerId } of assign(waiting(), loads, homes.ownerOf)) give(key, workerId);
       options.changed();
     });
   };
 
-  const give = (task: ShardTask, worker: Worker): void => {
-    const leaseId = `${epoch}.${++leaseCount}`;
-    const attempt = (attempts.get(task.key) ?? 0) + 1;
-    attempts.set(task.key, attempt);
-    waiting.delete(task.key);
-    leases.set(leaseId, { leaseId, task, worker });
-    leaseOfTask.set(task.key, leaseId);
-    worker.leases.add(leaseId);
-    const body = task.lease();
-    if (body.keepInputs && owners.get(homeOf(task)) !== worker.workerId) {
-      owners.set(homeOf(task), worker.workerId);
-      worker.bytes += task.inputBytes;
+  function* waiting(): Generator<WaitingTask> {
+    const now = options.now();
+    for (const { task, lease, failedOn, againMs } of tasks.values()) {
+      if (lease !== undefined) continue;
+      const avoid = now < againMs ? failedOn : undefined;
+      yield { key: task.key, home: homeOf(task), bytes: task.inputBytes, avoid };
     }
-    worker.send({ message: { case: "lease", value: { ...body, leaseId, epoch: BigInt(epoch), attempt } } });
+  }
+
+  const give = (key: string, workerId: string): void => {
+    const tracked = tasks.get(key);
+    const worker = workers.get(workerId);
+    if (tracked === undefined || worker === undefined) return;
+    const { task } = tracked;
+    let body: ReturnType<ShardTask["lease"]>;
+    try {
+      body = task.lease();
+    } catch (error) {
+      tasks.delete(key);
+      task.failed(toAmalgamError(error));
+      return;
+    }
+    const lease: Lease = { leaseId: `${epoch}.${++leaseCount}`, tracked, worker, givenMs: options.now() };
+    tracked.lease = lease;
+    tracked.attempts++;
+    worker.leases.set(lease.leaseId, lease);
+    if (body.keepInputs) homes.own(homeOf(task), workerId, task.inputBytes);
+    const value = { ...body, leaseId: lease.leaseId, epoch: BigInt(epoch), attempt: tracked.attempts };
+    worker.send({ message: { case: "lease", value } });
   };
 
   const endLease = (lease: Lease): void => {
-    leases.delete(lease.leaseId);
-    if (leaseOfTask.get(lease.task.key) === lease.leaseId) leaseOfTask.delete(lease.task.key);
     lease.worker.leases.delete(lease.leaseId);
+    lease.tracked.lease = undefined;
   };
 
-  const retry = (lease: Lease, error: AmalgamError): void => {
-    const { task } = lease;
-    const count = attempts.get(task.key) ?? 0;
-    if (count >= options.maxAttempts) {
-      attempts.delete(task.key);
-      task.failed(new AmalgamError(error.code, `${error.message} (shard ${task.shard} was tried ${count} times)`));
-      return;
+  const endTasks = (gone: (task: ShardTask) => boolean): void => {
+    for (const [key, { task, lease }] of tasks) {
+      if (!gone(task)) continue;
+      tasks.delete(key);
+      if (lease !== undefined) endLease(lease);
     }
-    waiting.set(task.key, task);
+    leaseSoon();
+  };
+
+  /** The task waits for another lease, or fails when it has had enough of them. */
+  const retry = ({ task, attempts }: Tracked, { code, message }: AmalgamError): void => {
+    if (attempts < options.maxAttempts) return;
+    tasks.delete(task.key);
+    // What says "try again" has been tried again.
+    const lastCode = code === "aborted" || code === "cancelled" ? "unavailable" : code;
+    task.failed(new AmalgamError(lastCode, `${message} (shard ${task.shard} was tried ${attempts} times)`));
+  };
+
+  /** The lease ended without an answer. */
+  const lose = (lease: Lease, reason: string): void => {
+    options.attempt("lost");
+    endLease(lease);
+    retry(lease.tracked, new AmalgamError("unavailable", reason));
+  };
+
+  /** The worker's lease of that id; what is said of any other is late, and counted. */
+  const leaseOf = (worker: Worker, leaseId: string): Lease | undefined => {
+    const lease = worker.leases.get(leaseId);
+    if (lease === undefined) {
+      options.attempt("stale");
+      log.warn({ leaseId, worker: worker.workerId }, "ignored the answer to a lease that has ended");
+    }
+    return lease;
   };
 
   const settle = (worker: Worker, result: TaskResult): void => {
-    const lease = leases.get(result.value.leaseId);
-    if (lease === undefined || lease.worker !== worker) {
-      options.attempt("stale");
-      log.warn(
-        { leaseId: result.value.leaseId, worker: worker.workerId },
-        "ignored the result of a lease that has ended",
-      );
-      return;
-    }
+    const lease = leaseOf(worker, result.value.leaseId);
+    if (lease === undefined) return;
+    const { task } = lease.tracked;
     endLease(lease);
-    attempts.delete(lease.task.key);
+    tasks.delete(task.key);
     options.attempt("done");
-    const { task } = lease;
     if (result.case === "mergeDone") {
+      const { jobId, candidateId, shard } = task;
       const { sha256, byteLength } = result.value;
-      held.set(heldKey(task.jobId, task.candidateId, task.shard), {
-        workerId: worker.workerId,
-        address: worker.address,
-        sha256,
-        byteLength: Number(byteLength),
-      });
+      const { workerId, address } = worker;
+      held.add({ jobId, candidateId, shard, workerId, address, sha256, byteLength: Number(byteLength) });
     }
     task.done(result, worker.address);
+    leaseSoon();
+  };
+
+  const fail = (worker: Worker, { leaseId, code, message }: WorkerFailure): void => {
+    const lease = leaseOf(worker, leaseId);
+    if (lease === undefined) return;
+    const { tracked } = lease;
+    endLease(lease);
+    options.attempt("failed");
+    const error = new AmalgamError(isErrorCode(code) ? code : "unknown", message);
+    log.warn({ worker: worker.workerId, shard: tracked.task.shard, attempt: tracked.attempts, code }, message);
+    if (mayPass(error)) {
+      tracked.failedOn = worker.workerId;
+      tracked.againMs = options.now() + Math.min(leaseMs, FIRST_RETRY_MS * 2 ** (tracked.attempts - 1));
+      retry(tracked, error);
+    } else {
+      tasks.delete(tracked.task.key);
+      tracked.task.failed(error);
+    }
+    leaseSoon();
+  };
+
+  /** What a heartbeat does not name was given up, unless it may have been sent before the lease arrived. */
+  const renew = (worker: Worker, leaseIds: readonly string[]): void => {
+    const named = new Set(leaseIds);
+    const now = options.now();
+    for (const lease of [...worker.leases.values()]) {
+      if (named.has(lease.leaseId) || now - lease.givenMs <= leaseMs / 2) continue;
+      lose(lease, `the worker ${worker.workerId} gave up the lease`);
+      leaseSoon();
+    }
   };
 
   const remove = (worker: Worker): void => {
     if (workers.get(worker.workerId) !== worker) return;
     workers.delete(worker.workerId);
-    for (const [home, owner] of owners) if (owner === worker.workerId) owners.delete(home);
-    for (const [key, holder] of held) if (holder.workerId === worker.workerId) held.delete(key);
-    const lost = [...worker.leases].map((leaseId) => leases.get(leaseId)!);
-    log.info({ worker: worker.workerId, leases: lost.length, workers: workers.size }, "shard worker left");
-    for (const lease of lost) {
-      options.attempt("lost");
-      endLease(lease);
-      retry(lease, new AmalgamError("unavailable", `the worker ${worker.workerId} was lost while it had the lease`));
+    homes.disown((_, owner) => owner === worker.workerId);
+    held.remove(({ workerId }) => workerId === worker.workerId);
+    log.info({ worker: worker.workerId, leases: worker.leases.size, workers: workers.size }, "shard worker left");
+    for (const lease of [...worker.leases.values()]) {
+      lose(lease, `the worker ${worker.workerId} was lost while it had the lease`);
     }
     leaseSoon();
   };
@@ -203,107 +203,110 @@ export function createFleet(options: FleetOptions): Fleet {
       case "writeDone":
         settle(worker, message);
         break;
-      case "leaseFailed": {
-        const lease = leases.get(message.value.leaseId);
-        if (lease === undefined || lease.worker !== worker) break;
-        endLease(lease);
-        options.attempt("failed");
-        const error = new AmalgamError(message.value.code as ErrorCode, message.value.message);
-        log.warn({ worker: worker.workerId, shard: lease.task.shard, code: error.code }, error.message);
-        if (isRetryable(error.code)) retry(lease, error);
-        else lease.task.failed(error);
+      case "leaseFailed":
+        fail(worker, message.value);
         break;
-      }
+      case "heartbeat":
+        renew(worker, message.value.leaseIds);
+        break;
       case "leaving":
         worker.leaving = true;
-        if (worker.leases.size === 0) worker.end();
+        leaseSoon();
         break;
       default:
         break;
     }
     if (worker.leaving && worker.leases.size === 0) worker.end();
-    leaseSoon();
   };
 
   return {
     submit(task) {
-      if (waiting.has(task.key) || leaseOfTask.has(task.key)) return;
-      waiting.set(task.key, task);
+      if (tasks.has(task.key)) throw new Error(`the task ${task.key} is under way already`);
+      tasks.set(task.key, { task, attempts: 0, lease: undefined, failedOn: undefined, againMs: 0 });
       leaseSoon();
     },
-    cancel(prefix) {
-      for (const key of waiting.keys()) if (key.startsWith(prefix)) waiting.delete(key);
-      for (const lease of [...leases.values()]) if (lease.task.key.startsWith(prefix)) endLease(lease);
-      for (const key of attempts.keys()) if (key.startsWith(prefix)) attempts.delete(key);
+    cancel: (jobId) => endTasks((task) => task.jobId === jobId),
+    held: held.get,
+    lost(jobId, candidateId, shard) {
+      held.remove((each) => each.jobId === jobId && each.candidateId === candidateId && each.shard === shard);
     },
-    held: (jobId, candidateId, shard) => held.get(heldKey(jobId, candidateId, shard)),
-    lost: (jobId, candidateId, shard) => void held.delete(heldKey(jobId, candidateId, shard)),
     drop(jobId, candidateIds) {
-      for (const key of held.keys()) {
-        if (candidateIds.some((candidateId) => key.startsWith(`${jobId}/${candidateId}/`))) held.delete(key);
-      }
+      const isDropped = (each: { readonly jobId: string; readonly candidateId: string }): boolean =>
+        each.jobId === jobId && candidateIds.includes(each.candidateId);
+      endTasks(isDropped);
+      held.remove(isDropped);
       const message = { case: "drop" as const, value: { jobId, candidateIds: [...candidateIds] } };
       for (const worker of workers.values()) worker.send({ message });
     },
     forget(jobId) {
-      this.cancel(`${jobId}/`);
-      for (const key of held.keys()) if (key.startsWith(`${jobId}/`)) held.delete(key);
-      for (const home of owners.keys()) if (home.startsWith(`${jobId}/`)) owners.delete(home);
+      endTasks((task) => task.jobId === jobId);
+      held.remove((each) => each.jobId === jobId);
+      homes.disown((home) => home.startsWith(`${jobId}/`));
       for (const worker of workers.values()) worker.send({ message: { case: "forget", value: { jobId } } });
     },
     connect(hello, send, end) {
-      const previous = workers.get(hello.workerId);
+      const { workerId, address } = hello;
+      const previous = workers.get(workerId);
       if (previous !== undefined) {
         previous.end();
         remove(previous);
       }
-      const worker: Worker = {
-        workerId: hello.workerId,
-        address: hello.address,
-        slots: Math.max(1, hello.slots),
-        send,
-        end,
-        leases: new Set(),
-        bytes: 0,
-        seenMs: options.now(),
-        leaving: false,
-      };
-      workers.set(worker.workerId, worker);
-      for (const { jobId, candidateId, shard, sha256, byteLength } of hello.held) {
-        held.set(heldKey(jobId, candidateId, shard), {
-          workerId: worker.workerId,
-          address: worker.address,
-          sha256,
-          byteLength: Number(byteLength),
-        });
-        owners.set(`${jobId}/${shard}`, worker.workerId);
-      }
-      const welcome: Pick<Welcome, "epoch" | "leaseMs" | "heartbeatMs"> = {
-        epoch: BigInt(epoch),
-        leaseMs: options.leaseMs,
-        heartbeatMs: Math.ceil(options.leaseMs / 4),
-      };
+      const slots = Math.max(1, hello.slots);
+      const seenMs = options.now();
+      const worker: Worker = { workerId, address, slots, send, end, leases: new Map(), seenMs, leaving: false };
+      workers.set(workerId, worker);
+      const welcome = { epoch: BigInt(epoch), leaseMs, heartbeatMs: Math.ceil(leaseMs / 4) };
       send({ message: { case: "welcome", value: welcome } });
-      log.info({ worker: worker.workerId, address: worker.address, slots: worker.slots }, "shard worker joined");
+      const closed = new Set<string>();
+      for (const { jobId, candidateId, shard, sha256, byteLength } of hello.held) {
+        if (!options.isOpen(jobId)) {
+          closed.add(jobId);
+          continue;
+        }
+        const bytes = Number(byteLength);
+        held.add({ jobId, candidateId, shard, workerId, address, sha256, byteLength: bytes });
+        // It merged the shard, so it may have the inputs; how many bytes those are is known when it is leased again.
+        const home = homeOf({ jobId, shard });
+        if (homes.ownerOf(home) === undefined) homes.own(home, workerId, bytes);
+      }
+      for (const jobId of closed) send({ message: { case: "forget", value: { jobId } } });
+      log.info({ worker: workerId, address, slots }, "shard worker joined");
       leaseSoon();
       return { receive: (message) => receive(worker, message), close: () => remove(worker) };
     },
     tick() {
       const now = options.now();
       for (const worker of [...workers.values()]) {
-        if (now - worker.seenMs <= options.leaseMs) continue;
+        if (now - worker.seenMs <= leaseMs) continue;
         log.warn({ worker: worker.workerId, silentMs: Math.round(now - worker.seenMs) }, "shard worker is silent");
         worker.end();
         remove(worker);
+      }
+      for (const { lease, failedOn } of tasks.values()) {
+        if (lease !== undefined || failedOn === undefined) continue;
+        leaseSoon();
+        break;
       }
     },
     get workers() {
       return workers.size;
     },
     get slots() {
-      let total = 0;
-      for (const worker of workers.values()) total += worker.slots;
-      return { used: leases.size, total };
+      let [used, total] = [0, 0];
+      for (const { slots, leases } of workers.values()) {
+        used += leases.size;
+        total += slots;
+      }
+      return { used, total };
     },
   };
 }
+
+type WorkerFailure = Extract<WorkerMessage, { case: "leaseFailed" }>["value"];
+
+/**
+ * Whether another attempt may succeed, perhaps on another worker: what is wrong with the worker may be, what is wrong with
+ * the job's recipe, inputs or output is not.
+ */
+const mayPass = ({ code }: AmalgamError): boolean =>
+  isRetryable(code) || ["cancelled", "deadline_exceeded", "internal", "unknown", "data_loss"].includes(code);

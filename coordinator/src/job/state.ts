@@ -98,7 +98,10 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     case "evaluationLost": {
       const { candidateId, task, generation } = event;
       if (generation !== generationOf(state, candidateId, task)) return state;
-      return { ...state, generations: new Map(state.generations).set(evaluationKey(candidateId, task), generation + 1) };
+      return {
+        ...state,
+        generations: new Map(state.generations).set(evaluationKey(candidateId, task), generation + 1),
+      };
     }
     case "candidateFailed":
       if (state.failures.has(event.candidateId)) return state;
