@@ -14,7 +14,7 @@ import {
   type StageState,
   startStage,
 } from "@amalgam/kernels";
-import { type Lease, ShardService } from "@amalgam/proto";
+import { ShardService } from "@amalgam/proto";
 import { createLocalClient } from "@amalgam/runtime";
 import type { ShardWorker } from "../worker.ts";
 import type { LeaseInit, TestCoordinator } from "./coordinator.ts";
@@ -46,7 +46,7 @@ export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistic
   };
 }
 
-const mergeTask: { task: LeaseInit["task"] } = { task: { case: "merge", value: {} } };
+const mergeTask = { task: { case: "merge" as const, value: {} } };
 
 /** The report of a lease, which must be of that kind. */
 export async function expectReport<C extends string>(report: Promise<{ case: unknown; value?: unknown }>, kind: C) {
@@ -62,7 +62,7 @@ export async function mergeByLeases(
   worker: ShardWorker,
   job: TestJob,
   merge: TestMerge,
-  lease: Partial<Lease> = {},
+  lease: Pick<LeaseInit, "keepInputs"> = {},
 ): Promise<Map<string, Uint8Array>> {
   const statistics = await reduceStatistics(coordinator, job, merge, lease);
   const tensors = new Map<string, Uint8Array>();
@@ -71,7 +71,7 @@ export async function mergeByLeases(
       const report = coordinator.lease({
         ...leaseOn(job, shard, merge, statistics),
         ...mergeTask,
-        ...(lease as object),
+        ...lease,
       });
       const { sha256 } = await expectReport(report, "mergeDone");
       let bytes = await fetchShard(worker, shard, sha256);
@@ -100,7 +100,7 @@ async function reduceStatistics(
   coordinator: TestCoordinator,
   job: TestJob,
   merge: TestMerge,
-  lease: Partial<Lease>,
+  lease: Pick<LeaseInit, "keepInputs">,
 ): Promise<Values[]> {
   const graph = buildGraph(merge);
   const found: Values[] = [];
@@ -129,7 +129,7 @@ async function reduceStatistics(
         job.shards.map((_, shard) => {
           const what = leaseOn(job, shard, merge, found);
           return expectReport(
-            coordinator.lease({ ...what, task: { case: "statistic", value }, ...(lease as object) }),
+            coordinator.lease({ ...what, task: { case: "statistic", value }, ...lease }),
             "statisticDone",
           );
         }),
