@@ -24,7 +24,7 @@ export const OP = {
 /** Instructions after the 0xfd prefix. */
 export const SIMD = {
   load: 0x00,
-  load16x4U: 0x05,
+  load16x4U: 0x04,
   load32Splat: 0x09,
   store: 0x0b,
   const: 0x0c,
