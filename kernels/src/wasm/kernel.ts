@@ -96,6 +96,8 @@ export function emitKernel(
   const lanes = new Map<Expr, Local>();
   plan.uniforms.forEach((e, i) => {
     f.get(BLOCK).memory(SIMD.load32Splat, plan.layout.uniforms + 4 * i);
+    // The host writes truth as 1.
+    if (e.type === "mask") f.splat(0).simd(SIMD.f32x4Ne);
     lanes.set(e, f.keep());
   });
 

@@ -1,0 +1,64 @@
+// Every method, dtype and number of models: kernels agree with the interpreter to the bit when it
+// rounds as they do, and stay close to the unrounded mathematics.
+import { describe, expect, test } from "vitest";
+import { decodeElements, encodeElements } from "./convert.ts";
+import { type DTypeName, FLOAT_DTYPES } from "./dtype.ts";
+import type { MergeMethod, Parameter } from "./method.ts";
+import { METHODS } from "./methods/index.ts";
+import { interpreted, merged, programFor, randomModel } from "./testing/models.ts";
+
+const SIZES = [257, 64, 6, 1];
+
+/** Every combination of a method's boolean and enum parameters. */
+function optionSets(parameters: readonly (readonly [string, Parameter])[]): Record<string, boolean | string>[] {
+  const [first, ...rest] = parameters;
+  if (!first) return [{}];
+  const [name, parameter] = first;
+  const choices = parameter.kind === "enum" ? parameter.choices : [false, true];
+  return optionSets(rest).flatMap((others) => choices.map((choice) => ({ [name]: choice, ...others })));
+}
+const structural = (method: MergeMethod) =>
+  Object.entries(method.parameters).filter(([, p]) => p.kind !== "number" && !p.ignored);
+
+describe.each(Object.values(METHODS))("$name", (method) => {
+  const modelCounts = [1, 2, 3, 8].filter((n) => n >= method.minModels && n <= (method.maxModels ?? n));
+  const options = optionSets(structural(method));
+
+  test.each(FLOAT_DTYPES)("has the interpreter's bits in %s", (dtype) => {
+    for (const models of modelCounts) {
+      options.forEach((option, seed) => {
+        const program = programFor(method, models, dtype, option);
+        const model = randomModel(program, SIZES, seed);
+        const expected = interpreted(program, model, "float32").map((x) => encodeElements(x, dtype));
+        merged(program, model).forEach(({ bytes, flags }, t) => {
+          expect(flags).toBe(0);
+          expect(bytes, `${models} models, ${JSON.stringify(option)}, tensor ${t}`).toEqual(expected[t]);
+        });
+      });
+    }
+  });
+
+  test("has the interpreter's bits when every input has another dtype", () => {
+    const inputs = programFor(method, 3, "F32").graph.inputs.length;
+    const mixed = Array.from({ length: inputs }, (_, i): DTypeName => FLOAT_DTYPES[i % FLOAT_DTYPES.length]!);
+    for (const output of FLOAT_DTYPES) {
+      const program = programFor(method, 3, mixed, {}, output);
+      const model = randomModel(program, SIZES, 7);
+      const expected = interpreted(program, model, "float32").map((x) => encodeElements(x, output));
+      merged(program, model).forEach(({ bytes }, t) => {
+        expect(bytes).toEqual(expected[t]);
+      });
+    }
+  });
+
+  test("stays within a few float32 roundings of the float64 result", () => {
+    const program = programFor(method, 3, "F32");
+    const model = randomModel(program, SIZES, 3);
+    const exact = interpreted(program, model, "float64");
+    merged(program, model).forEach(({ bytes }, t) => {
+      decodeElements(bytes, "F32").forEach((x, i) => {
+        expect(Math.abs(x - exact[t]![i]!), `element ${i} of tensor ${t}`).toBeLessThan(1e-6);
+      });
+    });
+  });
+});
