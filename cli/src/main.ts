@@ -1,2 +1,177 @@
 #!/usr/bin/env node
-console.log(process.version);
+// The `amalgam` command: names the commands and their options, and loads the code of the one that is asked for.
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { CommandContext } from "./context.ts";
+
+const VERSION = "0.1.0";
+
+const bytes = (text: string): number => {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|KB|MB|GB)?$/i.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError("write a size such as 512MiB or 2GB");
+  const powers: Record<string, number> = { b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, kb: 1e3, mb: 1e6, gb: 1e9 };
+  return Math.round(Number(match[1]) * powers[(match[2] ?? "B").toLowerCase()]!);
+};
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("write a whole number from 1 up");
+  return value;
+};
+
+const program = new Command("amalgam")
+  .description("Merges fine-tuned checkpoints of one base model, and finds the merge coefficients by itself.")
+  .version(VERSION)
+  .showHelpAfterError("(amalgam --help lists the commands)")
+  .showSuggestionAfterError()
+  .exitOverride();
+
+const json = (): Option => new Option("--json", "print JSON, for programs");
+const logLevel = (fallback: string): Option =>
+  new Option("--log-level <level>", "what the log on stderr shows")
+    .choices(["debug", "info", "warn", "error", "silent"])
+    .default(fallback);
+const address = (): Option =>
+  new Option("--coordinator <host:port>", "address of the coordinator")
+    .env("AMALGAM_COORDINATOR_ADDRESS")
+    .default("127.0.0.1:7070");
+
+/** Loads a command's module and runs it; errors become one message and an exit status. */
+function action<A extends unknown[]>(
+  load: () => Promise<{ run: (context: CommandContext, ...args: A) => Promise<void> }>,
+): (...args: A) => Promise<void> {
+  return async (...args) => {
+    const { runCommand } = await import("./context.ts");
+    // Commander passes the options before the command itself, last.
+    const options = args.at(-2) as { json?: boolean; logLevel?: string };
+    await runCommand(options, async (context) => (await load()).run(context, ...args));
+  };
+}
+
+const localJob = (command: Command): Command =>
+  command
+    .argument("<recipe>", "YAML file; any mergekit recipe that uses supported keys is one")
+    .argument("<out>", "directory of the merged model; appears when it is complete")
+    .option("--overwrite", "replace an earlier output of Amalgam")
+    .option("--threads <n>", "compute threads (default: all cores)", count)
+    .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
+    .option("--shard-bytes <size>", "input bytes per shard", bytes)
+    .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count)
+    .addOption(json())
+    .addOption(logLevel("error"));
+
+localJob(program.command("merge").description("merge once, with the recipe's parameters")).action(
+  action(() => import("./commands/merge.ts")),
+);
+localJob(program.command("search").description("search the coefficients, write the best model and a report")).action(
+  action(() => import("./commands/search.ts")),
+);
+program
+  .command("plan")
+  .description("say what a recipe would do: shards, bytes, memory, every problem; writes nothing")
+  .argument("<recipe>")
+  .option("--shard-bytes <size>", "input bytes per shard", bytes)
+  .addOption(json())
+  .action(action(() => import("./commands/plan.ts")));
+program
+  .command("eval")
+  .description("score one checkpoint on tasks")
+  .argument("<model>", "Hugging Face directory")
+  .requiredOption("--task <file...>", "task YAML")
+  .option("--split <name>", "split to score", "test")
+  .option("--threads <n>", "compute threads (default: all cores)", count)
+  .option("--logits <file>", "also write every item's logits, as JSON")
+  .addOption(json())
+  .action(action(() => import("./commands/eval.ts")));
+program
+  .command("inspect")
+  .description("what is in a checkpoint")
+  .argument("<model>")
+  .option("--tensors", "list every tensor")
+  .addOption(json())
+  .action(action(() => import("./commands/inspect.ts")));
+program
+  .command("diff")
+  .description("how far two checkpoints are apart, layer by layer")
+  .argument("<a>")
+  .argument("<b>")
+  .option("--tensors", "list every tensor")
+  .addOption(json())
+  .action(action(() => import("./commands/diff.ts")));
+
+const roleOptions = (command: Command): Command =>
+  command
+    .option("--ops <host:port>", "serve /metrics, /healthz and /readyz here")
+    .option("--insecure", "allow addresses other than loopback although nothing is encrypted yet")
+    .addOption(json())
+    .addOption(logLevel("info"));
+const natsOption = (): Option =>
+  new Option("--nats <url>", "NATS server").env("AMALGAM_NATS_URL").default("nats://127.0.0.1:4222");
+
+roleOptions(
+  program.command("coordinator").description("run a coordinator: plans jobs, leases shards, keeps the journal"),
+)
+  .option("--listen <host:port>", "serve gRPC here", "127.0.0.1:7070")
+  .option("--advertise <host:port>", "address that evaluators reach it by (default: where it listens)")
+  .option("--state <directory>", "directory of the journal", "./amalgam-state")
+  .option("--lease-ms <n>", "a worker that is silent for this long loses its leases", count, 15_000)
+  .addOption(natsOption())
+  .action(action(() => import("./commands/coordinator.ts")));
+roleOptions(program.command("worker").description("run a shard worker: merges the shards it is leased"))
+  .addOption(address())
+  .option("--listen <host:port>", "serve merged shards here", "127.0.0.1:0")
+  .option("--advertise <host:port>", "address that others reach it by (default: where it listens)")
+  .option("--id <name>", "unique name (default: host and process)")
+  .option("--threads <n>", "compute threads (default: all cores)", count)
+  .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
+  .addOption(
+    new Option("--storage <mode>", "how inputs and outputs are reached")
+      .choices(["auto", "direct", "stream"])
+      .default("auto"),
+  )
+  .action(action(() => import("./commands/worker.ts")));
+roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
+  .option("--id <name>", "unique name (default: host and process)")
+  .option("--threads <n>", "compute threads (default: all cores)", count)
+  .option("--slots <n>", "evaluations under way at a time", count, 2)
+  .addOption(natsOption())
+  .action(action(() => import("./commands/evaluator.ts")));
+
+program
+  .command("submit")
+  .description("hand a job to a coordinator; paths are paths of its storage")
+  .argument("<recipe>")
+  .argument("<out>")
+  .addOption(new Option("--kind <kind>", "what to do").choices(["search", "merge"]).default("search"))
+  .option("--overwrite", "replace an earlier output of Amalgam")
+  .option("--shard-bytes <size>", "input bytes per shard", bytes)
+  .option("--watch", "stay and show its progress")
+  .addOption(address())
+  .addOption(json())
+  .action(action(() => import("./commands/submit.ts")));
+program
+  .command("status")
+  .description("jobs of a coordinator, or one of them")
+  .argument("[job]")
+  .addOption(address())
+  .addOption(json())
+  .action(action(() => import("./commands/status.ts")));
+program
+  .command("watch")
+  .description("show a job's progress until it ends")
+  .argument("<job>")
+  .addOption(address())
+  .addOption(json())
+  .action(action(() => import("./commands/watch.ts")));
+program
+  .command("cancel")
+  .description("end a job; what it has staged stays for a resumed run")
+  .argument("<job>")
+  .addOption(address())
+  .addOption(json())
+  .action(action(() => import("./commands/cancel.ts")));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 64;
+}

@@ -11,13 +11,14 @@ import { AmalgamError, CHUNK_BYTES, createChannel, type ServiceImpl } from "@ama
 import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Coordinator } from "./engine/coordinator.ts";
 
-export function createCoordinatorService(coordinator: Coordinator): ServiceImpl<typeof CoordinatorService> {
+/** `coordinator` is asked for at each call, so that a server can be listening before it is made. */
+export function createCoordinatorService(coordinator: () => Coordinator): ServiceImpl<typeof CoordinatorService> {
   return {
     async submitJob(request: SubmitJobRequest) {
       if (request.kind !== "merge" && request.kind !== "search") {
         throw new AmalgamError("invalid_argument", `kind must be "merge" or "search", not "${request.kind}"`);
       }
-      return coordinator.submit({
+      return coordinator().submit({
         kind: request.kind,
         recipe: request.recipe,
         recipeName: request.recipeName || "recipe",
@@ -27,17 +28,17 @@ export function createCoordinatorService(coordinator: Coordinator): ServiceImpl<
         shardBytes: Number(request.shardBytes),
       });
     },
-    getJob: async ({ jobId }) => ({ job: coordinator.view(jobId) }),
-    listJobs: async () => ({ jobs: coordinator.list() }),
-    cancelJob: async ({ jobId }) => ({ job: coordinator.cancel(jobId) }),
-    watchJob: ({ jobId }, { signal }) => toResponses(coordinator.watch(jobId, signal)),
-    work: (requests, { signal }) => workSession(coordinator, requests, signal),
+    getJob: async ({ jobId }) => ({ job: coordinator().view(jobId) }),
+    listJobs: async () => ({ jobs: coordinator().list() }),
+    cancelJob: async ({ jobId }) => ({ job: coordinator().cancel(jobId) }),
+    watchJob: ({ jobId }, { signal }) => toResponses(coordinator().watch(jobId, signal)),
+    work: (requests, { signal }) => workSession(coordinator(), requests, signal),
     async *readInput({ jobId, file, offset, length }, { signal }) {
-      for await (const data of coordinator.readInput(jobId, file, Number(offset), Number(length), signal))
+      for await (const data of coordinator().readInput(jobId, file, Number(offset), Number(length), signal))
         yield { data };
     },
     async *getEvaluationSpec({ jobId }) {
-      const bytes = toBinary(EvaluationSpecSchema, coordinator.evaluationSpec(jobId));
+      const bytes = toBinary(EvaluationSpecSchema, coordinator().evaluationSpec(jobId));
       for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield { data: bytes.subarray(at, at + CHUNK_BYTES) };
     },
   };

@@ -11,7 +11,7 @@ import { scoreProblem } from "../job/score.ts";
 import { evaluationKey, generationOf, isSettled, type JobState, reduce } from "../job/state.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
-import { mergeCandidate } from "./merge-candidate.ts";
+import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
 import type { SearchDriver } from "./search-driver.ts";
@@ -78,6 +78,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const fail = (thrown: unknown): void => {
     if (abort.signal.aborted) return;
     const error = toAmalgamError(thrown);
+    // A worker was lost at a bad moment; the step is still to be taken, and is taken again.
+    if (error.code === "aborted") return;
     if (error.code === "internal") log.error({ err: thrown }, "job failed by a bug");
     record({ type: "failed", code: error.code, problem: error.message });
   };
@@ -146,11 +148,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const evaluate = async (candidateId: string, job: PreparedJob): Promise<void> => {
     const merge = job.candidate(state, candidateId);
     const { split } = job.candidateOf(state, candidateId);
-    const signal = abort.signal;
-    const shards = await mergeCandidate(merge, { fleet, cache: statistics, signal }, (shardsMerged) => {
-      activities.set(candidateId, { stage: "merging", shardsMerged });
-      environment.changed(jobId);
-    });
+    const shards = await merged(candidateId, merge);
+    if (shards === undefined) return;
     activities.set(candidateId, { stage: "evaluating", shardsMerged: shards.length });
     environment.changed(jobId);
     const scored = state.scores.get(candidateId);
@@ -176,8 +175,30 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     }
   };
 
+  /** Undefined when these coefficients give weights that no model can have: the candidate failed, the search goes on. */
+  const merged = async (candidateId: string, merge: CandidateMerge): Promise<MergedShard[] | undefined> => {
+    try {
+      return await mergeCandidate(merge, { fleet, cache: statistics, signal: abort.signal }, (shardsMerged) => {
+        activities.set(candidateId, { stage: "merging", shardsMerged });
+        environment.changed(jobId);
+      });
+    } catch (thrown) {
+      const { code, message } = toAmalgamError(thrown);
+      if (code !== "out_of_range") throw thrown;
+      record({ type: "candidateFailed", candidateId, problem: message });
+      settle(candidateId);
+      return undefined;
+    }
+  };
+
   const stage = (job: PreparedJob): Promise<Staged> => {
-    staged ??= stageJob(job, state);
+    staged ??= stageJob(job, state).then((result) => {
+      if (!result.staging.resumed && state.written.size > 0) {
+        log.warn("the staging directory is gone: writing every shard again");
+        record({ type: "stagingLost" });
+      }
+      return result;
+    });
     return staged;
   };
 
@@ -216,6 +237,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         if (state.planDigest !== undefined && state.planDigest !== planDigest) {
           const spec: JobSpec = state.spec;
           log.warn("the inputs changed since the job began: starting it anew");
+          fleet.forget(jobId);
           record({ type: "restarted", reason: "the inputs changed", spec }, { type: "planned", planDigest });
         } else if (state.planDigest === undefined) record({ type: "planned", planDigest });
         environment.changed(jobId);
@@ -266,6 +288,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       abort.abort(new AmalgamError("cancelled", "the coordinator stops"));
       fleet.cancel(jobId);
       await Promise.allSettled(running.values());
+      await (await staged?.catch(() => undefined))?.staging[Symbol.asyncDispose]();
       await prepared?.[Symbol.asyncDispose]();
     },
   };

@@ -30,7 +30,7 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { parseRecipe, type Recipe, searchDimensions } from "../recipe/index.ts";
+import { leftToSearch, parseRecipe, type Recipe, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
 import { type ViewFacts, viewJob } from "./view.ts";
@@ -72,6 +72,7 @@ const comparisonId = (index: number): string => `c${index}`;
 export async function prepareJob(jobId: string, spec: JobSpec): Promise<PreparedJob> {
   const recipe = parseRecipe(spec.recipe, { fileName: spec.recipeName });
   if (spec.kind === "search") requireSearch(recipe, spec.recipeName);
+  else requireParameters(recipe, spec.recipeName);
   const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory);
   const plan = planJob({ recipe, headers, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks);
@@ -136,8 +137,8 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     async *readInput(file, offset, length, signal) {
       const input = plan.files[file];
       if (input === undefined) throw new AmalgamError("not_found", `job ${jobId} has no input file ${file}`);
-      let opening = sources.get(file);
-      if (opening === undefined) sources.set(file, (opening = openFileSource(input.path)));
+      const opening = sources.get(file) ?? openFileSource(input.path);
+      sources.set(file, opening);
       const source = await opening;
       if (offset < 0 || length < 0 || offset + length > source.byteLength) {
         throw new AmalgamError(
@@ -172,6 +173,15 @@ function requireSearch(recipe: Recipe, name: string): void {
     "invalid_argument",
     `${name}: a search needs the section${missing.length > 1 ? "s" : ""} ${missing.map((key) => `\`${key}\``).join(" and ")}; ` +
       "use `amalgam merge` to merge with fixed parameters",
+  );
+}
+
+function requireParameters(recipe: Recipe, name: string): void {
+  const missing = leftToSearch(recipe);
+  if (missing.length === 0) return;
+  throw new AmalgamError(
+    "invalid_argument",
+    `${name}: ${missing.map((key) => `\`${key}\``).join(", ")} ${missing.length > 1 ? "have" : "has"} no value: give one, or find it with \`amalgam search\``,
   );
 }
 

@@ -35,7 +35,7 @@ export const finalRecipe = (job: PreparedJob, state: JobState): string =>
 export async function stageJob(job: PreparedJob, state: JobState): Promise<Staged> {
   const { spec } = state;
   const decisive = createHash("sha256").update(finalRecipe(job, state));
-  for (const { checkpoint } of job.headers) decisive.update(`\n${checkpoint.identityDigest}`);
+  for (const { files } of await job.inputRecords()) for (const { sha256 } of files) decisive.update(`\n${sha256}`);
   for (const file of job.plan.output.files) decisive.update(file.header);
   const planDigest = decisive.digest("hex");
   const staging = await createStaging(spec.outputDirectory, job.plan.output, { planDigest, overwrite: spec.overwrite });

@@ -83,6 +83,7 @@ export function viewJob(jobId: string, state: JobState, facts: ViewFacts | undef
     candidates,
     recommendedId: state.recommended?.candidateId ?? "",
     problem: state.end?.kind === "failed" ? state.end.problem : "",
+    problemCode: state.end?.kind === "failed" ? state.end.code : "",
     outputDirectory: state.spec.outputDirectory,
     workers: live.workers,
     tasks: [...(facts?.tasks ?? [])],

@@ -1,0 +1,49 @@
+// `amalgam inspect`: what is in a checkpoint. Reads headers only.
+import { inspectCheckpoint, openCheckpoint } from "@amalgam/checkpoint";
+import type { CommandContext } from "../context.ts";
+import { formatTable } from "../render/table.ts";
+import { formatBytes, formatCount } from "../render/units.ts";
+
+export async function run(
+  context: CommandContext,
+  path: string,
+  options: { readonly tensors?: boolean },
+): Promise<void> {
+  const report = inspectCheckpoint(await openCheckpoint(path, { signal: context.signal }));
+  if (context.json) {
+    const layers = [...report.byLayer].map(([layer, totals]) => ({ layer: layer ?? null, ...totals }));
+    return context.printJson({ ...report, byLayer: layers });
+  }
+  const { total, architecture, modelType } = report;
+  context.print(`${path}: ${architecture ?? modelType ?? "a checkpoint without config.json"}`);
+  context.print(`${formatCount(total.parameters)} parameters in ${total.tensors} tensors, ${formatBytes(total.bytes)}`);
+  context.print("");
+  const dtypes = [...report.byDType].map(([dtype, each]) => [
+    dtype,
+    String(each.tensors),
+    formatCount(each.parameters),
+    formatBytes(each.bytes),
+  ]);
+  for (const line of formatTable(["dtype", "tensors", "parameters", "bytes"], dtypes)) context.print(line);
+  context.print("");
+  const rows = options.tensors
+    ? report.tensors.map(({ name, dtype, shape, byteLength }) => [
+        name,
+        dtype,
+        shape.join("×") || "scalar",
+        formatBytes(byteLength),
+      ])
+    : [...report.byLayer].map(([layer, each]) => [
+        layer ?? "(outside layers)",
+        String(each.tensors),
+        formatCount(each.parameters),
+        formatBytes(each.bytes),
+      ]);
+  const header = options.tensors ? ["tensor", "dtype", "shape", "bytes"] : ["layer", "tensors", "parameters", "bytes"];
+  for (const line of formatTable(header, rows)) context.print(line);
+  context.print("");
+  context.print(
+    `files: ${report.files.map(({ name, byteLength }) => `${name} (${formatBytes(byteLength)})`).join(", ")}`,
+  );
+  if (report.sideFiles.length > 0) context.print(`beside: ${report.sideFiles.join(", ")}`);
+}

@@ -1,0 +1,39 @@
+// `amalgam status`: all jobs of a coordinator in a table, or one in full.
+import { type JobView, JobViewSchema } from "@amalgam/proto";
+import { toJson } from "@bufbuild/protobuf";
+import type { CommandContext } from "../context.ts";
+import { bestTrial, liveLines, scoreTable } from "../render/job-text.ts";
+import { formatTable } from "../render/table.ts";
+import { formatAccuracy } from "../render/units.ts";
+import { withCoordinator } from "../roles/connect.ts";
+
+export async function run(
+  context: CommandContext,
+  jobId: string | undefined,
+  options: { readonly coordinator: string },
+): Promise<void> {
+  const { signal } = context;
+  await withCoordinator(options.coordinator, async (client) => {
+    if (jobId !== undefined) {
+      const { job } = await client.getJob({ jobId }, { signal });
+      if (context.json) return context.printJson(toJson(JobViewSchema, job!));
+      context.print(`job ${jobId}: ${job!.state}${job!.problem === "" ? "" : `: ${job!.problem}`}`);
+      for (const line of [...liveLines(job!), ...scoreTable(job!)]) context.print(line);
+      return;
+    }
+    const { jobs } = await client.listJobs({}, { signal });
+    if (context.json) return context.printJson({ jobs: jobs.map((job) => toJson(JobViewSchema, job)) });
+    if (jobs.length === 0) return context.print("no jobs yet; `amalgam submit` hands one in");
+    for (const line of formatTable(["job", "kind", "state", "progress", "best", "output"], jobs.map(row)))
+      context.print(line);
+  });
+}
+
+function row(job: JobView): string[] {
+  const best = bestTrial(job);
+  const trials = job.candidates.filter(({ role, state }) => role === "trial" && state === "scored").length;
+  const progress =
+    job.kind === "search" ? `${trials}/${job.trialsPlanned} trials` : `${job.shardsWritten}/${job.shards} shards`;
+  const score = best ? formatAccuracy(best.objective, best.objectiveStandardError) : "";
+  return [job.jobId, job.kind, job.state, progress, score, job.outputDirectory];
+}

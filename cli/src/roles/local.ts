@@ -1,0 +1,97 @@
+// All roles in one process: the coordinator, one shard worker and one evaluator, joined by local clients and the in-process
+// bus. The same objects run as processes of a cluster; only what carries their messages differs.
+import { availableParallelism } from "node:os";
+import { createCoordinator, createCoordinatorService } from "@amalgam/coordinator";
+import { CoordinatorService, ShardService } from "@amalgam/proto";
+import {
+  type Client,
+  createClientPool,
+  createLocalClient,
+  createMemoryBus,
+  type Logger,
+  type ServiceImpl,
+} from "@amalgam/runtime";
+import { createShardWorker } from "@amalgam/shard-worker";
+import { Registry } from "prom-client";
+
+export interface LocalRolesOptions {
+  /** Where the journal of the job is kept until it is done. */
+  readonly stateDirectory: string;
+  readonly threads: number;
+  /** Bound on the memory of the shard worker. */
+  readonly memoryBytes: number;
+  /** False for jobs without evaluations: onnxruntime is then not even loaded. */
+  readonly evaluates: boolean;
+  readonly log: Logger;
+}
+
+export interface LocalRoles extends AsyncDisposable {
+  readonly client: Client<typeof CoordinatorService>;
+}
+
+const COORDINATOR = "local:coordinator";
+const WORKER = "local:worker";
+/** Merged shards an evaluator keeps; two candidates of a model that fits a laptop. */
+export const EVALUATOR_CACHE_BYTES: number = 2 ** 30;
+
+export const defaultThreads = (): number => availableParallelism();
+
+export async function startLocalRoles(options: LocalRolesOptions): Promise<LocalRoles> {
+  const { threads, memoryBytes, log, stateDirectory } = options;
+  await using starting = new AsyncDisposableStack();
+  const registry = new Registry();
+  const stop = new AbortController();
+  const shardServices = new Map<string, ServiceImpl<typeof ShardService>>();
+  const coordinatorServices = new Map<string, ServiceImpl<typeof CoordinatorService>>();
+  const shardClients = starting.use(createClientPool(ShardService, { local: shardServices }));
+  const coordinators = starting.use(createClientPool(CoordinatorService, { local: coordinatorServices }));
+  const bus = starting.use(createMemoryBus());
+  const coordinator = starting.use(
+    createCoordinator({ stateDirectory, bus, shardClients, address: COORDINATOR, log, registry }),
+  );
+  const service = createCoordinatorService(() => coordinator);
+  coordinatorServices.set(COORDINATOR, service);
+  const client = createLocalClient(CoordinatorService, service);
+  const worker = starting.use(
+    createShardWorker({
+      workerId: "worker",
+      address: WORKER,
+      threads,
+      memoryBytes,
+      coordinator: client,
+      storage: "direct",
+      log,
+      metrics: registry,
+      signal: stop.signal,
+    }),
+  );
+  shardServices.set(WORKER, worker.shardService);
+  const running = [worker.run()];
+  if (options.evaluates) {
+    const { createEvaluatorMetrics, runEvaluator } = await import("@amalgam/evaluator");
+    const metrics = createEvaluatorMetrics(registry);
+    const cacheBytes = EVALUATOR_CACHE_BYTES;
+    const evaluatorOptions = {
+      evaluatorId: "evaluator",
+      bus,
+      coordinators,
+      workers: shardClients,
+      slots: 2,
+      threads,
+      cacheBytes,
+      log,
+      metrics,
+    };
+    running.push(runEvaluator(evaluatorOptions, stop.signal));
+  }
+  const roles = starting.move();
+  const ended = Promise.allSettled(running);
+  return {
+    client,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+      await roles.disposeAsync();
+    },
+  };
+}

@@ -1,0 +1,110 @@
+// The report as one HTML page: no scripts, nothing loaded from anywhere, and a policy that would refuse both.
+import { originColour, originLabel, originShape, originsOf } from "./charts/theme.ts";
+import { type Content, html, Markup } from "./html.ts";
+import { coefficient } from "./numbers.ts";
+import type { ReportData } from "./report-data.ts";
+import { STYLE } from "./style.ts";
+import { caveats, plural, summary, tiles } from "./summary.ts";
+import { coefficientTable, scoreTable, trialTable } from "./tables.ts";
+
+export interface Panel {
+  readonly name: string;
+  readonly svg: Markup;
+}
+
+/** The drawn charts of a report. */
+export interface Drawings {
+  readonly history: Markup;
+  /** Absent where nothing was compared. */
+  readonly taskChange: Markup | undefined;
+  readonly tasks: readonly Panel[];
+  readonly coefficients: readonly Panel[];
+}
+
+export function page(data: ReportData, drawings: Drawings): string {
+  const title = `${data.method}: ${plural(data.models, "model")} merged, ${plural(data.trials.length, "trial")}`;
+  return `<!doctype html>\n${
+    html`<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<style>${new Markup(STYLE)}</style>
+</head>
+<body>
+<main>
+<header><h1>${title}</h1>
+${summary(data)}
+${tiles(data)}</header>
+${section("Scores", scores(data, drawings))}
+${section("History of the search", history(data, drawings))}
+${section("Coefficients", coefficients(data, drawings))}
+${section("Recipe", recipe(data))}
+${section("All trials", html`<details><summary>${plural(data.trials.length, "trial")} with scores and coefficients</summary>${trialTable(data)}</details>`)}
+</main>
+</body>
+</html>
+`.text
+  }`;
+}
+
+const section = (heading: string, content: Content): Markup => html`<section>
+<h2>${heading}</h2>
+${content}</section>`;
+
+function scores(data: ReportData, { taskChange }: Drawings): Markup {
+  const chart =
+    taskChange &&
+    html`<figure class="chart">${taskChange}<figcaption>Each task in a row. The grey bar leads from the base to the best expert of the
+      task; the diamond is the searched model ± one standard error. On the right: its difference in points, red where it is
+      below the expert by more than noise.</figcaption></figure>`;
+  return html`${scoreTable(data)}${caveats(data)}${chart}`;
+}
+
+function history(data: ReportData, { history: chart, tasks }: Drawings): Markup {
+  const objective = data.tasks.length === 1 ? "accuracy" : "mean accuracy over the tasks";
+  return html`<p class="note">The objective is the ${objective} on the ${data.split} split. The line is the best so far; the ring is the
+    recommended trial, chosen by what the model of the objective expects there and not by the luckiest measurement; × is a failed trial.</p>
+${legend(data)}
+<figure class="chart">${chart}</figure>
+${data.tasks.length > 1 ? panels(tasks) : ""}`;
+}
+
+function coefficients(data: ReportData, { coefficients: charts }: Drawings): Markup {
+  const found = (name: string): Markup => html` <span>= ${coefficient(data.recommended.coefficients[name]!)}</span>`;
+  return html`${coefficientTable(data)}<p class="note">The objective over each coefficient, one point per trial.</p>
+${legend(data)}
+${panels(charts, found)}`;
+}
+
+const panels = (charts: readonly Panel[], extra: (name: string) => Content = () => undefined): Markup =>
+  html`<div class="panels">${charts.map(
+    ({ name, svg }) => html`<figure><figcaption>${name}${extra(name)}</figcaption>${svg}</figure>\n`,
+  )}</div>`;
+
+const SHAPE_PATHS: Readonly<Record<string, string>> = {
+  square: "M2.5 2.5h9v9h-9z",
+  "triangle-up": "M7 2l5.5 10h-11z",
+  cross: "M5.2 1.5h3.6v3.7h3.7v3.6h-3.7v3.7h-3.6v-3.7h-3.7v-3.6h3.7z",
+  diamond: "M7 1l4.5 6l-4.5 6l-4.5-6z",
+  circle: "M7 2a5 5 0 1 0 .01 0z",
+  "triangle-down": "M7 12l5.5 -10h-11z",
+};
+
+/** What the colours and shapes of the trials mean, once for all charts of a section. */
+function legend({ trials }: ReportData): Markup {
+  const entry = (origin: string): Markup => {
+    const path = `<path d="${SHAPE_PATHS[originShape(origin)]!}" fill="${originColour(origin)}"/>`;
+    return html`<li><svg viewBox="0 0 14 14" aria-hidden="true">${new Markup(path)}</svg>${originLabel(origin)}</li>`;
+  };
+  return html`<ul class="legend">${originsOf(trials).map(entry)}</ul>`;
+}
+
+function recipe({ recipe: text }: ReportData): Markup {
+  return html`<p>The published weights follow from this recipe, which lies beside this page. Run it again where the paths in it lead
+    to the models; it needs no search and no evaluation:</p>
+<pre><code>amalgam merge amalgam-recipe.yaml out/</code></pre>
+<pre><code>${text}</code></pre>`;
+}

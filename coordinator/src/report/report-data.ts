@@ -1,0 +1,128 @@
+// What a report shows, taken out of the job's view and the published recipe: trials, and the rows of the final table by kind.
+// Pure; leaves out whatever depends on the cluster (workers, shards, job id, paths), so that equal searches have equal reports.
+import type { CandidateView, JobView } from "@amalgam/proto";
+import { BASE_ROW, parseRecipe } from "../recipe/index.ts";
+import type { Recommended } from "./history.ts";
+import type { Estimate } from "./numbers.ts";
+
+export type RowKind = "base" | "expert" | "fixed" | "searched";
+
+/** One model of the final table. */
+export interface Row {
+  readonly kind: RowKind;
+  readonly name: string;
+  /** By task, fractions in [0, 1]. Empty where the model failed. */
+  readonly scores: ReadonlyMap<string, Estimate>;
+  readonly mean: Estimate | undefined;
+  readonly problem: string;
+}
+
+export interface Trial {
+  readonly number: number;
+  readonly id: string;
+  readonly origin: string;
+  readonly coefficients: Readonly<Record<string, number>>;
+  readonly scores: ReadonlyMap<string, Estimate>;
+  readonly objective: Estimate | undefined;
+  readonly problem: string;
+  readonly isRecommended: boolean;
+}
+
+/** The search alone. */
+export interface SearchData {
+  readonly method: string;
+  readonly tasks: readonly string[];
+  readonly trials: readonly Trial[];
+  readonly split: string;
+  /** Names of the coefficients in the order of the recipe. */
+  readonly coefficientNames: readonly string[];
+  readonly recommended: Recommended;
+}
+
+export interface ReportData extends SearchData {
+  readonly models: number;
+  /** Base, experts, fixed methods, and last the searched model. */
+  readonly rows: readonly Row[];
+  readonly searched: Row;
+  readonly finalSplit: string;
+  /** Text of the recipe that gives the published model. */
+  readonly recipe: string;
+}
+
+const KINDS: readonly RowKind[] = ["base", "expert", "fixed", "searched"];
+
+export function searchData(view: JobView, recommended: Recommended): SearchData {
+  const trials = view.candidates
+    .filter(({ role }) => role === "trial")
+    .map((candidate, number) => ({
+      number,
+      id: candidate.id,
+      origin: candidate.origin,
+      coefficients: candidate.coefficients,
+      scores: scoresOf(candidate),
+      objective: objectiveOf(candidate),
+      problem: candidate.problem,
+      isRecommended: candidate.id === recommended.candidateId,
+    }));
+  const split = splitOf(view.candidates.filter(({ role }) => role === "trial"));
+  const coefficientNames = Object.keys(recommended.coefficients);
+  return { method: view.method, tasks: view.tasks, trials, split, coefficientNames, recommended };
+}
+
+/** @throws Error when the view has no final candidate, RecipeProblems when the recipe is none */
+export function reportData(view: JobView, recommended: Recommended, recipeText: string): ReportData {
+  const recipe = parseRecipe(recipeText, { fileName: "amalgam-recipe.yaml" });
+  const unmerged = recipe.evaluate?.compare.some(({ kind }) => kind === "models") ? recipe.models : [];
+  const experts = new Set(unmerged.map(({ name }) => name));
+  const kindOf = ({ role, name }: CandidateView): RowKind => {
+    if (role === "final") return "searched";
+    if (experts.has(name)) return "expert";
+    return unmerged.length > 0 && name === BASE_ROW ? "base" : "fixed";
+  };
+  const shown = view.candidates.filter(({ role }) => role !== "trial");
+  const rows = shown
+    .map((candidate) => ({
+      kind: kindOf(candidate),
+      name: candidate.name,
+      scores: scoresOf(candidate),
+      mean: objectiveOf(candidate),
+      problem: candidate.problem,
+    }))
+    .toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
+  const searched = rows.find(({ kind }) => kind === "searched");
+  if (searched === undefined) throw new Error("a report needs the final model's scores");
+  return {
+    ...searchData(view, recommended),
+    models: recipe.models.length,
+    rows,
+    searched,
+    finalSplit: splitOf(shown),
+    recipe: recipeText,
+  };
+}
+
+function scoresOf({ scores }: CandidateView): ReadonlyMap<string, Estimate> {
+  return new Map(scores.map(({ task, accuracy, standardError }) => [task, { value: accuracy, standardError }]));
+}
+
+function objectiveOf({ state, objective, objectiveStandardError }: CandidateView): Estimate | undefined {
+  return state === "scored" ? { value: objective, standardError: objectiveStandardError } : undefined;
+}
+
+const splitOf = (candidates: readonly CandidateView[]): string =>
+  candidates.flatMap(({ scores }) => scores)[0]?.split ?? "";
+
+/** The row with the highest mean among those of a kind. */
+export function bestRow(
+  rows: readonly Row[],
+  kinds: readonly RowKind[],
+): (Row & { readonly mean: Estimate }) | undefined {
+  let best: (Row & { readonly mean: Estimate }) | undefined;
+  for (const row of rows) {
+    const { kind, mean } = row;
+    if (mean !== undefined && kinds.includes(kind) && (best === undefined || mean.value > best.mean.value)) {
+      best = { ...row, mean };
+    }
+  }
+  return best;
+}

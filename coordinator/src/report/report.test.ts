@@ -1,0 +1,137 @@
+import { expect, test } from "vitest";
+import { searchHistory } from "./history.ts";
+import { readSearchHistory } from "./read-history.ts";
+import { renderReport, renderSearchPlot } from "./report.ts";
+import { sampleSearch } from "./testing/sample-search.ts";
+
+const HOSTILE = [
+  `<script>alert(1)</script>`,
+  `"><img src=x onerror=alert(1)>`,
+  `'; datum['x'] + "]{{}}\${1} var(--nothing) </title></svg>`,
+  `]]>&#60;b&lt; \u0000\u001b[2J`,
+];
+
+/** Text as it can stand in the page: that of elements and attributes, with entities resolved. */
+const resolved = (page: string): string =>
+  page
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&");
+
+test("the report of a search is the same bytes every time, also when two are made at once", async () => {
+  const sample = sampleSearch();
+  const first = await renderReport(sample.view, sample);
+  const again = sampleSearch();
+  const others = await Promise.all([renderReport(again.view, again), renderReport(again.view, again)]);
+  expect(others).toEqual([first, first]);
+  const plot = await renderSearchPlot(sample.view, sample.recommended);
+  expect(await renderSearchPlot(again.view, again.recommended)).toBe(plot);
+});
+
+test("nothing of the cluster that ran the search is in its report", async () => {
+  const sample = sampleSearch();
+  const report = await renderReport(sample.view, sample);
+  sample.view.jobId = "another";
+  sample.view.workers = 7;
+  sample.view.shards = 99;
+  sample.view.shardsWritten = 3;
+  sample.view.outputDirectory = "/elsewhere";
+  for (const candidate of sample.view.candidates) candidate.shardsMerged = 5;
+  expect(await renderReport(sample.view, sample)).toBe(report);
+  expect(report).not.toContain("/somewhere");
+});
+
+test("a report stands alone: no scripts, nothing to load, every id once, no broken number", async () => {
+  const sample = sampleSearch();
+  const report = await renderReport(sample.view, sample);
+  expect(report).not.toMatch(/<script|<link|<iframe|https?:|\bsrc=|\bhref=|url\(|@import|\son[a-z]+=/i);
+  const ids = [...report.matchAll(/ id="([^"]*)"/g)].map((match) => match[1]);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(report).not.toMatch(/NaN|undefined|Infinity|\[object/);
+  expect(report.match(/<svg role="img" aria-labelledby/g)).toHaveLength(1 + 1 + 4 + 4);
+});
+
+test("every candidate is in the report with its scores, its split and its recipe", async () => {
+  const sample = sampleSearch();
+  const report = await renderReport(sample.view, sample);
+  for (const { id, name, role, objective, state } of sample.view.candidates) {
+    expect(report).toContain(role === "trial" ? `<th scope="row">${id}` : `<th scope="row" title="${name}">`);
+    if (state === "scored") expect(report).toContain(`${(100 * objective).toFixed(1)} <span class="error">`);
+  }
+  expect(report).toContain("Accuracy on the test split");
+  expect(report).toContain("amalgam merge amalgam-recipe.yaml out/");
+  expect(resolved(report)).toContain(sample.recipe);
+  expect(report.match(/expert<\/small>/g)).toHaveLength(4);
+  expect(report.match(/fixed method<\/small>/g)).toHaveLength(4);
+});
+
+test("names from a recipe are text wherever they appear", async () => {
+  const sample = sampleSearch({ tasks: HOSTILE, method: `<i>"m` });
+  sample.view.candidates[3]!.origin = HOSTILE[1]!;
+  const report = await renderReport(sample.view, sample);
+  const tags = new Set([...report.matchAll(/<\/?([a-zA-Z][\w-]*)/g)].map((match) => match[1]));
+  const plain = sampleSearch();
+  const usual = await renderReport(plain.view, plain);
+  expect(tags).toEqual(new Set([...usual.matchAll(/<\/?([a-zA-Z][\w-]*)/g)].map((match) => match[1])));
+  expect(report).not.toMatch(/<[^>]*\sonerror/);
+  for (const name of HOSTILE.slice(0, 3)) expect(resolved(report)).toContain(`weight[${name}]`);
+  const plot = await renderSearchPlot(sample.view, sample.recommended);
+  expect(plot).not.toMatch(/<script|<img/);
+});
+
+test("failed trials and failed models are shown with their reasons", async () => {
+  const sample = sampleSearch({ failed: [2, 7, 29] });
+  const compared = sample.view.candidates.find(({ name }) => name === "fisher")!;
+  Object.assign(compared, { state: "failed", problem: "no Fisher & no <data>", scores: [], objective: 0 });
+  const report = await renderReport(sample.view, sample);
+  expect(report.match(/failed: evaluator lost &lt;3 times&gt;<\/td>/g)).toHaveLength(3);
+  expect(report).toContain("failed: no Fisher &amp; no &lt;data&gt;</td>");
+  expect(report).toContain("3 failed");
+  expect(report.match(/>×<\/text>/g)).toHaveLength(3);
+});
+
+test("a search without comparisons, with one task, or with a single trial has a report", async () => {
+  for (const options of [
+    { comparisons: false },
+    { tasks: ["topic"] },
+    { tasks: ["topic"], comparisons: false, trials: 1, failed: [] },
+  ]) {
+    const sample = sampleSearch(options);
+    const report = await renderReport(sample.view, sample);
+    expect(report).toContain("df_merge (searched)");
+    expect(report).not.toMatch(/NaN|undefined|Infinity/);
+    expect(report.includes("Each task in a row")).toBe(options.comparisons !== false);
+    if (options.comparisons === false) expect(report).not.toContain("best fixed method");
+  }
+});
+
+test("a gain of less than two standard errors is called noise, a greater one is not", async () => {
+  const sample = sampleSearch();
+  expect(await renderReport(sample.view, sample)).not.toContain("within noise");
+  const final = sample.view.candidates.find(({ role }) => role === "final")!;
+  const average = sample.view.candidates.find(({ name }) => name === "average")!;
+  average.objective = final.objective + 0.001;
+  const report = await renderReport(sample.view, sample);
+  expect(report).toContain("0.1 ± 0.7 points below the best fixed method (average,");
+  expect(report).toContain("a difference within noise");
+});
+
+test("scores on the split that was searched are called too favourable", async () => {
+  const sample = sampleSearch();
+  expect(await renderReport(sample.view, sample)).not.toContain("too favourable");
+  for (const score of sample.view.candidates.flatMap(({ scores }) => scores)) score.split = "validation";
+  expect(await renderReport(sample.view, sample)).toContain("too favourable");
+});
+
+test("the picture of a search can be drawn from its search.json", async () => {
+  const { view, recommended } = sampleSearch();
+  const read = readSearchHistory(searchHistory(view, recommended));
+  const plot = await renderSearchPlot(read.view, read.recommended);
+  expect(plot).toBe(await renderSearchPlot(view, recommended));
+  expect(plot).toMatch(/^<svg role="img" xmlns="/);
+  expect(plot).toContain('fill="#ffffff"');
+  expect(plot).toContain("proposed by the model");
+  expect(plot).not.toContain("var(");
+});

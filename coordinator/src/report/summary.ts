@@ -1,0 +1,72 @@
+// What came out, in one sentence and four numbers; says so where a difference is within the noise.
+import { html, type Markup } from "./html.ts";
+import { coefficient, difference, isNoise, percent, percentWithError, pointsWithError } from "./numbers.ts";
+import { bestRow, type ReportData, type Row } from "./report-data.ts";
+
+/** Vectors longer than this are left to their table. */
+const MAX_LISTED = 8;
+
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+export function summary(data: ReportData): Markup {
+  const { method, models, trials, recommended, searched, finalSplit, tasks } = data;
+  const names = data.coefficientNames;
+  const vector = names.map((name) => `${name} = ${coefficient(recommended.coefficients[name]!)}`).join(", ");
+  const found = names.length > MAX_LISTED ? plural(names.length, "coefficient") : vector;
+  const where = tasks.length === 1 ? `on ${tasks[0]}` : `over ${tasks.length} tasks`;
+  const score =
+    searched.mean &&
+    html`; its ${tasks.length === 1 ? "" : "mean "}${finalSplit} accuracy ${where} is
+      <b>${percentWithError(searched.mean)} %</b>${gain(data)}`;
+  return html`<p class="lead">A <b>${method}</b> merge of ${plural(models, "model")} with the coefficients that
+    ${plural(trials.length, "trial")} found (${found})${score}.</p>`;
+}
+
+function gain({ searched, rows }: ReportData): Markup | undefined {
+  const reference = referenceRow(rows);
+  if (reference === undefined || searched.mean === undefined) return undefined;
+  const change = difference(searched.mean, reference.mean);
+  const size = html`${percent(Math.abs(change.value))} ± ${percent(change.standardError)} points`;
+  const side = change.value < 0 ? "below" : "above";
+  const what = html`${referenceKind(reference)} (${reference.name}, ${percentWithError(reference.mean)} %)`;
+  return isNoise(change)
+    ? html`, ${size} ${side} ${what}: a difference within noise`
+    : html`, <b>${size} ${side}</b> ${what}`;
+}
+
+/** What the search has to beat: the best fixed method, or, where none was compared, the best unmerged model. */
+const referenceRow = (rows: readonly Row[]): ReturnType<typeof bestRow> =>
+  bestRow(rows, ["fixed"]) ?? bestRow(rows, ["base", "expert"]);
+
+const referenceKind = ({ kind }: Row): string => (kind === "fixed" ? "the best fixed method" : "the best single model");
+
+export function tiles(data: ReportData): Markup {
+  const { searched, trials, recommended, rows, finalSplit, split } = data;
+  const reference = referenceRow(rows);
+  const change = searched.mean && reference && difference(searched.mean, reference.mean);
+  const failures = trials.filter(({ problem }) => problem !== "").length;
+  return html`<dl class="tiles">
+    ${searched.mean && html`<div><dt>${finalSplit} accuracy</dt><dd>${percentWithError(searched.mean)} <small>%</small></dd></div>`}
+    ${
+      change &&
+      html`<div><dt>against ${reference.name}</dt><dd>${pointsWithError(change)}
+        <small>points${isNoise(change) ? ", within noise" : ""}</small></dd></div>`
+    }
+    <div><dt>trials</dt><dd>${trials.length} <small>${failures === 0 ? "none failed" : `${failures} failed`}</small></dd></div>
+    <div><dt>expected ${split} accuracy of ${recommended.candidateId}</dt>
+      <dd>${percent(recommended.mean)} ± ${percent(recommended.standardDeviation)} <small>%</small></dd></div>
+    <div><dt>chance that ${recommended.candidateId} is the best trial</dt>
+      <dd>${Math.round(100 * recommended.probabilityBest)} <small>%</small></dd></div>
+  </dl>`;
+}
+
+/** How far the numbers can be trusted. */
+export function caveats(data: ReportData): Markup {
+  const same =
+    data.finalSplit === data.split && data.split !== ""
+      ? html` <b>The searched model was chosen on the same ${data.split} split that is shown here, so its row is too favourable;
+          name a held-out split as <code>confirm</code> in the recipe.</b>`
+      : html` The coefficients were chosen on the ${data.split} split and never saw this one.`;
+  return html`<p class="note">± is one standard error. The error of a difference takes the two models' scores as independent;
+    as both answer the same items, it is on the cautious side. Less than two of them is called noise.${same}</p>`;
+}

@@ -1,0 +1,96 @@
+// The report's tables: the final comparison, the coefficients found, every trial.
+import { tone } from "./charts/theme.ts";
+import { type Content, html, Markup } from "./html.ts";
+import { coefficient, type Estimate, percent } from "./numbers.ts";
+import type { ReportData, Row, RowKind, SearchData, Trial } from "./report-data.ts";
+
+const KIND_LABELS: Readonly<Record<RowKind, string>> = {
+  base: "unmerged",
+  expert: "expert",
+  fixed: "fixed method",
+  searched: "published",
+};
+
+const cell = ({ value, standardError }: Estimate): Markup =>
+  html`${percent(value)} <span class="error">±${percent(standardError)}</span>`;
+
+/** Accuracy of every model on every task; the best of each column is bold. */
+export function scoreTable({ rows, tasks, finalSplit }: ReportData): Markup {
+  const highest = (values: readonly (Estimate | undefined)[]): number =>
+    Math.max(...values.flatMap((each) => (each ? [each.value] : [])));
+  const best = new Map(tasks.map((task) => [task, highest(rows.map(({ scores }) => scores.get(task)))]));
+  const bestMean = highest(rows.map(({ mean }) => mean));
+  const score = (estimate: Estimate | undefined, top: number | undefined): Markup => {
+    if (estimate === undefined) return html`<td>–</td>`;
+    return estimate.value === top ? html`<td class="best">${cell(estimate)}</td>` : html`<td>${cell(estimate)}</td>`;
+  };
+  const withMean = tasks.length > 1;
+  const line = (row: Row, index: number): Markup => {
+    const isNewKind = index > 0 && rows[index - 1]!.kind !== row.kind;
+    const classes = `${isNewKind ? "group" : ""} ${row.kind === "searched" ? "chosen" : ""}`.trim();
+    const head = html`<th scope="row" title="${row.name}">${row.name} <small>${KIND_LABELS[row.kind]}</small></th>`;
+    const body =
+      row.mean === undefined
+        ? html`<td class="problem" colspan="${tasks.length + (withMean ? 1 : 0)}">failed: ${row.problem}</td>`
+        : [tasks.map((task) => score(row.scores.get(task), best.get(task))), withMean ? score(row.mean, bestMean) : ""];
+    return html`<tr class="${classes}">${head}${body}</tr>\n`;
+  };
+  return html`<div class="wide"><table>
+    <caption>Accuracy on the ${finalSplit} split in percent ± one standard error; bold is the best of its column.</caption>
+    <thead><tr><th scope="col">model</th>${headers(tasks)}${withMean ? headers(["mean"]) : ""}</tr></thead>
+    <tbody>${rows.map(line)}</tbody></table></div>`;
+}
+
+const headers = (names: readonly string[]): Markup[] => names.map((name) => html`<th scope="col">${name}</th>`);
+
+/** Every coefficient with its place among the values that were tried. */
+export function coefficientTable({ coefficientNames, trials, recommended }: SearchData): Markup {
+  const line = (name: string): Markup => {
+    const found = recommended.coefficients[name]!;
+    const tried = trials.map(({ coefficients }) => coefficients[name] ?? found);
+    const low = Math.min(found, ...tried);
+    const high = Math.max(found, ...tried);
+    return html`<tr><th scope="row" title="${name}">${name}</th><td><b>${coefficient(found)}</b></td>
+      <td>${coefficient(low)} to ${coefficient(high)}</td><td>${strip(tried, found, low, high)}</td></tr>\n`;
+  };
+  return html`<div class="wide"><table>
+    <caption>The coefficients of the published model, and the values tried for each.</caption>
+    <thead><tr>${headers(["coefficient", "found", "tried", "place of the found value"])}</tr></thead>
+    <tbody>${coefficientNames.map(line)}</tbody></table></div>`;
+}
+
+/** A line from the lowest to the highest value tried, a tick for each trial, a diamond for the found value. */
+function strip(tried: readonly number[], found: number, low: number, high: number): Markup {
+  const at = (value: number): string => (high > low ? 8 + (164 * (value - low)) / (high - low) : 90).toFixed(1);
+  const ticks = tried.map((value) => `M${at(value)} 4.5v7`).join("");
+  const x = at(found);
+  return new Markup(
+    `<svg class="strip" viewBox="0 0 180 16" aria-hidden="true"><path d="M8 8H172${ticks}" stroke="${tone("soft")}" stroke-opacity=".5"/>` +
+      `<path d="M${x} 1l5 7l-5 7l-5-7z" fill="${tone("accent")}"/></svg>`,
+  );
+}
+
+/** Everything that was tried, failures included. */
+export function trialTable(data: SearchData): Markup {
+  const { trials, tasks, coefficientNames } = data;
+  const settings = (trial: Trial): Content =>
+    coefficientNames.map((name) => {
+      const value = trial.coefficients[name];
+      return html`<td>${value === undefined ? "–" : coefficient(value)}</td>`;
+    });
+  const scores = (trial: Trial): Content => {
+    const { objective } = trial;
+    if (objective === undefined) {
+      return html`<td class="problem" colspan="${tasks.length + 1}">${trial.problem === "" ? "not scored" : `failed: ${trial.problem}`}</td>`;
+    }
+    const ofTasks = tasks.map((task) => trial.scores.get(task));
+    return [objective, ...ofTasks].map((each) => html`<td>${each ? cell(each) : "–"}</td>`);
+  };
+  const line = (trial: Trial): Markup =>
+    html`<tr class="${trial.isRecommended ? "chosen" : ""}"><th scope="row">${trial.id}${trial.isRecommended ? " (recommended)" : ""}</th>
+      <td class="text">${trial.origin}</td>${settings(trial)}${scores(trial)}</tr>\n`;
+  return html`<div class="wide"><table>
+    <caption>Accuracy on the ${data.split} split in percent ± one standard error.</caption>
+    <thead><tr>${headers(["trial", "origin", ...coefficientNames, "objective", ...tasks])}</tr></thead>
+    <tbody>${trials.map(line)}</tbody></table></div>`;
+}
