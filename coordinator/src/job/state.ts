@@ -107,7 +107,7 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
       if (state.failures.has(event.candidateId)) return state;
       return { ...state, failures: new Map(state.failures).set(event.candidateId, event.problem) };
     case "recommended":
-      return { ...state, recommended: state.recommended ?? event };
+      return state.recommended === undefined ? { ...state, recommended: event } : state;
     case "shardWritten":
       if (state.written.has(event.shard)) return state;
       return { ...state, written: new Map(state.written).set(event.shard, event.segmentSha256) };

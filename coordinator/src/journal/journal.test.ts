@@ -143,7 +143,10 @@ test("a journal whose pages were overwritten is not believed", () => {
   const path = newPath();
   {
     using journal = openJournal(path);
-    for (let shard = 0; shard < 300; shard++) journal.append("job", [written(shard)]);
+    journal.append(
+      "job",
+      Array.from({ length: 300 }, (_, shard) => written(shard)),
+    );
   }
   const bytes = readFileSync(path);
   bytes.fill(0xa5, 2 * 4096, 5 * 4096);

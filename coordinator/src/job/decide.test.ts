@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { decide, FINAL_ID, type JobFacts, type Step, trialId } from "./decide.ts";
+import type { JobEvent } from "./events.ts";
+import { isSettled, type JobState, reduce } from "./state.ts";
+import { anyEvent, replay, SPEC, scoreOf } from "./testing/events.ts";
+
+const MERGE: JobFacts = { kind: "merge", trials: 0, parallel: 1, tasks: [], comparisons: [], shards: 3 };
+const SEARCH: JobFacts = { kind: "search", trials: 5, parallel: 2, tasks: ["a", "b"], comparisons: ["c0"], shards: 2 };
+const start = (): JobState => replay([{ type: "submitted", spec: SPEC }]);
+
+/** What a step does; a step is started once. */
+const nameOf = (step: Step): string => (step.kind === "evaluate" ? `evaluate ${step.candidateId}` : step.kind);
+
+const facts: fc.Arbitrary<JobFacts> = fc.record({
+  kind: fc.constantFrom("merge" as const, "search" as const),
+  trials: fc.integer({ min: 1, max: 7 }),
+  parallel: fc.integer({ min: 1, max: 4 }),
+  tasks: fc.constantFrom(["a"], ["a", "b"]),
+  comparisons: fc.constantFrom([], ["c0"], ["c0", "c1", "c2"]),
+  shards: fc.nat(3),
+});
+
+interface Run {
+  readonly state: JobState;
+  readonly proposals: readonly { readonly trial: number; readonly tellBefore: number }[];
+}
+
+/**
+ * Lives a job to its end: at each turn one of the open things happens, chosen by `choices`. A proposal is made at once, as
+ * the coordinator does; scores and failures come in any order.
+ */
+function live(job: JobFacts, choices: readonly number[], fails: (candidateId: string) => boolean): Run {
+  const proposals: { trial: number; tellBefore: number }[] = [];
+  let state = start();
+  for (let turn = 0; ; turn++) {
+    if (turn > 1000) throw new Error("the job does not end");
+    const steps = decide(state, job);
+    if (steps.length === 0) return { state, proposals };
+    const names = steps.map(nameOf);
+    expect(new Set(names).size).toBe(names.length);
+    const step = steps.find(({ kind }) => kind === "propose") ?? steps[(choices[turn] ?? 0) % steps.length]!;
+    for (const event of eventsOf(step, state, job, choices[turn] ?? 0, fails)) state = reduce(state, event);
+    if (step.kind === "propose") proposals.push({ trial: step.trial, tellBefore: step.tellBefore });
+  }
+}
+
+function eventsOf(
+  step: Step,
+  state: JobState,
+  job: JobFacts,
+  choice: number,
+  fails: (candidateId: string) => boolean,
+): JobEvent[] {
+  switch (step.kind) {
+    case "propose":
+      expect(step.trial).toBe(state.trials.length);
+      return [{ type: "proposed", candidateId: trialId(step.trial), coefficients: {}, origin: "sobol" }];
+    case "evaluate": {
+      const { candidateId, tasks } = step;
+      expect(tasks.length).toBeGreaterThan(0);
+      expect(isSettled(state, candidateId, job.tasks)).toBe(false);
+      if (fails(candidateId)) return [{ type: "candidateFailed", candidateId, problem: "broken" }];
+      return [{ type: "scored", candidateId, task: tasks[choice % tasks.length]!, score: scoreOf(0.5) }];
+    }
+    case "recommend":
+      expect(state.trials).toHaveLength(job.trials);
+      return [
+        {
+          type: "recommended",
+          candidateId: "t0",
+          coefficients: {},
+          mean: 0.5,
+          standardDeviation: 0.1,
+          probabilityBest: 1,
+        },
+      ];
+    case "write":
+      return [{ type: "shardWritten", shard: step.shards[choice % step.shards.length]!, segmentSha256: [] }];
+    case "publish":
+      return [{ type: "published" }];
+    case "fail":
+      return [{ type: "failed", code: "failed_precondition", problem: step.problem }];
+    default:
+      return step satisfies never;
+  }
+}
+
+test("every job ends, whatever comes in whatever order, and no step is named twice", () => {
+  fc.assert(
+    fc.property(facts, fc.array(fc.nat()), fc.array(fc.nat(6)), (job, choices, failing) => {
+      const fails = (id: string): boolean => failing.some((trial) => id === trialId(trial)) || id === "c0";
+      const { state } = live(job, choices, fails);
+      const doomed = job.kind === "search" && state.trials.every(({ candidateId }) => fails(candidateId));
+      expect(state.end?.kind).toBe(doomed ? "failed" : "published");
+      if (doomed) return;
+      expect(state.written.size).toBe(job.shards);
+      if (job.kind === "merge") return;
+      expect(state.trials).toHaveLength(job.trials);
+      for (const id of [FINAL_ID, ...job.comparisons]) expect(isSettled(state, id, job.tasks)).toBe(true);
+    }),
+  );
+});
+
+test("what is told before each proposal is the same for every order of arrival", () => {
+  fc.assert(
+    fc.property(facts, fc.array(fc.nat(), { minLength: 30 }), fc.array(fc.nat(6)), (job, choices, failing) => {
+      const fails = (id: string): boolean => failing.some((trial) => id === trialId(trial));
+      const expected = Array.from({ length: job.kind === "search" ? job.trials : 0 }, (_, trial) => ({
+        trial,
+        tellBefore: Math.max(0, trial - job.parallel + 1),
+      }));
+      expect(live(job, choices, fails).proposals).toEqual(expected);
+      expect(live(job, choices.toReversed(), fails).proposals).toEqual(expected);
+    }),
+  );
+});
+
+test("a trial is proposed exactly when those it builds on are settled, and not more than `parallel` are in flight", () => {
+  fc.assert(
+    fc.property(facts, fc.array(anyEvent), (job, events) => {
+      const state = replay(events, start());
+      const steps = decide(state, { ...job, kind: "search" });
+      const known = state.trials.length;
+      const ready = state.trials
+        .slice(0, Math.max(0, known - job.parallel + 1))
+        .every(({ candidateId }) => isSettled(state, candidateId, job.tasks));
+      const proposal = steps.find(({ kind }) => kind === "propose");
+      expect(proposal !== undefined).toBe(state.end === undefined && known < job.trials && ready);
+    }),
+  );
+});
+
+test("of trials in flight only the tasks without a score are evaluated", () => {
+  let state = start();
+  expect(decide(state, SEARCH)).toEqual([{ kind: "propose", trial: 0, tellBefore: 0 }]);
+  const propose = (candidateId: string): void => {
+    state = reduce(state, { type: "proposed", candidateId, coefficients: {}, origin: "sobol" });
+  };
+  const score = (candidateId: string, task: string): void => {
+    state = reduce(state, { type: "scored", candidateId, task, score: scoreOf(0.5) });
+  };
+  propose("t0");
+  expect(decide(state, SEARCH)).toEqual([
+    { kind: "evaluate", candidateId: "t0", tasks: ["a", "b"] },
+    { kind: "propose", trial: 1, tellBefore: 0 },
+  ]);
+  propose("t1");
+  score("t1", "a");
+  score("t1", "b");
+  score("t0", "b");
+  // Trial 2 builds on trial 0, which is slow; that trial 1 is in does not help.
+  expect(decide(state, SEARCH)).toEqual([{ kind: "evaluate", candidateId: "t0", tasks: ["a"] }]);
+  score("t0", "a");
+  expect(decide(state, SEARCH)).toEqual([{ kind: "propose", trial: 2, tellBefore: 1 }]);
+});
+
+test("a merge writes the shards that are missing, then publishes, then is done", () => {
+  let state = start();
+  expect(decide(state, MERGE)).toEqual([{ kind: "write", shards: [0, 1, 2] }]);
+  state = reduce(state, { type: "shardWritten", shard: 1, segmentSha256: [] });
+  expect(decide(state, MERGE)).toEqual([{ kind: "write", shards: [0, 2] }]);
+  for (const shard of [0, 2]) state = reduce(state, { type: "shardWritten", shard, segmentSha256: [] });
+  expect(decide(state, MERGE)).toEqual([{ kind: "publish" }]);
+  expect(decide(reduce(state, { type: "stagingLost" }), MERGE)).toEqual([{ kind: "write", shards: [0, 1, 2] }]);
+  expect(decide(reduce(state, { type: "published" }), MERGE)).toEqual([]);
+  expect(decide(reduce(state, { type: "cancelled" }), MERGE)).toEqual([]);
+});
+
+test("the reasons of a search that cannot go on are said", () => {
+  const one: JobFacts = { ...SEARCH, trials: 1 };
+  const proposed: JobEvent = { type: "proposed", candidateId: "t0", coefficients: {}, origin: "sobol" };
+  const failed = replay([proposed, { type: "candidateFailed", candidateId: "t0", problem: "no room" }], start());
+  expect(decide(failed, one)).toEqual([{ kind: "fail", problem: "every trial failed; the first because: no room" }]);
+  const recommended = replay(
+    [
+      proposed,
+      { type: "scored", candidateId: "t0", task: "a", score: scoreOf(1) },
+      { type: "scored", candidateId: "t0", task: "b", score: scoreOf(1) },
+      { type: "recommended", candidateId: "t0", coefficients: {}, mean: 1, standardDeviation: 0, probabilityBest: 1 },
+      { type: "candidateFailed", candidateId: FINAL_ID, problem: "no such split" },
+    ],
+    start(),
+  );
+  expect(decide(recommended, one)).toEqual([
+    { kind: "fail", problem: "the recommended model cannot be scored: no such split" },
+  ]);
+});

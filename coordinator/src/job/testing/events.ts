@@ -1,0 +1,65 @@
+/** Job events for tests. */
+import fc from "fast-check";
+import type { JobEvent, JobSpec, Score } from "../events.ts";
+import { type JobState, reduce } from "../state.ts";
+
+export const SPEC: JobSpec = {
+  kind: "search",
+  recipe: "merge_method: linear",
+  recipeName: "recipe.yaml",
+  baseDirectory: "/recipes",
+  outputDirectory: "/models/out",
+  overwrite: false,
+  shardBytes: 0,
+};
+
+export const replay = (events: readonly JobEvent[], from?: JobState): JobState => {
+  const state = events.reduce<JobState | undefined>(reduce, from);
+  if (state === undefined) throw new Error("no events");
+  return state;
+};
+
+/** A score of 1000 items. */
+export const scoreOf = (accuracy: number): Score => ({
+  items: 1000,
+  correct: Math.round(accuracy * 1000),
+  accuracy,
+  standardError: Math.sqrt((accuracy * (1 - accuracy)) / 1000),
+  loss: 1 - accuracy,
+});
+
+const candidateId = fc.constantFrom("t0", "t1", "t2", "c0", "final");
+const task = fc.constantFrom("a", "b");
+const coefficients = fc.record({ x: fc.double({ min: 0, max: 1, noNaN: true }) });
+const score = fc.double({ min: 0, max: 1, noNaN: true }).map(scoreOf);
+
+/** Any event but the first, sensible or not, duplicates and late ones included. */
+export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
+  fc.constantFrom<JobEvent>(
+    { type: "submitted", spec: { ...SPEC, recipe: "other" } },
+    { type: "resumed", spec: { ...SPEC, overwrite: true } },
+    { type: "stagingLost" },
+    { type: "published" },
+    { type: "cancelled" },
+    { type: "failed", code: "unavailable", problem: "no worker" },
+    { type: "restarted", reason: "the inputs changed", spec: SPEC },
+  ),
+  fc.record({ type: fc.constant("planned" as const), planDigest: fc.constantFrom("p", "q") }),
+  fc.record({ type: fc.constant("proposed" as const), candidateId, coefficients, origin: fc.constant("sobol") }),
+  fc.record({ type: fc.constant("scored" as const), candidateId, task, score }),
+  fc.record({ type: fc.constant("evaluationLost" as const), candidateId, task, generation: fc.nat(3) }),
+  fc.record({ type: fc.constant("candidateFailed" as const), candidateId, problem: fc.constantFrom("p1", "p2") }),
+  fc.record({
+    type: fc.constant("recommended" as const),
+    candidateId,
+    coefficients,
+    mean: fc.double({ min: 0, max: 1, noNaN: true }),
+    standardDeviation: fc.constant(0.01),
+    probabilityBest: fc.constant(0.5),
+  }),
+  fc.record({
+    type: fc.constant("shardWritten" as const),
+    shard: fc.nat(3),
+    segmentSha256: fc.array(fc.constantFrom("1", "2"), { maxLength: 2 }),
+  }),
+);
