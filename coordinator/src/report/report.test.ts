@@ -20,6 +20,12 @@ const resolved = (page: string): string =>
     .replaceAll("&#39;", "'")
     .replaceAll("&amp;", "&");
 
+/** Every kind of tag with the names of its attributes. */
+function tagsOf(page: string): string[] {
+  const tags = [...page.matchAll(/<[a-zA-Z](?:[^<>"]|"[^"]*")*>/g)].map(([tag]) => tag.replaceAll(/"[^"]*"/g, ""));
+  return [...new Set(tags)].toSorted();
+}
+
 test("the report of a search is the same bytes every time, also when two are made at once", async () => {
   const sample = sampleSearch();
   const first = await renderReport(sample.view, sample);
@@ -71,11 +77,8 @@ test("names from a recipe are text wherever they appear", async () => {
   const sample = sampleSearch({ tasks: HOSTILE, method: `<i>"m` });
   sample.view.candidates[3]!.origin = HOSTILE[1]!;
   const report = await renderReport(sample.view, sample);
-  const tags = new Set([...report.matchAll(/<\/?([a-zA-Z][\w-]*)/g)].map((match) => match[1]));
   const plain = sampleSearch();
-  const usual = await renderReport(plain.view, plain);
-  expect(tags).toEqual(new Set([...usual.matchAll(/<\/?([a-zA-Z][\w-]*)/g)].map((match) => match[1])));
-  expect(report).not.toMatch(/<[^>]*\sonerror/);
+  expect(tagsOf(report)).toEqual(tagsOf(await renderReport(plain.view, plain)));
   for (const name of HOSTILE.slice(0, 3)) expect(resolved(report)).toContain(`weight[${name}]`);
   const plot = await renderSearchPlot(sample.view, sample.recommended);
   expect(plot).not.toMatch(/<script|<img/);
@@ -89,7 +92,7 @@ test("failed trials and failed models are shown with their reasons", async () =>
   expect(report.match(/failed: evaluator lost &lt;3 times&gt;<\/td>/g)).toHaveLength(3);
   expect(report).toContain("failed: no Fisher &amp; no &lt;data&gt;</td>");
   expect(report).toContain("3 failed");
-  expect(report.match(/>×<\/text>/g)).toHaveLength(3);
+  expect(report.match(/<title>t\d+ failed: evaluator lost &lt;3 times&gt;<\/title>/g)).toHaveLength(3);
 });
 
 test("a search without comparisons, with one task, or with a single trial has a report", async () => {

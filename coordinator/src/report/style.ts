@@ -27,7 +27,7 @@ p{margin:0 0 12px;max-width:75ch;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;width:100%}
 caption{text-align:left;color:var(--soft);padding:0 0 8px;caption-side:top}
 th,td{padding:7px 12px;text-align:right;border-bottom:1px solid var(--edge);white-space:nowrap;vertical-align:baseline}
-th:first-child,td.text{text-align:left}
+th:first-child,th.text,td.text{text-align:left}
 th[scope=row],td.text{font-weight:400;max-width:280px;overflow:hidden;text-overflow:ellipsis}
 td.problem{text-align:left;color:var(--bad);white-space:normal;min-width:220px;overflow-wrap:anywhere}
 thead th{color:var(--soft);font-weight:600;border-bottom:2px solid var(--edge)}
@@ -51,6 +51,6 @@ pre{background:var(--panel);border:1px solid var(--edge);border-radius:8px;paddi
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:var(--panel);padding:1px 4px;border-radius:4px}
 pre code{background:none;padding:0;font-size:13px}
 summary{cursor:pointer;font-weight:600;padding:8px 0}
-@media (max-width:640px){main{padding:24px 16px 48px}h1{font-size:24px}.lead{font-size:16px}}
+@media (max-width:640px){main{padding:24px 16px 48px}h1{font-size:24px}.lead{font-size:16px}.tiles{grid-template-columns:1fr 1fr}.tiles dd{font-size:18px}}
 @media print{main{max-width:none;padding:0}body{font-size:12px}h2{break-after:avoid}figure,tr,.tiles>div{break-inside:avoid}pre{white-space:pre-wrap}.wide,figure{overflow:visible}th,td{padding:4px 6px}details::details-content{content-visibility:visible;block-size:auto}}
 `;

@@ -5,6 +5,9 @@ import type { Chart } from "./svg.ts";
 import { originLabel, originsOf, tone } from "./theme.ts";
 import { type Point, point, pointLayers, withCoefficients } from "./trial-points.ts";
 
+/** Failed trials. */
+const CROSS = "M-1,-.7L-.7,-1L0,-.3L.7,-1L1,-.7L.3,0L1,.7L.7,1L0,.3L-.7,1L-1,.7L-.3,0Z";
+
 export interface HistoryOptions {
   /** Puts title and legend into the picture, for a picture that stands alone. */
   readonly standalone: boolean;
@@ -31,8 +34,8 @@ export function historyChart(data: SearchData, { standalone }: HistoryOptions): 
     ...pointLayers(trials, 55, standalone ? { labelExpr: labelExpression(originsOf(trials)) } : null),
     {
       data: { values: failed },
-      mark: { type: "text", text: "×", fontSize: 18, fontWeight: "bold", color: tone("bad"), aria: false },
-      encoding: { y: { field: "value", type: "quantitative" } },
+      mark: { type: "point", shape: CROSS, filled: true, size: 90, opacity: 1, color: tone("bad") },
+      encoding: { y: { field: "value", type: "quantitative" }, description: { field: "text" } },
     },
     {
       transform: [{ filter: "datum.recommended" }],

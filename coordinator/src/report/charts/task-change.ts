@@ -135,10 +135,13 @@ function roleOf({ kind, name }: Row, { expert }: TaskChange): string {
 /** `−1.2 ± 0.9 to sentiment, +14.1 ± 0.8 to the base`. */
 function note({ searched, base, expert }: TaskChange): string {
   const parts: string[] = [];
-  if (expert) parts.push(`${pointsWithError(difference(searched, expert.score))} against ${expert.name}`);
+  if (expert) parts.push(`${pointsWithError(difference(searched, expert.score))} against ${shortened(expert.name)}`);
   if (base) parts.push(`${pointsWithError(difference(searched, base))} against the base`);
   return parts.join("\n");
 }
+
+/** Vega would cut text by its estimate of the width, which is far too wide. */
+const shortened = (name: string): string => (name.length > 28 ? `${name.slice(0, 27)}…` : name);
 
 /** Text to the right of the plot, the losses in their own colour. */
 function noteLayer(

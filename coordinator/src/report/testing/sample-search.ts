@@ -1,7 +1,7 @@
 // A search as the quickstart makes it: four experts, four tasks, thirty trials. Scores come from a smooth made-up surface
 // with binomial noise from a fixed sequence, so that the charts look like those of a real job.
-import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema } from "@amalgam/proto";
-import { create } from "@bufbuild/protobuf";
+import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema, TaskScoreSchema } from "@amalgam/proto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Recommended } from "../history.ts";
 
 export interface SampleOptions {
@@ -29,7 +29,7 @@ export function sampleSearch(options: SampleOptions = {}): Sample {
   const names = tasks.map((task) => `weight[${task}]`);
 
   const candidate = (
-    fields: Pick<CandidateView, "id" | "role" | "name"> & Partial<CandidateView>,
+    fields: MessageInitShape<typeof CandidateViewSchema>,
     split: keyof typeof ITEMS,
     accuracies: readonly number[] | undefined,
   ): CandidateView => {
@@ -38,7 +38,14 @@ export function sampleSearch(options: SampleOptions = {}): Sample {
       const spread = Math.sqrt((accuracy * (1 - accuracy)) / items);
       const measured = Math.round(items * (accuracy + spread * normal(random))) / items;
       const standardError = Math.sqrt((measured * (1 - measured)) / items);
-      return { task: tasks[index]!, split, accuracy: measured, standardError, loss: 1 - measured, items };
+      return create(TaskScoreSchema, {
+        task: tasks[index]!,
+        split,
+        accuracy: measured,
+        standardError,
+        loss: 1 - measured,
+        items,
+      });
     });
     const objective = scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / Math.max(1, scores.length);
     return create(CandidateViewSchema, {
@@ -48,7 +55,7 @@ export function sampleSearch(options: SampleOptions = {}): Sample {
       objective,
       objectiveStandardError:
         Math.hypot(...scores.map(({ standardError }) => standardError)) / Math.max(1, scores.length),
-    } as Partial<CandidateView>);
+    });
   };
 
   const candidates: CandidateView[] = [];
@@ -148,7 +155,7 @@ function recipeText(tasks: readonly string[], { coefficients }: Recommended, com
   );
 }
 
-const failure = (problem: string): Partial<CandidateView> => ({ state: "failed", problem });
+const failure = (problem: string): { state: string; problem: string } => ({ state: "failed", problem });
 
 /** Uniform numbers in [0, 1): the mulberry32 sequence. */
 function sequence(seed: number): () => number {
