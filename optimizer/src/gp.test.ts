@@ -1,13 +1,43 @@
 // Golden numbers: scikit-learn's GaussianProcessRegressor(Matern(nu=2.5), alpha=1e-6, normalize_y=True), see the
 // `gp` entry of the merge methods' golden vectors.
 
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import golden from "../../tests/golden/optimizer/gp.json" with { type: "json" };
 import { conditionProcess, predictLatent, type TrainingData } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
 import { logImprovement } from "./log-improvement.ts";
 import { createFitObjective } from "./marginal-likelihood.ts";
 import { standardise } from "./targets.ts";
+
+interface Golden {
+  readonly X: number[][];
+  readonly y: number[];
+  readonly query: number[][];
+  readonly alpha: number;
+  readonly nu: number;
+  readonly normalize_y: boolean;
+  readonly length_bounds: number[];
+  readonly out: {
+    readonly fixed_length_1: {
+      readonly length_scale: number;
+      readonly lml: number;
+      readonly mean: number[];
+      readonly std: number[];
+      readonly ei_xi001: number[];
+      readonly ucb_2576: number[];
+    };
+    readonly optimised: {
+      readonly length_scale: number;
+      readonly lml: number;
+      readonly mean: number[];
+      readonly std: number[];
+      readonly ei_xi001: number[];
+      readonly ucb_2576: number[];
+    };
+  };
+}
+const path = new URL("../../tests/golden/optimizer/gp.json", import.meta.url);
+const golden = JSON.parse(readFileSync(path, "utf8")) as Golden;
 
 const dimension = 3;
 const count = golden.X.length;
