@@ -62,7 +62,7 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
     throw new RangeError(
       `${method.name} of ${spec.models} models reads ${graph.inputs.length} tensors at a time, got ${spec.inputDtypes.length} dtypes`,
     );
-  const output = kernelOf(graph, spec, [graph.output], 0, () => outputSink(spec.outputDtype));
+  const output = kernelOf(graph, spec, [graph.output], 0, () => outputSink(spec.outputDtype, spec.inputDtypes));
   const stages = [...graph.stages, ...graph.rowStages];
   const stageKernels = new Map(stages.map((stage) => [stage, stageKernelsOf(graph, spec, stage)]));
   const kernels = [

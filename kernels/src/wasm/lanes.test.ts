@@ -108,6 +108,13 @@ test("float16 agrees with the language's own Float16Array", () => {
   expect(decodeElements(codes, "F16")).toEqual(Float64Array.from(new Float16Array(codes.buffer)));
 });
 
+test("every bfloat16 code is copied as it is, NaN as some NaN", () => {
+  const codes = allCodes("BF16");
+  const values = decodeElements(codes, "BF16");
+  const { bytes } = through(codes, values.length, "BF16", "BF16");
+  expect(firstDifference(decodeElements(bytes, "BF16"), values)).toBe(-1);
+});
+
 test("float64 is rounded to float32 when read and written back exactly", () => {
   const values = Float64Array.of(0.1, -1 / 3, 1e-45, 5e-324, 1e300, -0, Math.PI);
   const { bytes, flags } = through(new Uint8Array(values.buffer), values.length, "F64", "F64");

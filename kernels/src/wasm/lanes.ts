@@ -34,8 +34,17 @@ export function loadLanes(f: KernelFunction, dtype: DTypeName, pointer: Local): 
   }
 }
 
-/** Stores the f32 lanes of `value` as four elements at the pointer. */
-export function storeLanes(f: KernelFunction, dtype: DTypeName, pointer: Local, value: Local): void {
+/**
+ * Stores the f32 lanes of `value` as four elements at the pointer. `inputs` are the dtypes the value was computed from: they
+ * bound the payloads a NaN can have.
+ */
+export function storeLanes(
+  f: KernelFunction,
+  dtype: DTypeName,
+  inputs: readonly DTypeName[],
+  pointer: Local,
+  value: Local,
+): void {
   f.get(pointer);
   switch (dtype) {
     case "F64":
@@ -47,7 +56,7 @@ export function storeLanes(f: KernelFunction, dtype: DTypeName, pointer: Local, 
       f.get(value).memory(SIMD.store, 0);
       break;
     case "BF16":
-      narrowToBfloat(f, value);
+      narrowToBfloat(f, value, inputs);
       packAndStore16(f);
       break;
     case "F16":
@@ -128,12 +137,14 @@ function narrow(f: KernelFunction, small: SmallFloat, value: Local): void {
     .simd(SIMD.or);
 }
 
-function narrowToBfloat(f: KernelFunction, value: Local): void {
+function narrowToBfloat(f: KernelFunction, value: Local, inputs: readonly DTypeName[]): void {
   f.get(value).i32(16).simd(SIMD.i32x4ShrU).splatBits(1).simd(SIMD.and);
   f.get(value).simd(SIMD.i32x4Add).splatBits(0x7fff).simd(SIMD.i32x4Add);
-  // Rounding could carry a NaN's payload into infinity or wrap around: a NaN keeps its top half, made quiet.
-  f.get(value).splatBits(0x400000).simd(SIMD.or);
-  f.get(value).get(value).simd(SIMD.f32x4Eq).simd(SIMD.bitselect);
+  // Rounding could carry a NaN's payload into infinity or wrap around, unless its low half is zero: then it keeps its top half, made quiet.
+  if (inputs.some((input) => input !== "BF16")) {
+    f.get(value).splatBits(0x400000).simd(SIMD.or);
+    f.get(value).get(value).simd(SIMD.f32x4Eq).simd(SIMD.bitselect);
+  }
   f.i32(16).simd(SIMD.i32x4ShrU);
 }
 

@@ -7,7 +7,7 @@ import type { Sink } from "./kernel.ts";
 import { overflowFrom, storeLanes } from "./lanes.ts";
 import { OP, SIMD, V128 } from "./opcodes.ts";
 
-export function outputSink(dtype: DTypeName): Sink {
+export function outputSink(dtype: DTypeName, inputDtypes: readonly DTypeName[]): Sink {
   let inputs: Local | undefined;
   let outputs: Local | undefined;
   const or = (f: KernelFunction, into: Local): void => {
@@ -31,7 +31,7 @@ export function outputSink(dtype: DTypeName): Sink {
           .splatBits(overflowFrom(dtype) - 1)
           .simd(SIMD.i32x4GtS);
       or(f, outputs);
-      storeLanes(f, dtype, pointer, value!);
+      storeLanes(f, dtype, inputDtypes, pointer, value!);
     },
     finish: (f) => {
       const flag = (seen: Local | undefined, bit: number): void => {
