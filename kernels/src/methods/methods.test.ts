@@ -1,0 +1,232 @@
+// What each method must satisfy whatever the numbers are, and what it refuses.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeElements, encodeElements } from "../convert.ts";
+import { buildGraph } from "../graph.ts";
+import { merged, programFor } from "../testing/models.ts";
+import type { Scalars } from "../types.ts";
+import { METHODS } from "./index.ts";
+
+const weights = fc.array(fc.float({ min: -2, max: 2, noNaN: true }), { minLength: 1, maxLength: 20 });
+const perModel = (name: string, values: readonly number[]): Scalars =>
+  Object.fromEntries(values.map((v, i) => [`${name}[${i}]`, v]));
+
+/** Merges float32 tensors: base (if the method has one), models, companions. */
+function merge(
+  method: string,
+  inputs: readonly (readonly number[])[],
+  scalars: Scalars,
+  options: Record<string, boolean | string> = {},
+): number[] {
+  const { base, companions } = METHODS[method]!;
+  const models = (inputs.length - (base === "none" ? 0 : 1)) / (1 + companions.length);
+  const program = programFor(METHODS[method]!, models, "F32", options);
+  const tensor = { inputs: inputs.map((x) => encodeElements(x, "F32")), elements: inputs[0]!.length, scalars };
+  return [...decodeElements(merged(program, [tensor])[0]!.bytes, "F32")];
+}
+
+/** Models that differ from the base by something of its own size. */
+const family = weights.chain((base) =>
+  fc.tuple(
+    fc.constant(base),
+    fc.array(fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: base.length, maxLength: base.length }), {
+      minLength: 3,
+      maxLength: 3,
+    }),
+  ),
+);
+const closeTo = (actual: readonly number[], expected: readonly number[], within = 2e-6): void => {
+  actual.forEach((x, i) => {
+    expect(Math.abs(x - expected[i]!)).toBeLessThanOrEqual(within * (1 + Math.abs(expected[i]!)));
+  });
+};
+const all = { ...perModel("density", [0.5, 0.5, 0.5]), lambda: 0, floor: 1e-6, epsilon: 1e-12 };
+
+test("a scale of zero gives the base back exactly", () => {
+  fc.assert(
+    fc.property(family, ([base, models]) => {
+      const scalars = { ...all, ...perModel("weight", [0.3, 0.4, 0.5]) };
+      for (const method of ["task_arithmetic", "ties", "ties_official"])
+        expect(merge(method, [base, ...models], scalars)).toEqual(base.map((b) => b + 0));
+      const fishers = models.map((m) => m.map(Math.abs));
+      const none = { ...all, ...perModel("weight", [0, 0, 0]) };
+      expect(merge("df_merge", [base, ...models, ...fishers], none)).toEqual(base.map((b) => b + 0));
+    }),
+  );
+});
+
+test("merging equal models gives the model", () => {
+  fc.assert(
+    fc.property(family, ([base, [model, importance]]) => {
+      const models = [model!, model!, model!];
+      const ones = { ...perModel("weight", [1, 1, 1]), ...perModel("density", [1, 1, 1]), lambda: 1 };
+      closeTo(merge("linear", models, ones), model!);
+      closeTo(merge("ties", [base, ...models], ones), model!);
+      closeTo(merge("ties_official", [base, ...models], ones), model!);
+      const fishers = models.map(() => importance!.map(Math.abs));
+      expect(merge("fisher", [...models, ...fishers], { ...ones, floor: 1e-6 })).toEqual(model!.map((x) => x + 0));
+    }),
+  );
+});
+
+describe("linear", () => {
+  test("does not depend on the order of the models but for rounding", () => {
+    fc.assert(
+      fc.property(family, ([, [a, b, c]]) => {
+        const forward = merge("linear", [a!, b!, c!], perModel("weight", [1, 2, 3]));
+        closeTo(merge("linear", [c!, a!, b!], perModel("weight", [3, 1, 2])), forward);
+      }),
+    );
+  });
+});
+
+describe("fisher", () => {
+  const scalars = { ...perModel("weight", [1, 1, 1]), floor: 1e-6 };
+
+  test("stays between the models, and equal information is the average", () => {
+    fc.assert(
+      fc.property(family, ([, models]) => {
+        const fishers = [0, 1, 2].map((i) => models[i]!.map((x, j) => Math.abs(x * models[(i + 1) % 3]![j]!)));
+        merge("fisher", [...models, ...fishers], scalars).forEach((x, j) => {
+          const here = models.map((m) => m[j]!);
+          expect(x).toBeGreaterThanOrEqual(Math.min(...here) - 1e-6);
+          expect(x).toBeLessThanOrEqual(Math.max(...here) + 1e-6);
+        });
+        const same = models.map(() => models[0]!.map(() => 0.25));
+        const mean = models[0]!.map((_, j) => models.reduce((sum, m) => sum + m[j]!, 0) / 3);
+        closeTo(merge("fisher", [...models, ...same], scalars), mean);
+      }),
+    );
+  });
+
+  test("keeps the target where nobody has information, and also when the target has no weight", () => {
+    const inputs = [[1], [2], [3], [0], [0], [0]];
+    expect(merge("fisher", inputs, scalars)).toEqual([1]);
+    expect(merge("fisher", inputs, { ...scalars, "weight[0]": 0 })).toEqual([1]);
+    expect(merge("fisher", inputs, scalars, { favor_target: false })).toEqual([2]);
+  });
+
+  test("normalises information whose square float32 could not hold", () => {
+    const tiny = [
+      [1, 1],
+      [3, 3],
+      [1e-25, 1e-25],
+      [2e-25, 2e-25],
+    ];
+    const found = merge("fisher", tiny, { ...scalars, floor: 0 }, { normalize: "l2", favor_target: false });
+    closeTo(found, [2, 2]);
+  });
+});
+
+describe("df_merge", () => {
+  test("is task arithmetic when every model is equally important, even without information", () => {
+    fc.assert(
+      fc.property(family, fc.constantFrom(0, 0.7), ([base, models], importance) => {
+        const scalars = { ...perModel("weight", [0.4, 0.7, 0.9]), epsilon: 1e-12 };
+        const equal = models.map(() => base.map(() => importance));
+        const task = merge("task_arithmetic", [base, ...models], { ...scalars, lambda: 1 });
+        closeTo(merge("df_merge", [base, ...models, ...equal], scalars), task);
+      }),
+    );
+  });
+
+  test("has the factor M: a model that alone is important counts M times", () => {
+    const found = merge("df_merge", [[1], [2], [5], [1e6], [0]], { ...perModel("weight", [0.5, 0.5]), epsilon: 1e-12 });
+    closeTo(found, [1 + 2 * 0.5 * 1]);
+  });
+});
+
+describe("ties_official", () => {
+  test("keeps everything at density 1", () => {
+    closeTo(
+      merge(
+        "ties_official",
+        [
+          [0, 0, 0],
+          [1, -2, 1e-6],
+        ],
+        { "density[0]": 1, lambda: 1 },
+      ),
+      [1, -2, 1e-6],
+    );
+  });
+
+  test("decides an entry whose sum is zero by the majority of the whole model", () => {
+    const scalars = { ...perModel("density", [1, 1]), lambda: 1 };
+    expect(
+      merge(
+        "ties_official",
+        [
+          [0, 0, 0],
+          [1, -1, -1],
+          [-1, -1, -1],
+        ],
+        scalars,
+      ),
+    ).toEqual([-1, -1, -1]);
+    expect(
+      merge(
+        "ties_official",
+        [
+          [0, 0],
+          [1, 0],
+          [-1, 0],
+        ],
+        scalars,
+      ),
+    ).toEqual([1, 0]);
+  });
+});
+
+describe("ties", () => {
+  test("keeps the lowest indexes of equal magnitudes, and nothing when the density leaves no entry", () => {
+    const scalars = { "weight[0]": 1, "density[0]": 0.5, lambda: 1 };
+    expect(
+      merge(
+        "ties",
+        [
+          [0, 0, 0, 0],
+          [-2, 2, 2, -2],
+        ],
+        scalars,
+      ),
+    ).toEqual([-2, 2, 0, 0]);
+    expect(merge("ties", [[5], [9]], scalars)).toEqual([5]);
+  });
+});
+
+describe("a merge is refused", () => {
+  const spec = { method: "ties", models: 2, hasBase: true, options: {} };
+  test("when the method is unknown, naming the known ones", () => {
+    expect(() => buildGraph({ ...spec, method: "teis" })).toThrow(/unknown merge method teis: .*ties/);
+  });
+  test("when the base is missing", () => {
+    expect(() => buildGraph({ ...spec, hasBase: false })).toThrow("ties: a base model is required");
+  });
+  test("when there are too few models", () => {
+    expect(() => buildGraph({ ...spec, models: 0 })).toThrow("at least 1 models");
+  });
+  test("when an option is unknown or has a value of the wrong kind", () => {
+    expect(() => buildGraph({ ...spec, options: { normalise: true } })).toThrow("normalise is not one of its options");
+    expect(() => buildGraph({ ...spec, options: { normalize: "yes" } })).toThrow("must be true or false");
+    expect(() => buildGraph({ ...spec, method: "ties_official", options: { merge: "median" } })).toThrow(
+      "mean, sum, max",
+    );
+  });
+});
+
+test("every parameter a graph asks for is declared, and results of a stage name the parameters they depend on", () => {
+  for (const method of Object.values(METHODS)) {
+    const graph = buildGraph({ method: method.name, models: 2, hasBase: method.base !== "none", options: {} });
+    for (const name of graph.parameters) expect(method.parameters).toHaveProperty(name.replace(/\[\d+\]$/, ""));
+  }
+  const stages = buildGraph({ method: "ties_official", models: 2, hasBase: true, options: {} }).stages;
+  expect(stages.map((s) => [s.scope, s.family])).toEqual([
+    ["model", "select"],
+    ["model", "reduce"],
+  ]);
+  expect(stages.map((s) => s.parameters)).toEqual([
+    ["density[0]", "density[1]"],
+    ["density[0]", "density[1]"],
+  ]);
+});
