@@ -3,11 +3,37 @@
 import { describe, expect, test } from "vitest";
 import { decodeElements, encodeElements } from "./convert.ts";
 import { type DTypeName, FLOAT_DTYPES } from "./dtype.ts";
+import {
+  abs,
+  add,
+  and,
+  div,
+  eq,
+  type F32,
+  floor,
+  ge,
+  gt,
+  le,
+  lt,
+  max,
+  min,
+  mul,
+  ne,
+  neg,
+  not,
+  or,
+  select,
+  sqrt,
+  sub,
+  sum,
+  wide,
+  xor,
+} from "./expr.ts";
 import type { MergeMethod, Parameter } from "./method.ts";
 import { METHODS } from "./methods/index.ts";
 import { interpreted, merged, programFor, randomModel } from "./testing/models.ts";
 
-const SIZES = [257, 64, 6, 1];
+const SIZES = [129, 64, 6, 1];
 
 /** Every combination of a method's boolean and enum parameters. */
 function optionSets(parameters: readonly (readonly [string, Parameter])[]): Record<string, boolean | string>[] {
@@ -19,6 +45,52 @@ function optionSets(parameters: readonly (readonly [string, Parameter])[]): Reco
 }
 const structural = (method: MergeMethod) =>
   Object.entries(method.parameters).filter(([, p]) => p.kind !== "number" && !p.ignored);
+
+test("every operator of the language means the same in a kernel", () => {
+  const method: MergeMethod = {
+    name: "all_operators",
+    summary: "",
+    reference: "",
+    base: "required",
+    minModels: 2,
+    companions: [],
+    parameters: { weight: { kind: "number", scope: "model", doc: "" } },
+    build: (m) => {
+      const [x, y] = m.models as [F32, F32];
+      const [v, w] = m.params("weight") as [F32, F32];
+      const masks = [
+        eq(x, y),
+        ne(x, m.base),
+        lt(x, y),
+        le(x, m.base),
+        gt(y, w),
+        ge(y, m.base),
+        not(lt(v, w)),
+        gt(v, w),
+      ];
+      const numbers = [
+        add(x, w),
+        sub(x, y),
+        mul(x, y),
+        div(x, y),
+        min(x, y),
+        max(x, v),
+        abs(y),
+        neg(x),
+        sqrt(abs(x)),
+        floor(mul(x, 9)),
+      ];
+      const chosen = masks.map((mask, i) =>
+        select(xor(mask, and(masks[(i + 1) % 8]!, or(mask, masks[(i + 3) % 8]!))), numbers[i]!, i % 2 ? 0 : v),
+      );
+      return sum([...chosen, ...numbers, sqrt(wide(div(v, add(w, 1e-40)))), min(v, floor(w))]);
+    },
+  };
+  const program = programFor(method, 2, "F32");
+  const model = randomModel(program, [1001], 11);
+  const expected = encodeElements(interpreted(program, model, "float32")[0]!, "F32");
+  expect(merged(program, model)[0]!.bytes).toEqual(expected);
+});
 
 describe.each(Object.values(METHODS))("$name", (method) => {
   const modelCounts = [1, 2, 3, 8].filter((n) => n >= method.minModels && n <= (method.maxModels ?? n));

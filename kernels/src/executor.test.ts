@@ -7,6 +7,7 @@ import { type DTypeName, dtypeBytes, FLOAT_DTYPES } from "./dtype.ts";
 import { createExecutor } from "./executor.ts";
 import { METHODS } from "./methods/index.ts";
 import { buildProgram } from "./program.ts";
+import { runStage } from "./statistics/stage.ts";
 import { merged, programFor, randomModel } from "./testing/models.ts";
 import { FLAG_INPUT_NOT_FINITE, FLAG_OUTPUT_NOT_FINITE, type Program } from "./types.ts";
 import { createMemory } from "./wasm/host.ts";
@@ -99,6 +100,20 @@ test("an executor follows a memory that has grown", () => {
     { "weight[0]": 0.5, lambda: 1 },
   );
   expect(new Float32Array(memory.buffer, at + 8, 1)[0]).toBe(2);
+});
+
+test("addresses beyond 2 GiB are as good as others", () => {
+  const program = programFor(ties, 1, "F32");
+  const at = 2 ** 31 + 64;
+  const memory = createMemory(at + 65_536 + program.scratchBytes);
+  const scratch = at + 65_536 - (at % 16);
+  new Float32Array(memory.buffer, at, 10).set([0, 0, 0, 0, 0, 1, 2, 3, 4, 5]);
+  const executor = createExecutor(program, memory, scratch);
+  const segment = { inputs: [at, at + 20], output: at + 40, firstElement: 0, elements: 5 };
+  const scalars = { "weight[0]": 1, "density[0]": 0.4, lambda: 1 };
+  const found = runStage(program.graph, 0, scalars, 5, (state) => executor.statistic(0, state, segment, scalars));
+  expect(executor.output(segment, { ...scalars, ...found })).toBe(0);
+  expect([...new Float32Array(memory.buffer, at + 40, 5)]).toEqual([0, 0, 0, 4, 5]);
 });
 
 describe("flags", () => {

@@ -22,7 +22,8 @@ function merge(
   const models = (inputs.length - (base === "none" ? 0 : 1)) / (1 + companions.length);
   const program = programFor(METHODS[method]!, models, "F32", options);
   const tensor = { inputs: inputs.map((x) => encodeElements(x, "F32")), elements: inputs[0]!.length, scalars };
-  return [...decodeElements(merged(program, [tensor])[0]!.bytes, "F32")];
+  // + 0: which zero a result is, is not a matter of the mathematics.
+  return Array.from(decodeElements(merged(program, [tensor])[0]!.bytes, "F32"), (x) => x + 0);
 }
 
 /** Models that differ from the base by something of its own size. */

@@ -76,8 +76,8 @@ export class KernelCaller {
   prepare(scalars: Scalars): void {
     const { uniforms, laneMask } = this.kernel.plan.layout;
     this.uniforms(scalars, this.uniformValues);
-    this.views.floats.set(this.uniformValues, (this.block + uniforms) >> 2);
-    this.views.ints.fill(-1, (this.block + laneMask) >> 2, ((this.block + laneMask) >> 2) + 4);
+    this.views.floats.set(this.uniformValues, (this.block + uniforms) >>> 2);
+    this.views.ints.fill(-1, (this.block + laneMask) >>> 2, ((this.block + laneMask) >>> 2) + 4);
   }
 
   /** Runs the kernel over the run; `collect` is called after each of the one or two calls that takes. */
@@ -114,7 +114,7 @@ export class KernelCaller {
     const output = this.staging + STAGING_BYTES * this.kernel.plan.inputs.length;
     this.setPointers((i) => this.staging + STAGING_BYTES * i);
     this.setOutput(output);
-    const mask = (this.block + this.kernel.plan.layout.laneMask) >> 2;
+    const mask = (this.block + this.kernel.plan.layout.laneMask) >>> 2;
     ints.fill(0, mask + rest, mask + 4);
     const flags = this.function(this.block, 4);
     ints.fill(-1, mask, mask + 4);
@@ -126,11 +126,11 @@ export class KernelCaller {
   }
 
   private setPointers(pointer: (input: number) => number): void {
-    const at = (this.block + this.kernel.plan.layout.pointers) >> 2;
+    const at = (this.block + this.kernel.plan.layout.pointers) >>> 2;
     for (let i = 0; i < this.inputBytes.length; i++) this.views.words[at + i] = pointer(i);
   }
 
   private setOutput(pointer: number): void {
-    this.views.words[((this.block + this.kernel.plan.layout.pointers) >> 2) + this.inputBytes.length] = pointer;
+    this.views.words[((this.block + this.kernel.plan.layout.pointers) >>> 2) + this.inputBytes.length] = pointer;
   }
 }
