@@ -61,10 +61,7 @@ export async function reduceStatistics(
       const merged = await runRound(open, stage, round, pass, reduced);
       for (const [tensor, entry] of [...open]) {
         if (entry.state.status !== "done") {
-          const partial = merged.get(tensor);
-          if (partial === undefined)
-            throw new AmalgamError("internal", `no worker answered for statistics of ${tensor}`);
-          entry.state = advanceStage(graph, stage, entry.state, partial);
+          entry.state = advanceStage(graph, stage, entry.state, merged.get(tensor)!);
         }
         if (entry.state.status !== "done") continue;
         const { values } = entry.state;
@@ -97,7 +94,14 @@ async function runRound(
   }
   const merged = new Map<string, StagePartial>();
   const passes = [...byShard].map(async ([shard, states]) => {
-    for (const { tensor, data } of (await pass(shard, stage, round, states, reduced)).partials) {
+    const { partials } = await pass(shard, stage, round, states, reduced);
+    for (const { tensor } of states) {
+      // A statistic without a part of its elements would be a number like any other.
+      const answers = partials.filter((partial) => partial.tensor === tensor).length;
+      if (answers !== 1)
+        throw new AmalgamError("internal", `shard ${shard}: ${answers} statistics of "${tensor}", not 1`);
+    }
+    for (const { tensor, data } of partials) {
       const partial = decodePartial(data);
       const sum = merged.get(tensor);
       merged.set(tensor, sum === undefined ? partial : mergePartials(sum, partial));
