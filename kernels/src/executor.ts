@@ -1,11 +1,11 @@
 // Runs a program on the calling thread: the output pass, and one pass of a stage of statistics, over
 // a segment; row statistics are found here, row by row. Knows no method.
-import type { ReductionKind, Scope } from "./expr.ts";
+import type { Scope } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
 import type { CompiledProgram, Kernel, StageKernels } from "./program.ts";
-import { addExact, exactly, ZERO } from "./statistics/exact-sum.ts";
 import { nextFloat32 } from "./statistics/key.ts";
 import { addHistograms } from "./statistics/partial.ts";
+import { addReduction, emptyReduction } from "./statistics/reduction.ts";
 import { SAMPLE_ELEMENTS } from "./statistics/search.ts";
 import { advanceOf, startOf } from "./statistics/stage.ts";
 import type {
@@ -288,14 +288,3 @@ function valueIn(scalars: Scalars, name: string): number {
 
 /** Where a chunk starts in the scope of the statistic being found. */
 const indexOf = (run: Run, part: Part): number => (part.inRow ? run.rowIndex : run.tensorIndex);
-
-function emptyReduction(kind: ReductionKind): ExactSum | number {
-  if (kind === "sum" || kind === "dot") return ZERO;
-  return kind === "count" ? 0 : kind === "minimum" ? Infinity : -Infinity;
-}
-
-function addReduction(kind: ReductionKind, into: ExactSum | number, value: number): ExactSum | number {
-  if (typeof into !== "number") return addExact(into, exactly(value));
-  if (kind === "count") return into + value;
-  return kind === "minimum" ? Math.min(into, value) : Math.max(into, value);
-}
