@@ -1,7 +1,9 @@
 """Reads the raw packages into plain records. One function per source; nothing is split or sampled here."""
 
 import json
+import lzma
 import re
+from pathlib import Path
 
 from family import RAW
 
@@ -25,22 +27,14 @@ def glosses():
 
 
 def packages():
-    """(section, short description) of every package of Debian."""
-    section = description = None
-    for line in (RAW / "debian.txt").read_text(errors="replace").splitlines() + [""]:
-        if line.startswith("Section: "):
-            section = line[9:].split("/")[-1]
-        elif line.startswith("Description: "):
-            description = clean(line[13:])
-        elif not line:
-            if section and description:
-                yield section, description
-            section = description = None
+    """(section, short description) of every package of Debian 12, as frozen by freeze_debian.py."""
+    for line in lzma.decompress((Path(__file__).parent / "debian.tsv.xz").read_bytes()).decode().splitlines():
+        yield tuple(line.split("\t"))
 
 
 def opinions():
-    """(mean rating, sentence): the human-rated snippets that came with VADER, and the UCI sentences with -1 or +1."""
-    for source in ("movieReviewSnippets", "amazonReviewSnippets", "tweets", "nytEditorialSnippets"):
+    """(mean rating, sentence): the human-rated snippets that came with VADER (without its newspaper editorials), and the UCI sentences with -1 or +1."""
+    for source in ("movieReviewSnippets", "amazonReviewSnippets", "tweets"):
         for line in (RAW / "vader" / f"{source}_GroundTruth.txt").read_text(encoding="utf-8", errors="replace").splitlines():
             _, rating, text = line.split("\t", 2)
             yield float(rating), clean(text)

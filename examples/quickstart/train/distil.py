@@ -61,7 +61,7 @@ class Student(nn.Module):
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--texts", type=int, default=None)
-    args.add_argument("--epochs", type=int, default=6)
+    args.add_argument("--epochs", type=int, default=3)
     args.add_argument("--lr", type=float, default=1.5e-3)
     args = args.parse_args()
     tok = tokenizer()
@@ -70,7 +70,7 @@ def main():
     ids = [e.ids for e in tok.encode_batch(texts)]
     generator = torch.Generator().manual_seed(SEED)
     student = Student(tok).train()
-    optimizer = torch.optim.AdamW(student.parameters(), lr=args.lr, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(student.parameters(), lr=args.lr, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     batch = 128
     steps = args.epochs * -(-len(ids) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=steps + 1, pct_start=0.06)

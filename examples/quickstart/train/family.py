@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification
 
-OUT = Path(__file__).resolve().parent.parent
+OUT = Path(os.environ.get("QS_OUT", Path(__file__).resolve().parent.parent))
 WORK = Path(os.environ.get("QS_WORK", Path(__file__).resolve().parent / "work"))
 RAW = WORK / "raw"
 MAX_TOKENS = 32

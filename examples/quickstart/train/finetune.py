@@ -44,7 +44,7 @@ def expert(task, train, options):
     torch.manual_seed(SEED + TASKS.index(task))
     generator = torch.Generator().manual_seed(SEED + TASKS.index(task))
     model = load_model(OUT / "base").train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], weight_decay=0.0, fused=True)
     total = int(options["steps"])
     batches = itertools.chain.from_iterable(train.batches(32, generator) for _ in itertools.count())
     for step, (ids, mask, labels) in zip(range(total), batches):
@@ -63,7 +63,7 @@ def main():
     parser.add_argument("--only", nargs="*", default=["base", *TASKS])
     parser.add_argument("--probe-steps", type=int, default=600)
     parser.add_argument("--lr", type=float, default=5e-4)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=800)
     args = parser.parse_args()
     train = {task: Encoded(task, "train") for task in TASKS}
     held = {task: Encoded(task, "validation") for task in TASKS}

@@ -12,14 +12,14 @@ from family import OUT, SEED, TASKS, Encoded, accuracy, load_model
 
 
 class Family:
-    def __init__(self):
+    def __init__(self, limit=None):
         self.model = load_model(OUT / "base")
         self.names = list(self.model.state_dict())
         self.shapes = {name: t.shape for name, t in self.model.state_dict().items()}
         self.base = self.flat(OUT / "base/model.safetensors")
         self.deltas = torch.stack([self.flat(OUT / f"expert-{t}/model.safetensors") - self.base for t in TASKS])
         self.fisher = torch.stack([self.flat(OUT / f"expert-{t}/fisher.safetensors") for t in TASKS])
-        self.data = {split: {t: Encoded(t, split) for t in TASKS} for split in ("validation", "test")}
+        self.data = {split: {t: Encoded(t, split, limit if split == "validation" else None) for t in TASKS} for split in ("validation", "test")}
         for splits in self.data.values():
             for data in splits.values():
                 kept = list(data.batches(128))
@@ -57,8 +57,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--test", action="store_true", help="also test; without it only validation is read")
+    parser.add_argument("--limit", type=int, help="read only so many validation items of each task")
     args = parser.parse_args()
-    f = Family()
+    f = Family(args.limit)
     norms = f.fisher.norm(dim=1, keepdim=True)
     cosines = torch.nn.functional.normalize(f.deltas, dim=1)
     print("delta / base norm:", [round(float(d.norm() / f.base.norm()), 3) for d in f.deltas])

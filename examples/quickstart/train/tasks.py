@@ -1,6 +1,7 @@
 """Builds the four tasks: labelled items, de-duplicated, split, and written with their task files; then the tokenizer and the
 unlabelled texts for distillation, neither of which ever sees a validation or test item."""
 
+import hashlib
 import json
 import random
 
@@ -15,7 +16,7 @@ TEST, VALIDATION, TRAIN = 2000, 600, 20000
 
 def sentiment():
     for rating, text in corpora.opinions():
-        if abs(rating) >= 0.6:
+        if abs(rating) >= 0.5:
             yield text, "positive" if rating > 0 else "negative", text
 
 
@@ -32,7 +33,7 @@ def section():
 
 
 def speech():
-    """One marked word per sentence, with up to seven words either side. Files of the corpus never straddle splits."""
+    """A word, then its sentence (up to seven words either side of it). Files of the corpus never straddle splits."""
     rng = random.Random(SEED)
     for file, pairs in corpora.brown():
         at = rng.randrange(len(pairs))
@@ -40,22 +41,23 @@ def speech():
         # The commonest classes are thinned so that no class dominates.
         if label and rng.random() < {"noun": 0.45, "verb": 0.55, "preposition": 0.6, "determiner": 0.4}.get(label, 1):
             words = [word for word, _ in pairs]
-            yield " ".join([*words[max(0, at - 7) : at], "[", words[at], "]", *words[at + 1 : at + 8]]), label, file
+            yield " ".join([words[at], ":", *words[max(0, at - 7) : at + 8]]), label, file
+
+
+def rank(group):
+    """A group's place in the order from which the splits are cut: its own hash, so that one item more or less moves no other."""
+    return hashlib.sha256(f"{SEED}/{group}".encode()).hexdigest()
 
 
 def build(task, items):
     """Splits by group (a text, or a file of Brown) and keeps one item per text; a text with two labels is dropped."""
-    labels, groups = {}, {}
+    labels, chosen = {}, {}
     for text, label, group in items:
         key = text.lower()
         if 3 <= len(text.split()) <= 22:
             labels.setdefault(key, set()).add(label)
-            groups.setdefault(key, (text, label, group))
-    usable = [entry for key, entry in groups.items() if len(labels[key]) == 1]
-    order = sorted({group for _, _, group in usable})
-    random.Random(SEED).shuffle(order)
-    rank = {group: i for i, group in enumerate(order)}
-    usable.sort(key=lambda entry: (rank[entry[2]], entry[0]))
+            chosen[key] = min(chosen.get(key, (text, label, group.lower())), (text, label, group.lower()))
+    usable = sorted((entry for key, entry in chosen.items() if len(labels[key]) == 1), key=lambda entry: (rank(entry[2]), entry[0]))
     parts, start = {}, 0
     for split, count in (("test", TEST), ("validation", VALIDATION)):
         end = start + count
@@ -75,8 +77,9 @@ def build(task, items):
     (OUT / "tasks" / f"{task}.yaml").write_text(yaml.safe_dump({
         "name": task, "kind": "classification", "labels": LABELS[task], "label_offset": label_slice(task).start, "max_tokens": MAX_TOKENS,
         "splits": {"validation": f"{task}.validation.jsonl", "test": f"{task}.test.jsonl"}}, sort_keys=False, default_flow_style=None, width=160))
-    print(task, {split: len(entries) for split, entries in parts.items()}, "left", len(rest) - TRAIN, flush=True)
-    return {text.lower() for split in ("test", "validation") for text, _, _ in parts[split]}, {g for s in ("test", "validation") for _, _, g in parts[s]}
+    print(task, {split: len(entries) for split, entries in parts.items()}, flush=True)
+    held = parts["test"] + parts["validation"]
+    return {text.lower() for text, _, _ in held}, {group for _, _, group in held}
 
 
 def train_tokenizer(texts):
@@ -103,7 +106,6 @@ def main():
         if file not in held_files:
             words = [word for word, _ in pairs]
             unlabelled += [" ".join(words[i : i + 20]) for i in range(0, len(words), 20) if len(words) - i > 3]
-    unlabelled += [json.loads(line)["text"] for line in (WORK / "train/speech.train.jsonl").read_text().splitlines()]
     unlabelled = sorted({text for text in unlabelled if text.lower() not in held_texts and len(text.split()) > 2})
     random.Random(SEED).shuffle(unlabelled)
     (WORK / "unlabelled.txt").write_text("\n".join(unlabelled))

