@@ -67,16 +67,18 @@ export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOption
     entries.add(entry);
     return entry;
   };
-  // Twice the size wanted is the most that reuse may waste.
-  const idleFit = (bytes: number): Entry<T> | undefined => {
-    let best: Entry<T> | undefined;
+  /** The smallest idle block that is large enough, else the resident one unused for longest. */
+  const reusable = (bytes: number): Entry<T> | undefined => {
+    let idle: Entry<T> | undefined;
+    let resident: Entry<T> | undefined;
     for (const entry of entries) {
-      if (entry.state !== "idle" || entry.bytes < bytes || entry.bytes > 2 * bytes) continue;
-      if (best === undefined || entry.bytes < best.bytes) best = entry;
+      if (entry.bytes < bytes) continue;
+      if (entry.state === "idle" && (idle === undefined || entry.bytes < idle.bytes)) idle = entry;
+      if (entry.state === "resident") resident ??= entry;
     }
-    return best;
+    return idle ?? resident;
   };
-  /** Makes room for a new block; false when only busy blocks are left. */
+  /** Gives up blocks that are too small to be reused; false when only busy blocks are left. */
   const makeRoom = (bytes: number): boolean => {
     while (sum() + bytes > budgetBytes) {
       const victim = oldest("idle") ?? oldest("resident");
@@ -96,17 +98,23 @@ export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOption
         if (entry.bytes >= wanted) return take(entry, key);
         blank(entry);
       }
-      const bytes = Math.ceil(wanted / PAGE_BYTES) * PAGE_BYTES;
       const limit = Math.min(budgetBytes, MAX_BLOCK_BYTES);
+      const needed = Math.ceil(wanted / PAGE_BYTES) * PAGE_BYTES;
+      const bytes = Math.max(needed, Math.min(sizeClass(needed), limit));
       if (bytes > limit) {
         const cause = limit === budgetBytes ? "this worker may use" : "one WebAssembly memory can have";
         const advice =
           limit === budgetBytes ? "give the worker more memory or plan smaller shards" : "plan smaller shards";
         throw exhausted(`the shard needs ${bytes} bytes of memory, ${cause} ${limit}; ${advice}`);
       }
-      const fit = idleFit(bytes);
-      if (fit !== undefined) return take(fit, key);
-      if (!makeRoom(bytes)) return undefined;
+      // Idle blocks first; then, while the budget lasts, a new one; then the block of another shard's inputs.
+      const known = reusable(needed);
+      const isFull = sum() + bytes > budgetBytes;
+      if (known !== undefined && (known.state === "idle" || isFull)) {
+        if (known.state === "resident") blank(known);
+        return take(known, key);
+      }
+      if (isFull && !makeRoom(bytes)) return undefined;
       const entry: Entry<T> = { memory: newMemory(bytes), bytes, contents: undefined, key, state: "busy" };
       entries.add(entry);
       return entry;
@@ -130,6 +138,16 @@ export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOption
       return sum("resident");
     },
   };
+}
+
+/**
+ * Shards of one job differ a little in size. Rounded up to one of four sizes an octave, their blocks can stand in for each
+ * other, so that a stream of shards larger than the budget runs in the same few memories: a memory that is dropped stays
+ * allocated until the garbage collector finds it, which may be never.
+ */
+function sizeClass(bytes: number): number {
+  const step = Math.max(PAGE_BYTES, 2 ** (Math.floor(Math.log2(bytes)) - 2));
+  return Math.ceil(bytes / step) * step;
 }
 
 function newMemory(bytes: number): SharedMemory {

@@ -159,7 +159,10 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
       if (draining.signal.aborted) return;
       if (welcomed) attempt = 0;
       const retryMs = Math.round(backoffMs(attempt, BACKOFF));
-      log.warn({ err, retryMs }, "no session with the coordinator; connecting again");
+      log.warn(
+        { reason: err instanceof Error ? err.message : undefined, retryMs },
+        "no session with the coordinator; connecting again",
+      );
       await systemClock.sleep(retryMs, { signal: draining.signal }).catch(() => {});
     }
   };

@@ -93,6 +93,10 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     return { planned: plan.variants[0]!, coefficients: trial.coefficients, split: facts.split };
   };
 
+  /** Statistics across shards read every shard concerned several times. */
+  const spansShards = (planned: PlannedVariant): boolean =>
+    planned.graph.stages.some((_, stage) => reductionScopes(plan, planned, stage, {}).length > 0);
+
   const candidate = (state: JobState, candidateId: string): CandidateMerge => {
     const { planned, coefficients } = candidateOf(state, candidateId);
     const variantKey = JSON.stringify([plan.variants.indexOf(planned), planDigest]);
@@ -108,7 +112,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
       variantKey,
       shards: plan.shards,
       files: plan.files,
-      keepInputs: spec.kind === "search" || planned.graph.stages.length > 0,
+      keepInputs: spec.kind === "search" || spansShards(planned),
       inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
       scalars: (shard) => scalarRows(plan, planned, shard, coefficients),
       scopesOf: (stage) => reductionScopes(plan, planned, stage, coefficients),
