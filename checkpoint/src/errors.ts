@@ -1,5 +1,6 @@
 // The one error of this package: a file, a tensor if there is one, the rule that was broken and what to do about it.
-// Permanent by nature: reading the same bytes again gives the same error. `code` carries the system's errno when there is one.
+// Permanent by nature: reading the same bytes again gives the same error. `code` carries the system's errno when there is one,
+// else the word that every package has for bad input.
 
 /** The parts a {@link CheckpointError} message is made of. */
 export interface CheckpointErrorInit {
@@ -19,8 +20,8 @@ export class CheckpointError extends Error {
   readonly tensor: string | undefined;
   readonly rule: string;
   readonly hint: string | undefined;
-  /** errno name (`ENOSPC`, `EIO`, `ENOENT`, ...) when the operating system refused. */
-  readonly code: string | undefined;
+  /** errno name (`ENOSPC`, `EIO`, `ENOENT`, ...) when the operating system refused, else `invalid_argument`. */
+  readonly code: string;
 
   constructor(init: CheckpointErrorInit, message: string = composeMessage(init)) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
@@ -28,7 +29,7 @@ export class CheckpointError extends Error {
     this.tensor = init.tensor;
     this.rule = init.rule;
     this.hint = init.hint;
-    this.code = errnoOf(init.cause);
+    this.code = errnoOf(init.cause) ?? "invalid_argument";
   }
 }
 

@@ -73,7 +73,7 @@ export async function checkOutput(outDir: string, overwrite: boolean): Promise<v
     throw new CheckpointError({ file: outDir, rule, hint: "choose another output directory" });
   }
   if (!overwrite) {
-    const hint = "allow overwriting to replace it, or choose another output directory";
+    const hint = "pass --overwrite to replace it, or choose another output directory";
     throw new CheckpointError({ file: outDir, rule: "already holds a merged model", hint });
   }
   const manifest = await readManifest(outDir);
