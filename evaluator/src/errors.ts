@@ -6,6 +6,8 @@
  */
 export class EvaluatorError extends Error {
   override readonly name = "EvaluatorError";
+  /** The word that every package has for bad input. */
+  readonly code = "invalid_argument";
   /** Each problem on its own: file, tensor or item first, then the rule, then what to do. */
   readonly problems: readonly string[];
 
