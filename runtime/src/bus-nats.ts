@@ -126,7 +126,7 @@ async function connectWithin({ url, connectTimeoutMs = 10_000, log }: NatsBusOpt
         throw new AmalgamError(
           "unavailable",
           `cannot reach NATS at ${redact(url)} within ${connectTimeoutMs} ms (${problem}). ` +
-            "Start nats-server with JetStream (nats-server -js) there, or leave the NATS URL out to use the in-process bus",
+            "Start nats-server with JetStream (nats-server -js) there, or name another with --nats",
           { cause },
         );
       log?.debug({ url: redact(url), problem }, "NATS does not answer yet");

@@ -178,7 +178,12 @@ export function toStatus(thrown: unknown): StatusError {
 export function fromStatus(thrown: unknown): AmalgamError {
   if (!(thrown instanceof Error && "code" in thrown && typeof thrown.code === "number")) return toAmalgamError(thrown);
   const details = "details" in thrown && typeof thrown.details === "string" ? thrown.details : thrown.message;
-  return new AmalgamError(CODE_OF.get(thrown.code) ?? "unknown", details, { cause: thrown });
+  return new AmalgamError(CODE_OF.get(thrown.code) ?? "unknown", plainDetails(details), { cause: thrown });
+}
+
+/** What grpc-js says of an address where nobody answers, without its inner workings. */
+function plainDetails(details: string): string {
+  return /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note: /.exec(details)?.[1] ?? details;
 }
 
 const STATUS_OF: ReadonlyMap<ErrorCode, status> = new Map(
