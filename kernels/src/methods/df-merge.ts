@@ -1,7 +1,8 @@
 // DF-Merge's merge step (DF-1) with given Fisher information, which the search conditions on the
 // coefficients. Note the factor M: with equal importance this is task arithmetic, not an average.
-import { add, div, mul, sub, sum } from "../expr.ts";
+import { add, constant, div, mul, sub, sum } from "../expr.ts";
 import type { MergeMethod } from "../method.ts";
+import { perNorm } from "./parts.ts";
 
 export const dfMerge: MergeMethod = {
   name: "df_merge",
@@ -12,11 +13,22 @@ export const dfMerge: MergeMethod = {
   companions: ["fisher"],
   parameters: {
     weight: { kind: "number", scope: "model", doc: "Scale lambda_i of the model's task vector." },
+    normalize: {
+      kind: "enum",
+      scope: "global",
+      choices: ["none", "l2"],
+      default: "none",
+      doc: "l2 divides each model's Fisher information by its L2 norm over the whole model, as Fisher merging does; the paper does not.",
+    },
     epsilon: { kind: "number", scope: "global", default: 1e-12, min: 0, doc: "Added to the Fisher information." },
   },
   build: (m) => {
     const weights = m.params("weight");
-    const importance = m.companions("fisher").map((information) => add(information, m.param("epsilon")));
+    const normalize = m.choice("normalize") === "l2";
+    const importance = m.companions("fisher").map((information) => {
+      const scaled = normalize ? mul(perNorm(constant(1), information), information) : information;
+      return add(scaled, m.param("epsilon"));
+    });
     const scaled = m.models.map((model, i) => mul(importance[i]!, mul(weights[i]!, sub(model, m.base))));
     return add(m.base, div(mul(sum(scaled), m.models.length), sum(importance)));
   },

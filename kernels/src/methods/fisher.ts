@@ -1,6 +1,7 @@
 // Fisher merging: the models' average, each entry weighted by its diagonal Fisher information.
-import { add, constant, div, dotOver, type F32, gt, max, mul, select, sqrt, sub, sum, wide } from "../expr.ts";
+import { add, div, type F32, gt, max, mul, select, sub, sum } from "../expr.ts";
 import type { MergeMethod } from "../method.ts";
+import { perNorm } from "./parts.ts";
 
 export const fisher: MergeMethod = {
   name: "fisher",
@@ -45,9 +46,3 @@ export const fisher: MergeMethod = {
     return steps.length ? select(gt(total, 0), add(target, sum(steps)), target) : target;
   },
 };
-
-/** The coefficient over the norm; a model without any information gets none. */
-function perNorm(coefficient: F32, information: F32): F32 {
-  const norm = sqrt(dotOver("model", information, information));
-  return wide(select(gt(norm, 0), div(coefficient, norm), constant(0)));
-}
