@@ -110,9 +110,11 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       metrics,
       changed,
     });
+    // An earlier run of the job may not have let go of its output yet.
+    const earlier = runners.get(jobId)?.[Symbol.asyncDispose]();
     runners.set(jobId, runner);
     endedJobs.delete(jobId);
-    void runner.start();
+    void Promise.resolve(earlier).then(() => runner.start());
     return runner;
   };
 
@@ -185,7 +187,6 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       else if (known.end.kind === "published") {
         journal.append(jobId, [{ type: "restarted", reason: "submitted again after it was published", spec }]);
       } else journal.append(jobId, [{ type: "resumed", spec }]);
-      void runners.get(jobId)?.[Symbol.asyncDispose]();
       startRunner(jobId, journal.events(jobId));
       return { jobId, resumed: known !== undefined && known.end?.kind !== "published" };
     },

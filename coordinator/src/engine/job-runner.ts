@@ -73,6 +73,18 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     activities.clear();
     void Promise.allSettled([bus.queue("evaluations").purge(jobId)]);
     log.info({ end: state.end?.kind }, "job ended");
+    void close();
+  };
+
+  /** Lets go of inputs and output once the steps under way have stopped: others may want them. */
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      await Promise.allSettled(running.values());
+      await (await staged?.catch(() => undefined))?.staging[Symbol.asyncDispose]();
+      await prepared?.[Symbol.asyncDispose]();
+    })().catch((error: unknown) => log.warn({ err: error }, "inputs or output were not closed"));
+    return closing;
   };
 
   const fail = (thrown: unknown): void => {
@@ -287,9 +299,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     async [Symbol.asyncDispose]() {
       abort.abort(new AmalgamError("cancelled", "the coordinator stops"));
       fleet.cancel(jobId);
-      await Promise.allSettled(running.values());
-      await (await staged?.catch(() => undefined))?.staging[Symbol.asyncDispose]();
-      await prepared?.[Symbol.asyncDispose]();
+      await close();
     },
   };
 }
