@@ -65,7 +65,7 @@ export {
   type TensorRecord,
 } from "./manifest.ts";
 export { type ModelCard, modelCard, type Score, type ScoreTable } from "./model-card.ts";
-export { checkOutput, readManifest, verifyPublished } from "./output-directory.ts";
+export { checkOutput, readManifest, resolveOutput, verifyPublished } from "./output-directory.ts";
 export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
 export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
