@@ -105,6 +105,22 @@ export function isRetryable(code: ErrorCode): boolean {
   return code === "unavailable" || code === "aborted" || code === "resource_exhausted";
 }
 
+const MAY_PASS: ReadonlySet<ErrorCode> = new Set([
+  "cancelled",
+  "deadline_exceeded",
+  "internal",
+  "unknown",
+  "data_loss",
+]);
+
+/**
+ * Whether the fault lies in the request itself, its inputs or its output: repeated unchanged it fails again, so nothing of
+ * it is worth keeping. What is neither this nor retryable may be a fault of the machine it happened on.
+ */
+export function isPermanent(code: ErrorCode): boolean {
+  return !isRetryable(code) && !MAY_PASS.has(code);
+}
+
 /** Exit statuses after sysexits.h; 64 (usage) is left to whatever parses the command line. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 65,

@@ -24,6 +24,7 @@ export {
   type ErrorCode,
   exitCodeOf,
   isErrorCode,
+  isPermanent,
   isRetryable,
   toAmalgamError,
 } from "./errors.ts";
