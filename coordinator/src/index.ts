@@ -9,6 +9,7 @@ export {
   type PlanExplanation,
   PlanProblems,
   planJob,
+  requireOwnOutput,
 } from "./plan/index.ts";
 export { parseRecipe, type Recipe, RecipeProblems } from "./recipe/index.ts";
 export { createCoordinatorService } from "./service.ts";

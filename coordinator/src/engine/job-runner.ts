@@ -1,8 +1,17 @@
 // Runs one job: takes the steps that `decide` names, records what came of them, and asks again. Nothing here decides;
 // nothing is acted on before it is in the journal.
+import { checkOutput } from "@amalgam/checkpoint";
 import type { ScoreReport, ShardService } from "@amalgam/proto";
 import { EvaluationSchema } from "@amalgam/proto";
-import { AmalgamError, type Bus, type ClientPool, type Logger, toAmalgamError } from "@amalgam/runtime";
+import {
+  AmalgamError,
+  type Bus,
+  type ClientPool,
+  isErrorCode,
+  isPermanent,
+  type Logger,
+  toAmalgamError,
+} from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Fleet } from "../fleet/fleet.ts";
 import { decide, type Step, trialId } from "../job/decide.ts";
@@ -13,7 +22,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
 import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
-import { publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
+import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
 import type { SearchDriver } from "./search-driver.ts";
 import type { CandidateActivity } from "./view.ts";
 
@@ -81,7 +90,11 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const close = (): Promise<void> => {
     closing ??= (async () => {
       await Promise.allSettled(running.values());
-      await (await staged?.catch(() => undefined))?.staging[Symbol.asyncDispose]();
+      const { staging } = (await staged?.catch(() => undefined)) ?? {};
+      const { end } = state;
+      // Of a job that can only fail again, nothing is worth keeping.
+      if (end?.kind === "failed" && isErrorCode(end.code) && isPermanent(end.code)) await staging?.discard();
+      await staging?.[Symbol.asyncDispose]();
       await prepared?.[Symbol.asyncDispose]();
     })().catch((error: unknown) => log.warn({ err: error }, "inputs or output were not closed"));
     return closing;
@@ -142,7 +155,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         run("publish", async () => {
           publishing = true;
           environment.changed(jobId);
-          await publishJob(await stage(job), job, state, abort.signal);
+          const done = staged === undefined && (await isPublished(job, state));
+          if (!done) await publishJob(await stage(job), job, state, abort.signal);
           record({ type: "published" });
         });
         break;
@@ -244,6 +258,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     async start() {
       try {
         prepared = await prepareJob(jobId, state.spec);
+        // Before any work; once the job has begun, what stands there may be its own.
+        if (state.planDigest === undefined) await checkOutput(state.spec.outputDirectory, state.spec.overwrite);
         if (abort.signal.aborted) return;
         const { planDigest } = prepared;
         if (state.planDigest !== undefined && state.planDigest !== planDigest) {

@@ -25,6 +25,7 @@ import {
   type PlannedVariant,
   planJob,
   reductionScopes,
+  requireOwnOutput,
   type SlotHeader,
   scalarRows,
   type TaskInput,
@@ -74,6 +75,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
   if (spec.kind === "search") requireSearch(recipe, spec.recipeName);
   else requireParameters(recipe, spec.recipeName);
   const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory);
+  await requireOwnOutput(headers, spec.outputDirectory);
   const plan = planJob({ recipe, headers, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks);
   const facts = factsOf(spec, plan, tasks);

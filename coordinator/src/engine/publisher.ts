@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import {
   collectSideFiles,
   createStaging,
+  findPublished,
   modelCard,
   openFileSource,
   type Staging,
@@ -32,12 +33,22 @@ export interface Staged {
 export const finalRecipe = (job: PreparedJob, state: JobState): string =>
   stringifyRecipe(withCoefficients(job.plan.recipe, state.recommended?.coefficients ?? {}));
 
-export async function stageJob(job: PreparedJob, state: JobState): Promise<Staged> {
-  const { spec } = state;
+/** Digest of all that decides the published weights. */
+async function stagingDigest(job: PreparedJob, state: JobState): Promise<string> {
   const decisive = createHash("sha256").update(finalRecipe(job, state));
   for (const { files } of await job.inputRecords()) for (const { sha256 } of files) decisive.update(`\n${sha256}`);
   for (const file of job.plan.output.files) decisive.update(file.header);
-  const planDigest = decisive.digest("hex");
+  return decisive.digest("hex");
+}
+
+/** Whether the output is there already: an earlier life of the coordinator ended between the rename and its journal entry. */
+export async function isPublished(job: PreparedJob, state: JobState): Promise<boolean> {
+  return (await findPublished(state.spec.outputDirectory, await stagingDigest(job, state))) !== undefined;
+}
+
+export async function stageJob(job: PreparedJob, state: JobState): Promise<Staged> {
+  const { spec } = state;
+  const planDigest = await stagingDigest(job, state);
   const staging = await createStaging(spec.outputDirectory, job.plan.output, { planDigest, overwrite: spec.overwrite });
   let found: Promise<ReducedStage[]> | undefined;
   return { staging, statistics: (find) => (found ??= find()) };

@@ -1,6 +1,6 @@
 // The shard workers and what they are leased: sessions, leases, retries, and who holds which merged shard.
 // Volatile by design: after a restart workers connect again, say what they hold, and tasks are submitted anew.
-import { AmalgamError, isErrorCode, isRetryable, toAmalgamError } from "@amalgam/runtime";
+import { AmalgamError, isErrorCode, isPermanent, toAmalgamError } from "@amalgam/runtime";
 import { assign, type WaitingTask } from "./assign.ts";
 import { createHeldIndex } from "./held.ts";
 import { createHomes, homeOf } from "./homes.ts";
@@ -161,7 +161,7 @@ export function createFleet(options: FleetOptions): Fleet {
     options.attempt("failed");
     const error = new AmalgamError(isErrorCode(code) ? code : "unknown", message);
     log.warn({ worker: worker.workerId, shard: tracked.task.shard, attempt: tracked.attempts, code }, message);
-    if (mayPass(error)) {
+    if (!isPermanent(error.code)) {
       tracked.failedOn = worker.workerId;
       tracked.againMs = options.now() + Math.min(leaseMs, FIRST_RETRY_MS * 2 ** (tracked.attempts - 1));
       retry(tracked, error);
@@ -303,10 +303,3 @@ export function createFleet(options: FleetOptions): Fleet {
 }
 
 type WorkerFailure = Extract<WorkerMessage, { case: "leaseFailed" }>["value"];
-
-/**
- * Whether another attempt may succeed, perhaps on another worker: what is wrong with the worker may be, what is wrong with
- * the job's recipe, inputs or output is not.
- */
-const mayPass = ({ code }: AmalgamError): boolean =>
-  isRetryable(code) || ["cancelled", "deadline_exceeded", "internal", "unknown", "data_loss"].includes(code);

@@ -2,6 +2,7 @@
 export { cutIntoShards, defaultShardBytes } from "./cut.ts";
 export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from "./explain.ts";
 export { loadPlanInputs, type PlanInputs } from "./load.ts";
+export { requireOwnOutput } from "./output.ts";
 export { type PlanInput, planJob } from "./plan-job.ts";
 export { PlanProblems } from "./problems.ts";
 export { type Coefficients, scalarRows, scalarsByName } from "./scalars.ts";
