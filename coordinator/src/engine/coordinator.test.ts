@@ -229,6 +229,24 @@ test("shards lost once are merged again, failed and senseless scores fail their 
   await evaluator;
 });
 
+test("a bus that has no room for an evaluation makes the job wait, not fail", async () => {
+  const directory = inputs();
+  // Each evaluation has a few hundred bytes: one fits.
+  await using bus = createMemoryBus({ maxQueueBytes: 700 });
+  await using coordinator = openCoordinator(join(directory, "state"), bus);
+  connectCopyingWorker(coordinator);
+  const { jobId } = coordinator.submit(jobSpec(directory, { kind: "search", recipe: SEARCH }));
+  const both = ({ candidates }: JobView): boolean =>
+    candidates.filter(({ state }) => state === "evaluating").length === 2;
+  expect(await viewWhen(coordinator, jobId, both)).toMatchObject({ state: "searching", problem: "" });
+  expect(await bus.queue("evaluations").depth()).toBe(1);
+  const stop = new AbortController();
+  const evaluator = evaluate(bus, stop.signal, () => scoreOutcome(0.5));
+  expect(await ended(coordinator, jobId)).toMatchObject({ state: "done", problem: "" });
+  stop.abort();
+  await evaluator;
+});
+
 test("everything that is watched ends with the coordinator", async () => {
   const directory = inputs();
   await using bus = createMemoryBus();

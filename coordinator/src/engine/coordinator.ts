@@ -57,6 +57,8 @@ export interface Coordinator extends AsyncDisposable {
   readonly problems: readonly string[];
 }
 
+const SCORE_AGAIN_MS = 2_000;
+
 /** The same job submitted twice has the same id, which is how a repeated command resumes. */
 export function jobIdOf(spec: JobSpec): string {
   const { kind, recipe, baseDirectory, outputDirectory, shardBytes } = spec;
@@ -135,7 +137,14 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
         delivery.discard("not a score report");
         continue;
       }
-      runners.get(report.jobId)?.receive(report);
+      try {
+        runners.get(report.jobId)?.receive(report);
+      } catch (error) {
+        // Most likely a full disk: the score stays on the bus until it is in the journal.
+        log.error({ err: error, job: report.jobId }, "a score could not be journalled");
+        delivery.retry(SCORE_AGAIN_MS);
+        continue;
+      }
       await delivery
         .ack()
         .catch((error: unknown) => log.warn({ err: error }, "a score was journalled but not acknowledged"));

@@ -9,7 +9,9 @@ import {
   type ClientPool,
   isErrorCode,
   isPermanent,
+  isRetryable,
   type Logger,
+  systemClock,
   toAmalgamError,
 } from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -50,6 +52,8 @@ export interface JobRunner extends AsyncDisposable {
   receive(report: ScoreReport): void;
   record(...events: JobEvent[]): void;
 }
+
+const PUBLISH_AGAIN_MS = 250;
 
 export function createJobRunner(jobId: string, events: readonly JobEvent[], environment: JobEnvironment): JobRunner {
   const { journal, fleet, bus, metrics } = environment;
@@ -194,10 +198,22 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
           return { shard, sha256, byteLength: BigInt(byteLength), address };
         }),
       });
-      await bus
-        .queue("evaluations")
-        .publish(`${jobId}/${merge.mergeId}/${task}/${generation}`, toBinary(EvaluationSchema, evaluation));
+      await publish(`${jobId}/${merge.mergeId}/${task}/${generation}`, toBinary(EvaluationSchema, evaluation));
       published.add(key);
+    }
+  };
+
+  /** Resolves when the bus has the evaluation: while it cannot be reached, or is full, the job waits. */
+  const publish = async (id: string, data: Uint8Array): Promise<void> => {
+    for (;;) {
+      try {
+        await bus.queue("evaluations").publish(id, data);
+        return;
+      } catch (error) {
+        if (!isRetryable(toAmalgamError(error).code)) throw error;
+        log.warn({ err: error, evaluation: id }, "an evaluation could not be published yet");
+        await systemClock.sleep(PUBLISH_AGAIN_MS, { signal: abort.signal });
+      }
     }
   };
 
