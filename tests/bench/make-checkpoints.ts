@@ -1,6 +1,6 @@
 // Makes Llama-shaped checkpoints for benchmarks: a base and experts with small random task vectors, bfloat16, sharded as
 // transformers shards. Usage: node tests/bench/make-checkpoints.ts DIRECTORY [--layers 22] [--hidden 2048] [--experts 3]
-import { mkdirSync, openSync, closeSync, writeSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { planOutputFiles, type TensorSpec } from "@amalgam/checkpoint";
@@ -16,7 +16,8 @@ const { values, positionals } = parseArgs({
   },
 });
 const [directory] = positionals;
-if (directory === undefined) throw new Error("usage: make-checkpoints.ts DIRECTORY [--layers 22] [--hidden 2048] [--experts 3]");
+if (directory === undefined)
+  throw new Error("usage: make-checkpoints.ts DIRECTORY [--layers 22] [--hidden 2048] [--experts 3]");
 const layers = Number(values.layers);
 const hidden = Number(values.hidden);
 const intermediate = Number(values.intermediate);
