@@ -11,5 +11,5 @@ export {
   planJob,
   requireOwnOutput,
 } from "./plan/index.ts";
-export { parseRecipe, type Recipe, RecipeProblems } from "./recipe/index.ts";
+export { parseRecipe, type Recipe, RecipeProblems, requireJobKind } from "./recipe/index.ts";
 export { createCoordinatorService } from "./service.ts";

@@ -31,7 +31,7 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { leftToSearch, parseRecipe, type Recipe, searchDimensions } from "../recipe/index.ts";
+import { parseRecipe, requireJobKind, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
 import { type ViewFacts, viewJob } from "./view.ts";
@@ -72,8 +72,7 @@ const comparisonId = (index: number): string => `c${index}`;
  */
 export async function prepareJob(jobId: string, spec: JobSpec): Promise<PreparedJob> {
   const recipe = parseRecipe(spec.recipe, { fileName: spec.recipeName });
-  if (spec.kind === "search") requireSearch(recipe, spec.recipeName);
-  else requireParameters(recipe, spec.recipeName);
+  requireJobKind(recipe, spec.kind, spec.recipeName);
   const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory);
   await requireOwnOutput(headers, spec.outputDirectory);
   const plan = planJob({ recipe, headers, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
@@ -168,27 +167,6 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     },
   };
   return prepared;
-}
-
-function requireSearch(recipe: Recipe, name: string): void {
-  const missing = [recipe.search === undefined ? "search" : "", recipe.evaluate === undefined ? "evaluate" : ""].filter(
-    Boolean,
-  );
-  if (missing.length === 0) return;
-  throw new AmalgamError(
-    "invalid_argument",
-    `${name}: a search needs the section${missing.length > 1 ? "s" : ""} ${missing.map((key) => `\`${key}\``).join(" and ")}; ` +
-      "use `amalgam merge` to merge with fixed parameters",
-  );
-}
-
-function requireParameters(recipe: Recipe, name: string): void {
-  const missing = leftToSearch(recipe);
-  if (missing.length === 0) return;
-  throw new AmalgamError(
-    "invalid_argument",
-    `${name}: ${missing.map((key) => `\`${key}\``).join(", ")} ${missing.length > 1 ? "have" : "has"} no value: give one, or find it with \`amalgam search\``,
-  );
 }
 
 /** Identifies inputs and tasks: a job whose digest changed while it was away starts anew. */

@@ -1,5 +1,6 @@
 /** Recipes: YAML text to validated settings, their search space, and the merges they ask for. Opens no files. */
 export { leftToSearch, searchDimensions, variantWithCoefficients, withCoefficients } from "./coefficients.ts";
+export { requireJobKind } from "./job-kind.ts";
 export { tensorDepths } from "./layers.ts";
 export { type ParseRecipeOptions, parseRecipe } from "./parse.ts";
 export { formatProblem, type RecipeProblem, RecipeProblems } from "./problems.ts";
