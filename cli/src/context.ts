@@ -1,5 +1,6 @@
 // What every command gets: where to print, whether for people or programs, a signal that aborts on Ctrl-C, a log. And the one
 // place where errors become a message and an exit status.
+import { constants } from "node:os";
 import { createLogger, exitCodeOf, type Logger, type LogLevel, toAmalgamError } from "@amalgam/runtime";
 
 export interface CommandContext {
@@ -7,32 +8,65 @@ export interface CommandContext {
   /** True when stdout is a terminal that can be redrawn. */
   readonly live: boolean;
   readonly log: Logger;
-  /** Aborts on SIGINT or SIGTERM. */
+  /** Aborts on SIGINT or SIGTERM, and when nobody reads stdout any more. */
   readonly signal: AbortSignal;
   print(text: string): void;
   printJson(value: unknown): void;
+}
+
+/** What `runCommand` must know of a command before it runs. */
+export interface CommandOptions {
+  readonly json?: boolean;
+  readonly logLevel?: string;
+  /** How the log names this process. */
+  readonly role?: string;
+}
+
+/** The user stopped a command; the message says what that means for what it was doing. */
+class Stopped extends Error {}
+
+/** Runs `work`; when the user stops it, `hint` is what they are told. */
+export async function stoppable<T>(
+  { signal }: Pick<CommandContext, "signal">,
+  hint: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw signal.aborted ? new Stopped(hint, { cause: error }) : error;
+  }
 }
 
 /** JSON with bigints as numbers, maps as objects. */
 const plain = (_key: string, value: unknown): unknown =>
   typeof value === "bigint" ? Number(value) : value instanceof Map ? Object.fromEntries(value) : value;
 
+/** Runs a command to its end and sets the exit status. Errors of input are one message; only a bug shows its stack. */
 export async function runCommand(
-  options: { readonly json?: boolean; readonly logLevel?: string },
+  { json = false, logLevel = "error", role = "cli" }: CommandOptions,
   work: (context: CommandContext) => Promise<void>,
 ): Promise<void> {
-  const json = options.json === true;
   const abort = new AbortController();
-  const interrupt = (name: NodeJS.Signals): void => {
-    // A second Ctrl-C does not wait for anything.
-    if (abort.signal.aborted) process.exit(130);
+  let stoppedBy: NodeJS.Signals | undefined;
+  const stop = (name: NodeJS.Signals): void => {
+    stoppedBy ??= name;
     abort.abort(new DOMException(`stopped by ${name}`, "AbortError"));
   };
+  const interrupt = (name: NodeJS.Signals): void => {
+    // A second Ctrl-C does not wait for anything.
+    if (stoppedBy !== undefined) process.exit(exitStatus(stoppedBy));
+    stop(name);
+  };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    stop("SIGPIPE");
+  });
   const context: CommandContext = {
     json,
-    live: process.stdout.isTTY === true && !json,
-    log: createLogger({ role: "cli", level: (options.logLevel ?? "error") as LogLevel }),
+    live: process.stdout.isTTY === true && process.env["TERM"] !== "dumb" && !json,
+    log: createLogger({ role, level: logLevel as LogLevel }),
     signal: abort.signal,
     print: (text) => void process.stdout.write(`${text}\n`),
     printJson: (value) => void process.stdout.write(`${JSON.stringify(value, plain)}\n`),
@@ -40,15 +74,28 @@ export async function runCommand(
   try {
     await work(context);
   } catch (thrown) {
-    const error = toAmalgamError(thrown);
-    const interrupted = abort.signal.aborted;
-    process.exitCode = interrupted ? 130 : exitCodeOf(error);
-    const message = interrupted ? "stopped; run the same command again to go on" : error.message;
-    if (json) context.printJson({ error: { code: interrupted ? "cancelled" : error.code, message } });
-    process.stderr.write(`amalgam: ${message}\n`);
-    if (!interrupted && error.code === "internal")
-      process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`);
+    report(thrown);
   } finally {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
+
+  function report(thrown: unknown): void {
+    const { code, message, cause, stack } = toAmalgamError(thrown);
+    if (stoppedBy !== undefined) {
+      process.exitCode = exitStatus(stoppedBy);
+      say("cancelled", thrown instanceof Stopped ? thrown.message : "stopped");
+      return;
+    }
+    process.exitCode = exitCodeOf(thrown);
+    say(code, message);
+    if (code === "internal") process.stderr.write(`${(cause as Error | undefined)?.stack ?? stack}\n`);
+  }
+
+  function say(code: string, message: string): void {
+    if (json) context.printJson({ error: { code, message } });
+    process.stderr.write(`amalgam: ${message}\n`);
+  }
 }
+
+/** What a shell says of a process that a signal ended. */
+const exitStatus = (name: NodeJS.Signals): number => 128 + constants.signals[name];

@@ -17,12 +17,29 @@ const count = (text: string): number => {
   return value;
 };
 
+const EXAMPLES = `
+Examples:
+  amalgam search examples/quickstart/recipe.yaml out/quickstart
+  amalgam plan recipe.yaml
+  amalgam eval out/quickstart --task examples/quickstart/tasks/section.yaml
+
+Exit status: 0 done, 64 wrong usage, 65 bad input, 66 input missing, 69 coordinator
+or NATS out of reach, 70 a bug, 73 output in use, 74 input/output error, 77 no
+permission, 78 wrong setup, 130 stopped by Ctrl-C (run the same command to go on).`;
+
+const HERE = "On this machine:";
+const ROLES = "Roles of a cluster:";
+const JOBS = "Jobs of a cluster:";
+
 const program = new Command("amalgam")
   .description("Merges fine-tuned checkpoints of one base model, and finds the merge coefficients by itself.")
+  .addHelpText("after", EXAMPLES)
   .version(VERSION)
   .showHelpAfterError("(amalgam --help lists the commands)")
   .showSuggestionAfterError()
-  .exitOverride();
+  .exitOverride()
+  .commandsGroup(HERE)
+  .addHelpCommand(new Command("help").argument("[command]").description("show what a command does").helpGroup(HERE));
 
 const json = (): Option => new Option("--json", "print JSON, for programs");
 const logLevel = (fallback: string): Option =>
@@ -37,12 +54,15 @@ const address = (): Option =>
 /** Loads a command's module and runs it; errors become one message and an exit status. */
 function action<A extends unknown[]>(
   load: () => Promise<{ run: (context: CommandContext, ...args: A) => Promise<void> }>,
+  role?: string,
 ): (...args: A) => Promise<void> {
   return async (...args) => {
     const { runCommand } = await import("./context.ts");
     // Commander passes the options before the command itself, last.
     const options = args.at(-2) as { json?: boolean; logLevel?: string };
-    await runCommand(options, async (context) => (await load()).run(context, ...args));
+    await runCommand({ ...options, ...(role === undefined ? {} : { role }) }, async (context) =>
+      (await load()).run(context, ...args),
+    );
   };
 }
 
@@ -53,7 +73,7 @@ const localJob = (command: Command): Command =>
     .option("--overwrite", "replace an earlier output of Amalgam")
     .option("--threads <n>", "compute threads (default: all cores)", count)
     .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
-    .option("--shard-bytes <size>", "input bytes per shard", bytes)
+    .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
     .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count)
     .addOption(json())
     .addOption(logLevel("error"));
@@ -67,15 +87,15 @@ localJob(program.command("search").description("search the coefficients, write t
 program
   .command("plan")
   .description("say what a recipe would do: shards, bytes, memory, every problem; writes nothing")
-  .argument("<recipe>")
-  .option("--shard-bytes <size>", "input bytes per shard", bytes)
+  .argument("<recipe>", "YAML file")
+  .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
   .addOption(json())
   .action(action(() => import("./commands/plan.ts")));
 program
   .command("eval")
   .description("score one checkpoint on tasks")
   .argument("<model>", "Hugging Face directory")
-  .requiredOption("--task <file...>", "task YAML")
+  .requiredOption("--task <file...>", "task YAML, one or several")
   .option("--split <name>", "split to score", "test")
   .option("--threads <n>", "compute threads (default: all cores)", count)
   .option("--logits <file>", "also write every item's logits, as JSON")
@@ -84,25 +104,27 @@ program
 program
   .command("inspect")
   .description("what is in a checkpoint")
-  .argument("<model>")
+  .argument("<model>", "Hugging Face directory, or one safetensors file")
   .option("--tensors", "list every tensor")
   .addOption(json())
   .action(action(() => import("./commands/inspect.ts")));
 program
   .command("diff")
   .description("how far two checkpoints are apart, layer by layer")
-  .argument("<a>")
-  .argument("<b>")
+  .argument("<a>", "Hugging Face directory, or one safetensors file")
+  .argument("<b>", "what is compared with it")
   .option("--tensors", "list every tensor")
   .addOption(json())
   .action(action(() => import("./commands/diff.ts")));
 
+program.commandsGroup(ROLES);
 const roleOptions = (command: Command): Command =>
   command
     .option("--ops <host:port>", "serve /metrics, /healthz and /readyz here")
-    .option("--insecure", "allow addresses other than loopback although nothing is encrypted yet")
     .addOption(json())
     .addOption(logLevel("info"));
+const insecure = (): Option =>
+  new Option("--insecure", "allow addresses other than loopback although nothing is encrypted yet");
 const natsOption = (): Option =>
   new Option("--nats <url>", "NATS server").env("AMALGAM_NATS_URL").default("nats://127.0.0.1:4222");
 
@@ -113,10 +135,12 @@ roleOptions(
   .option("--advertise <host:port>", "address that evaluators reach it by (default: where it listens)")
   .option("--state <directory>", "directory of the journal", "./amalgam-state")
   .option("--lease-ms <n>", "a worker that is silent for this long loses its leases", count, 15_000)
+  .addOption(insecure())
   .addOption(natsOption())
-  .action(action(() => import("./commands/coordinator.ts")));
+  .action(action(() => import("./commands/coordinator.ts"), "coordinator"));
 roleOptions(program.command("worker").description("run a shard worker: merges the shards it is leased"))
   .addOption(address())
+  .addOption(insecure())
   .option("--listen <host:port>", "serve merged shards here", "127.0.0.1:0")
   .option("--advertise <host:port>", "address that others reach it by (default: where it listens)")
   .option("--id <name>", "unique name (default: host and process)")
@@ -127,22 +151,23 @@ roleOptions(program.command("worker").description("run a shard worker: merges th
       .choices(["auto", "direct", "stream"])
       .default("auto"),
   )
-  .action(action(() => import("./commands/worker.ts")));
+  .action(action(() => import("./commands/worker.ts"), "worker"));
 roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
   .option("--id <name>", "unique name (default: host and process)")
   .option("--threads <n>", "compute threads (default: all cores)", count)
   .option("--slots <n>", "evaluations under way at a time", count, 2)
   .addOption(natsOption())
-  .action(action(() => import("./commands/evaluator.ts")));
+  .action(action(() => import("./commands/evaluator.ts"), "evaluator"));
 
+program.commandsGroup(JOBS);
 program
   .command("submit")
   .description("hand a job to a coordinator; paths are paths of its storage")
-  .argument("<recipe>")
-  .argument("<out>")
+  .argument("<recipe>", "YAML file; its relative paths start from its folder, as the coordinator sees it")
+  .argument("<out>", "directory of the merged model")
   .addOption(new Option("--kind <kind>", "what to do").choices(["search", "merge"]).default("search"))
   .option("--overwrite", "replace an earlier output of Amalgam")
-  .option("--shard-bytes <size>", "input bytes per shard", bytes)
+  .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
   .option("--watch", "stay and show its progress")
   .addOption(address())
   .addOption(json())
@@ -150,21 +175,21 @@ program
 program
   .command("status")
   .description("jobs of a coordinator, or one of them")
-  .argument("[job]")
+  .argument("[job]", "id of a job")
   .addOption(address())
   .addOption(json())
   .action(action(() => import("./commands/status.ts")));
 program
   .command("watch")
   .description("show a job's progress until it ends")
-  .argument("<job>")
+  .argument("<job>", "id of the job")
   .addOption(address())
   .addOption(json())
   .action(action(() => import("./commands/watch.ts")));
 program
   .command("cancel")
   .description("end a job; what it has staged stays for a resumed run")
-  .argument("<job>")
+  .argument("<job>", "id of the job")
   .addOption(address())
   .addOption(json())
   .action(action(() => import("./commands/cancel.ts")));

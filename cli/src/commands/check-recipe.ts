@@ -1,24 +1,31 @@
-// Reads a recipe and everything it names before any work: headers, tasks, the output directory. Every problem at once.
+// Reads a recipe and everything it names before any work: headers, tasks. Every problem at once.
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { loadPlanInputs, type Plan, PlanProblems, parseRecipe, planJob } from "@amalgam/coordinator";
-import { AmalgamError } from "@amalgam/runtime";
+import { loadPlanInputs, type Plan, PlanProblems, parseRecipe, planJob, requireJobKind } from "@amalgam/coordinator";
+import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
+
+type PlanInputs = Awaited<ReturnType<typeof loadPlanInputs>>;
 
 export interface CheckedRecipe {
   readonly text: string;
   readonly name: string;
   readonly baseDirectory: string;
   readonly plan: Plan;
-  readonly tasks: Awaited<ReturnType<typeof loadPlanInputs>>["tasks"];
+  readonly headers: PlanInputs["headers"];
+  readonly tasks: PlanInputs["tasks"];
 }
 
-/** @throws RecipeProblems, PlanProblems or EvaluatorError with all that keeps the recipe from being run */
-export async function checkRecipe(
-  path: string,
-  options: { readonly shardBytes?: number } = {},
-): Promise<CheckedRecipe> {
+export interface CheckOptions {
+  /** What the recipe must be fit for; a plan may be made of either. */
+  readonly kind?: "merge" | "search";
+  readonly shardBytes?: number | undefined;
+}
+
+/** @throws RecipeProblems or PlanProblems with all that keeps the recipe from being run */
+export async function checkRecipe(path: string, { kind, shardBytes }: CheckOptions = {}): Promise<CheckedRecipe> {
   const { text, name, baseDirectory } = await readRecipe(path);
   const recipe = parseRecipe(text, { fileName: name });
+  if (kind !== undefined) requireJobKind(recipe, kind, name);
   const problems: string[] = [];
   if (recipe.evaluate !== undefined) {
     // The evaluator holds task files to stricter rules than the coordinator, which only hands them on.
@@ -31,12 +38,16 @@ export async function checkRecipe(
     }
   }
   try {
-    const { headers, tasks } = await loadPlanInputs(recipe, baseDirectory);
-    const plan = planJob({ recipe, headers, ...options });
-    if (problems.length === 0) return { text, name, baseDirectory, plan, tasks };
+    // Tasks with problems are not read again, or each problem would be told twice.
+    const { evaluate } = recipe;
+    const readable =
+      problems.length === 0 || evaluate === undefined ? recipe : { ...recipe, evaluate: { ...evaluate, tasks: [] } };
+    const { headers, tasks } = await loadPlanInputs(readable, baseDirectory);
+    const plan = planJob({ recipe, headers, ...(shardBytes === undefined ? {} : { shardBytes }) });
+    if (problems.length === 0) return { text, name, baseDirectory, plan, headers, tasks };
   } catch (error) {
     if (!(error instanceof PlanProblems)) throw error;
-    problems.push(...error.problems.filter((problem) => !problems.includes(problem)));
+    problems.push(...error.problems);
   }
   throw new PlanProblems(problems);
 }
@@ -46,8 +57,8 @@ export async function readRecipe(path: string): Promise<{ text: string; name: st
     const text = await readFile(path, "utf8");
     return { text, name: basename(path), baseDirectory: resolve(dirname(path)) };
   } catch (error) {
-    throw new AmalgamError("not_found", `${path}: cannot read the recipe (${(error as Error).message})`, {
-      cause: error,
-    });
+    const { code } = toAmalgamError(error);
+    const reason = code === "not_found" ? "there is no such file" : (error as Error).message;
+    throw new AmalgamError(code, `${path}: cannot read the recipe: ${reason}`, { cause: error });
   }
 }

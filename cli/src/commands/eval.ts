@@ -1,7 +1,7 @@
 // `amalgam eval`: scores one checkpoint on tasks, as the evaluators of a search do.
 import { writeFile } from "node:fs/promises";
-import { createScorer, loadTasks, readModelDirectory } from "@amalgam/evaluator";
-import { AmalgamError } from "@amalgam/runtime";
+import { createScorer, loadTasks, readModelDirectory, type Split, type TaskSet } from "@amalgam/evaluator";
+import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 import type { CommandContext } from "../context.ts";
 import { formatTable } from "../render/table.ts";
 import { formatAccuracy } from "../render/units.ts";
@@ -14,33 +14,70 @@ export interface EvalOptions {
   readonly logits?: string;
 }
 
+interface TaskScore {
+  readonly task: string;
+  readonly split: string;
+  readonly items: number;
+  readonly accuracy: number;
+  readonly standardError: number;
+  readonly loss: number;
+}
+
 export async function run(context: CommandContext, directory: string, options: EvalOptions): Promise<void> {
   const { signal } = context;
   const tasks = await loadTasks(options.task);
+  const chosen = splitsOf(tasks, options.split);
   const { config, tokenizer, weights } = await readModelDirectory(directory, signal);
   await using scorer = await createScorer({ config, tokenizer, tasks, threads: options.threads ?? defaultThreads() });
-  const scores = [];
+  const redraw = context.live ? (await import("log-update")).default : undefined;
+  const scores: TaskScore[] = [];
   const logits: Record<string, unknown[]> = {};
-  for (const [name, task] of tasks) {
-    const split = task.splits.get(options.split);
-    if (split === undefined) {
-      const known = [...task.splits.keys()].join(", ");
-      throw new AmalgamError("invalid_argument", `task ${name}: has no split "${options.split}"; it has ${known}`);
+  try {
+    for (const { name, split } of chosen) {
+      redraw?.(`scoring ${name}, ${split.examples.length} items (${scores.length + 1} of ${chosen.length} tasks)`);
+      const {
+        task: _,
+        split: __,
+        perItem: ___,
+        ...score
+      } = await scorer.score(weights, name, options.split, { signal });
+      scores.push({ task: name, split: options.split, ...score });
+      if (options.logits === undefined) continue;
+      const texts = split.examples.map(({ text, textPair }) => (textPair === undefined ? text : { text, textPair }));
+      const rows = await scorer.logits(weights, texts, { signal });
+      logits[name] = rows.map((row, index) => ({ text: split.examples[index]!.text, logits: [...row] }));
     }
-    const { task: _, split: __, perItem: ___, ...score } = await scorer.score(weights, name, options.split, { signal });
-    scores.push({ task: name, split: options.split, ...score });
-    if (options.logits === undefined) continue;
-    const texts = split.examples.map(({ text, textPair }) => (textPair === undefined ? text : { text, textPair }));
-    const rows = await scorer.logits(weights, texts, { signal });
-    logits[name] = rows.map((row, index) => ({ text: split.examples[index]!.text, logits: [...row] }));
+  } finally {
+    redraw?.clear();
+    redraw?.done();
   }
-  if (options.logits !== undefined) {
-    const [first] = Object.values(logits);
-    const document = tasks.size === 1 ? { items: first } : { tasks: logits };
-    await writeFile(options.logits, JSON.stringify(document));
-  }
+  if (options.logits !== undefined) await writeLogits(options.logits, logits);
   if (context.json) return context.printJson({ model: directory, scores });
-  const header = ["task", "split", "items", "accuracy, %", "loss"];
+  for (const line of scoreLines(scores)) context.print(line);
+}
+
+function splitsOf(tasks: TaskSet, wanted: string): { readonly name: string; readonly split: Split }[] {
+  return [...tasks].map(([name, { splits }]) => {
+    const split = splits.get(wanted);
+    if (split !== undefined) return { name, split };
+    const known = [...splits.keys()].join(", ");
+    throw new AmalgamError("invalid_argument", `task ${name}: has no split "${wanted}"; it has ${known}`);
+  });
+}
+
+/** One task: `{"items": [...]}`, as tests/interop/transformers_logits.py reads it. Several: `{"tasks": {name: [...]}}`. */
+async function writeLogits(path: string, logits: Readonly<Record<string, unknown[]>>): Promise<void> {
+  const [items, ...others] = Object.values(logits);
+  const document = others.length === 0 ? { items } : { tasks: logits };
+  try {
+    await writeFile(path, JSON.stringify(document));
+  } catch (error) {
+    const { code, message } = toAmalgamError(error);
+    throw new AmalgamError(code, `${path}: cannot write the logits: ${message}`, { cause: error });
+  }
+}
+
+function scoreLines(scores: readonly TaskScore[]): string[] {
   const rows = scores.map(({ task, split, items, accuracy, standardError, loss }) => [
     task,
     split,
@@ -48,5 +85,10 @@ export async function run(context: CommandContext, directory: string, options: E
     formatAccuracy(accuracy, standardError),
     loss.toFixed(4),
   ]);
-  for (const line of formatTable(header, rows)) context.print(line);
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  // The standard error of a mean of independent samples.
+  const standardError = Math.hypot(...scores.map((score) => score.standardError)) / scores.length;
+  const last = ["mean", "", "", formatAccuracy(mean(scores.map(({ accuracy }) => accuracy)), standardError), ""];
+  const header = ["task", "split", "items", "accuracy, %", "loss"];
+  return formatTable(header, scores.length > 1 ? [...rows, "rule", last] : rows);
 }

@@ -8,10 +8,7 @@ export async function run(
   path: string,
   options: { readonly shardBytes?: number },
 ): Promise<void> {
-  const { plan, tasks } = await checkRecipe(
-    path,
-    options.shardBytes === undefined ? {} : { shardBytes: options.shardBytes },
-  );
+  const { plan, tasks } = await checkRecipe(path, { shardBytes: options.shardBytes });
   const explanation = explainPlan(plan, tasks);
   if (context.json) return context.printJson(explanation);
   const rows = explanationRows(explanation);

@@ -1,19 +1,19 @@
 // `merge` and `search`: check the recipe, start the roles on this machine, submit, watch, sum up.
-import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { totalmem } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { checkOutput } from "@amalgam/checkpoint";
-import { type CoordinatorService, type JobView, JobViewSchema } from "@amalgam/proto";
-import { AmalgamError, type Client } from "@amalgam/runtime";
-import { toJson } from "@bufbuild/protobuf";
-import type { CommandContext } from "../context.ts";
-import { bestTrial, coefficientText, scoreTable } from "../render/job-text.ts";
+import { type JobSpec, jobIdOf, requireOwnOutput } from "@amalgam/coordinator";
+import type { CoordinatorService, JobView } from "@amalgam/proto";
+import type { Client } from "@amalgam/runtime";
+import { type CommandContext, stoppable } from "../context.ts";
+import { jobJson } from "../render/job-json.ts";
+import { bestTrial, coefficientText, isSettled, scoreTable } from "../render/job-text.ts";
 import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
 import { startProcesses } from "../roles/processes.ts";
 import { checkRecipe } from "./check-recipe.ts";
+import { openStateDirectory } from "./state-directory.ts";
 
 export interface RunJobOptions {
   readonly overwrite?: boolean;
@@ -24,54 +24,35 @@ export interface RunJobOptions {
   readonly logLevel: string;
 }
 
-export async function runJob(
+export function runJob(
   context: CommandContext,
   kind: "merge" | "search",
   recipePath: string,
   out: string,
   options: RunJobOptions,
 ): Promise<void> {
-  const startedMs = performance.now();
-  const outputDirectory = resolve(out);
-  const recipe = await checkRecipe(
-    recipePath,
-    options.shardBytes === undefined ? {} : { shardBytes: options.shardBytes },
-  );
-  if (kind === "search" && recipe.plan.recipe.search === undefined) {
-    throw new AmalgamError(
-      "invalid_argument",
-      `${recipe.name}: has no \`search\` section; use \`amalgam merge\` for fixed parameters`,
-    );
-  }
-  await checkOutput(outputDirectory, options.overwrite === true);
-  // Beside the output, like the staging directory: the same command finds both again.
-  const stateDirectory = join(dirname(outputDirectory), `.${basename(outputDirectory)}.amalgam-journal`);
-  const begunHere = !existsSync(stateDirectory);
-  let job: JobView;
-  try {
-    await using roles = await startRoles(context, kind, stateDirectory, options);
-    job = await submitAndWatch(context, roles.client, {
-      kind,
-      recipe: recipe.text,
-      recipeName: recipe.name,
-      baseDirectory: recipe.baseDirectory,
-      outputDirectory,
-      overwrite: options.overwrite === true,
-      shardBytes: BigInt(options.shardBytes ?? 0),
+  return stoppable(context, "stopped; run the same command again to go on", async () => {
+    const startedMs = performance.now();
+    const outputDirectory = resolve(out);
+    const { shardBytes = 0, overwrite = false } = options;
+    const recipe = await checkRecipe(recipePath, { kind, shardBytes: options.shardBytes });
+    const { text, name: recipeName, baseDirectory } = recipe;
+    const spec: JobSpec = { kind, recipe: text, recipeName, baseDirectory, outputDirectory, overwrite, shardBytes };
+    await requireOwnOutput(recipe.headers, outputDirectory);
+    const state = await openStateDirectory(outputDirectory);
+    // What stands at the output of a job that was begun may be its own; the coordinator knows.
+    if (state.isNew) await state.guard(() => checkOutput(outputDirectory, overwrite));
+    const job = await state.guard(async () => {
+      await using roles = await startRoles(context, kind, state.path, options);
+      // Awaited here: the roles are disposed of at the end of this block.
+      return await submitAndWatch(context, roles.client, spec);
     });
-  } catch (error) {
-    if (begunHere && !context.signal.aborted && isHopeless(error))
-      await rm(stateDirectory, { recursive: true, force: true });
-    throw error;
-  }
-  await rm(stateDirectory, { recursive: true, force: true });
-  if (context.json)
-    context.printJson({ done: toJson(JobViewSchema, job), seconds: (performance.now() - startedMs) / 1000 });
-  else for (const line of summary(job, out, performance.now() - startedMs)) context.print(line);
+    await state.remove();
+    const elapsedMs = performance.now() - startedMs;
+    if (context.json) context.printJson({ done: jobJson(job), seconds: elapsedMs / 1000 });
+    else for (const line of summary(job, out, elapsedMs)) context.print(line);
+  });
 }
-
-/** Whether the same command would fail the same way: then there is nothing to resume. */
-const isHopeless = (error: unknown): boolean => error instanceof AmalgamError && error.code === "invalid_argument";
 
 function startRoles(
   context: CommandContext,
@@ -87,11 +68,24 @@ function startRoles(
 async function submitAndWatch(
   context: CommandContext,
   client: Client<typeof CoordinatorService>,
-  request: Parameters<Client<typeof CoordinatorService>["submitJob"]>[0],
+  spec: JobSpec,
 ): Promise<JobView> {
-  const { jobId, resumed } = await client.submitJob(request, { signal: context.signal });
-  if (resumed && !context.json) context.print(`going on with job ${jobId}`);
-  return watchJob(context, client.watchJob({ jobId }, { signal: context.signal }));
+  const { signal } = context;
+  // The journal beside an output is of this output alone: what else is in it came from a recipe that has changed since.
+  for (const { jobId, state } of (await client.listJobs({}, { signal })).jobs) {
+    if (jobId === jobIdOf(spec) || ["done", "failed", "cancelled"].includes(state)) continue;
+    await client.cancelJob({ jobId }, { signal });
+    if (!context.json) context.print("the recipe or an option has changed since the last run: starting anew");
+  }
+  const { jobId, resumed } = await client.submitJob({ ...spec, shardBytes: BigInt(spec.shardBytes) }, { signal });
+  if (resumed && !context.json) {
+    const { job } = await client.getJob({ jobId }, { signal });
+    const trials = job?.candidates.filter((each) => each.role === "trial" && isSettled(each)).length ?? 0;
+    const begun =
+      spec.kind === "search" ? `${trials} trials are done` : `${job?.shardsWritten ?? 0} shards are written`;
+    context.print(`going on with job ${jobId}: ${begun}`);
+  }
+  return watchJob(context, client.watchJob({ jobId }, { signal }));
 }
 
 function summary(job: JobView, out: string, elapsedMs: number): string[] {
@@ -101,15 +95,18 @@ function summary(job: JobView, out: string, elapsedMs: number): string[] {
     const chosen = job.candidates.find(({ role }) => role === "final")!;
     const best = bestTrial(job);
     const trial = job.candidates.find(({ id }) => id === job.recommendedId);
-    lines.push(...table, "", `coefficients: ${coefficientText(chosen.coefficients)} (trial ${job.recommendedId})`);
+    lines.push("", ...table, "", `coefficients  ${coefficientText(chosen.coefficients)} (trial ${job.recommendedId})`);
     if (trial && best) {
+      const highest =
+        best.id === trial.id
+          ? ""
+          : `; the highest score was ${formatAccuracy(best.objective, best.objectiveStandardError)} (trial ${best.name})`;
       lines.push(
-        `validation:   ${formatAccuracy(trial.objective, trial.objectiveStandardError)}; chosen by posterior mean, ` +
-          `the highest single score was ${formatAccuracy(best.objective, best.objectiveStandardError)} (trial ${best.name})`,
+        `${trial.scores[0]!.split.padEnd(12)}  ${formatAccuracy(trial.objective, trial.objectiveStandardError)}, chosen by posterior mean${highest}`,
       );
     }
+    lines.push(`report        ${join(out, "report.html")}`);
   }
   lines.push(`wrote ${out}: ${formatBytes(Number(job.outputBytes))} of weights in ${formatDuration(elapsedMs)}`);
-  if (table.length > 0) lines.push(`report:       ${join(out, "report.html")}`);
   return lines;
 }

@@ -1,7 +1,7 @@
 // `amalgam status`: all jobs of a coordinator in a table, or one in full.
-import { type JobView, JobViewSchema } from "@amalgam/proto";
-import { toJson } from "@bufbuild/protobuf";
+import type { JobView } from "@amalgam/proto";
 import type { CommandContext } from "../context.ts";
+import { jobJson } from "../render/job-json.ts";
 import { bestTrial, liveLines, scoreTable } from "../render/job-text.ts";
 import { formatTable } from "../render/table.ts";
 import { formatAccuracy } from "../render/units.ts";
@@ -16,13 +16,13 @@ export async function run(
   await withCoordinator(options.coordinator, async (client) => {
     if (jobId !== undefined) {
       const { job } = await client.getJob({ jobId }, { signal });
-      if (context.json) return context.printJson(toJson(JobViewSchema, job!));
+      if (context.json) return context.printJson(jobJson(job!));
       context.print(`job ${jobId}: ${job!.state}${job!.problem === "" ? "" : `: ${job!.problem}`}`);
       for (const line of [...liveLines(job!), ...scoreTable(job!)]) context.print(line);
       return;
     }
     const { jobs } = await client.listJobs({}, { signal });
-    if (context.json) return context.printJson({ jobs: jobs.map((job) => toJson(JobViewSchema, job)) });
+    if (context.json) return context.printJson({ jobs: jobs.map(jobJson) });
     if (jobs.length === 0) return context.print("no jobs yet; `amalgam submit` hands one in");
     for (const line of formatTable(["job", "kind", "state", "progress", "best", "output"], jobs.map(row)))
       context.print(line);

@@ -1,14 +1,13 @@
 // `amalgam submit`: hands a recipe to a coordinator. Relative paths of the recipe start from its folder, as seen from there.
 import { resolve } from "node:path";
-import { parseRecipe } from "@amalgam/coordinator";
-import type { CommandContext } from "../context.ts";
-import { scoreTable } from "../render/job-text.ts";
-import { watchJob } from "../render/watch-job.ts";
+import { parseRecipe, requireJobKind } from "@amalgam/coordinator";
+import { type CommandContext, stoppable } from "../context.ts";
 import { withCoordinator } from "../roles/connect.ts";
 import { readRecipe } from "./check-recipe.ts";
+import { followJob } from "./follow-job.ts";
 
 export interface SubmitOptions {
-  readonly kind: string;
+  readonly kind: "merge" | "search";
   readonly overwrite?: boolean;
   readonly shardBytes?: number;
   readonly watch?: boolean;
@@ -17,7 +16,7 @@ export interface SubmitOptions {
 
 export async function run(context: CommandContext, path: string, out: string, options: SubmitOptions): Promise<void> {
   const { text, name, baseDirectory } = await readRecipe(path);
-  parseRecipe(text, { fileName: name });
+  requireJobKind(parseRecipe(text, { fileName: name }), options.kind, name);
   const { signal } = context;
   await withCoordinator(options.coordinator, async (client) => {
     const request = {
@@ -33,7 +32,6 @@ export async function run(context: CommandContext, path: string, out: string, op
     if (context.json) context.printJson({ jobId, resumed });
     else context.print(`job ${jobId}${resumed ? " goes on" : ""}; \`amalgam watch ${jobId}\` shows its progress`);
     if (options.watch !== true) return;
-    const job = await watchJob(context, client.watchJob({ jobId }, { signal }));
-    if (!context.json) for (const line of scoreTable(job)) context.print(line);
+    await stoppable(context, "stopped watching; the job goes on", () => followJob(context, client, jobId));
   });
 }

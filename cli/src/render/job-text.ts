@@ -1,6 +1,6 @@
 // A job as text: the lines of a live view, the plain lines of a log, the final table. Pure functions of JobView.
 import type { CandidateView, JobView } from "@amalgam/proto";
-import { formatTable } from "./table.ts";
+import { formatTable, type TableRow } from "./table.ts";
 import { formatAccuracy, formatBytes } from "./units.ts";
 
 const BAR_CELLS = 24;
@@ -10,9 +10,14 @@ export function progressBar(done: number, total: number): string {
   return `${"━".repeat(filled)}${"─".repeat(BAR_CELLS - filled)}`;
 }
 
-const isSettled = ({ state }: CandidateView): boolean => state === "scored" || state === "failed";
+export const isSettled = ({ state }: CandidateView): boolean => state === "scored" || state === "failed";
 
 const ofRole = (view: JobView, role: string): CandidateView[] => view.candidates.filter((each) => each.role === role);
+
+const numbered = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
+
+/** A job is planned when its method and sizes are known. */
+const isPlanned = (view: JobView | undefined): boolean => view !== undefined && view.method !== "";
 
 /** The scored trial with the highest objective so far; ties go to the earlier one. */
 export function bestTrial(view: JobView): CandidateView | undefined {
@@ -23,9 +28,16 @@ export function bestTrial(view: JobView): CandidateView | undefined {
   return best;
 }
 
+/** Those of one parameter in one pair of brackets: `weight[a=0.300 b=0.700] lambda=1.000`. */
 export function coefficientText(coefficients: Readonly<Record<string, number>>): string {
-  return Object.entries(coefficients)
-    .map(([name, value]) => `${name}=${value.toFixed(3)}`)
+  const ofParameter = Map.groupBy(Object.entries(coefficients), ([name]) => name.split("[", 1)[0]!);
+  return [...ofParameter]
+    .map(([parameter, entries]) => {
+      const [first] = entries;
+      if (first![0] === parameter) return `${parameter}=${first![1].toFixed(3)}`;
+      const inside = entries.map(([name, value]) => `${name.slice(parameter.length + 1, -1)}=${value.toFixed(3)}`);
+      return `${parameter}[${inside.join(" ")}]`;
+    })
     .join(" ");
 }
 
@@ -34,9 +46,9 @@ const objectiveText = (candidate: CandidateView): string =>
 
 /** The live view, redrawn in place: one line per stage that has begun. */
 export function liveLines(view: JobView): string[] {
-  const lines = [
-    `${view.kind} · ${view.method} · ${view.shards} shards, ${formatBytes(view.inputBytes ? Number(view.inputBytes) : 0)} read`,
-  ];
+  if (!isPlanned(view)) return [`${view.kind} · planning`];
+  const sizes = `${numbered(view.shards, "shard")}, ${formatBytes(Number(view.inputBytes))} read per pass`;
+  const lines = [`${view.kind} · ${view.method} · ${sizes}`];
   if (view.trialsPlanned > 0) {
     const trials = ofRole(view, "trial");
     const done = trials.filter(isSettled).length;
@@ -45,11 +57,10 @@ export function liveLines(view: JobView): string[] {
       `trials   ${progressBar(done, view.trialsPlanned)} ${done}/${view.trialsPlanned}` +
         (best ? `   best ${objectiveText(best)} (${best.name})` : ""),
     );
-    const rows = view.candidates.filter(({ role }) => role !== "trial");
     if (view.recommendedId !== "") {
-      lines.push(
-        `compare  ${progressBar(rows.filter(isSettled).length, rows.length)} ${rows.filter(isSettled).length}/${rows.length}`,
-      );
+      const rows = view.candidates.filter(({ role }) => role !== "trial");
+      const settled = rows.filter(isSettled).length;
+      lines.push(`compare  ${progressBar(settled, rows.length)} ${settled}/${rows.length}`);
     }
     for (const open of view.candidates.filter((each) => !isSettled(each) && each.state !== "waiting")) {
       lines.push(`  ${open.name}: ${stageText(view, open)}  ${coefficientText(open.coefficients)}`.trimEnd());
@@ -58,6 +69,7 @@ export function liveLines(view: JobView): string[] {
   if (view.shardsWritten > 0 || ["writing", "publishing"].includes(view.state)) {
     lines.push(`write    ${progressBar(view.shardsWritten, view.shards)} ${view.shardsWritten}/${view.shards} shards`);
   }
+  if (view.state === "publishing") lines.push("verifying and publishing");
   if (view.waitingFor !== "") lines.push(`waiting: ${view.waitingFor}`);
   return lines;
 }
@@ -68,25 +80,31 @@ function stageText(view: JobView, candidate: CandidateView): string {
   return candidate.state;
 }
 
-/** What happened between two views, one line each, for pipes and logs. */
+/** What happened between two views, one line each, for pipes and logs. Nothing is said of a job that is still planned. */
 export function plainLines(before: JobView | undefined, after: JobView): string[] {
   const lines: string[] = [];
-  if (before === undefined) {
+  if (isPlanned(after) && !isPlanned(before)) {
     lines.push(
-      `${after.kind} job ${after.jobId}: ${after.method}, ${after.shards} shards, ` +
+      `${after.kind} job ${after.jobId}: ${after.method}, ${numbered(after.shards, "shard")}, ` +
         `${formatBytes(Number(after.inputBytes))} in, ${formatBytes(Number(after.outputBytes))} out`,
     );
   }
   const settledBefore = new Set(before?.candidates.filter(isSettled).map(({ id }) => id));
+  let settledTrials = ofRole(after, "trial").filter(({ id }) => settledBefore.has(id)).length;
   for (const candidate of after.candidates) {
     if (!isSettled(candidate) || settledBefore.has(candidate.id)) continue;
-    const position = candidate.role === "trial" ? `trial ${candidate.name} of ${after.trialsPlanned}` : candidate.name;
+    const isTrial = candidate.role === "trial";
+    const position = isTrial
+      ? `trial ${candidate.name} (${++settledTrials}/${after.trialsPlanned})`
+      : `${candidate.scores[0]?.split ?? "compared"}, ${candidate.name}`;
     const result = candidate.state === "failed" ? `failed: ${candidate.problem}` : objectiveText(candidate);
-    lines.push(`${position}: ${result}  ${coefficientText(candidate.coefficients)}`.trimEnd());
+    const coefficients = isTrial ? coefficientText(candidate.coefficients) : "";
+    lines.push(`${position}: ${result}  ${coefficients}`.trimEnd());
   }
   const quarter = (view: JobView | undefined): number =>
     view === undefined || view.shards === 0 ? 0 : Math.floor((4 * view.shardsWritten) / view.shards);
-  if (quarter(after) > quarter(before)) lines.push(`written ${after.shardsWritten} of ${after.shards} shards`);
+  if (quarter(after) > quarter(before))
+    lines.push(`written ${after.shardsWritten} of ${numbered(after.shards, "shard")}`);
   if (after.waitingFor !== "" && after.waitingFor !== (before?.waitingFor ?? ""))
     lines.push(`waiting: ${after.waitingFor}`);
   return lines;
@@ -94,17 +112,22 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
 
 /** Accuracy per task and mean, in percent with standard errors: the comparisons first, the published model last. */
 export function scoreTable(view: JobView): string[] {
-  const rows = [...ofRole(view, "comparison"), ...ofRole(view, "final")].filter(isSettled);
+  const comparisons = ofRole(view, "comparison").filter(isSettled);
+  const final = ofRole(view, "final").filter(isSettled);
+  const rows = [...comparisons, ...final];
   if (rows.length === 0) return [];
+  const withMean = view.tasks.length > 1;
   const cells = (row: CandidateView): string[] => {
-    if (row.state === "failed") return [row.name, ...view.tasks.map(() => "failed"), ""];
+    if (row.state === "failed") return [row.name, ...view.tasks.map(() => "failed")];
     const byTask = new Map(row.scores.map((score) => [score.task, score]));
     const tasks = view.tasks.map((task) => {
       const score = byTask.get(task);
       return score ? formatAccuracy(score.accuracy, score.standardError) : "";
     });
-    return [row.name, ...tasks, objectiveText(row)];
+    return [row.name, ...tasks, ...(withMean ? [objectiveText(row)] : [])];
   };
   const split = rows[0]!.scores[0]?.split ?? "";
-  return formatTable([`${split} accuracy, %`, ...view.tasks, "mean"], rows.map(cells));
+  const rule: TableRow[] = comparisons.length > 0 && final.length > 0 ? ["rule"] : [];
+  const header = [`${split} accuracy, %`.trimStart(), ...view.tasks, ...(withMean ? ["mean"] : [])];
+  return formatTable(header, [...comparisons.map(cells), ...rule, ...final.map(cells)]);
 }

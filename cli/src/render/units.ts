@@ -1,28 +1,31 @@
 // Numbers as people read them. Pure.
 
-const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB"];
 
+/** Decimal units, as disks are sold, as transformers counts files, and as `amalgam plan` says them. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
-    value /= 1024;
+  while (value >= 1000 && unit < BYTE_UNITS.length - 1) {
+    value /= 1000;
     unit++;
   }
-  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${BYTE_UNITS[unit]}`;
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${BYTE_UNITS[unit]}`;
 }
 
+const COUNT_UNITS = ["", "K", "M", "B", "T"];
+
+/** Three significant digits: `1.14M`. Small numbers are exact. */
 export function formatCount(count: number): string {
   if (count < 1e4) return String(count);
-  for (const [limit, suffix] of [
-    [1e6, "K"],
-    [1e9, "M"],
-    [1e12, "B"],
-    [1e15, "T"],
-  ] as const) {
-    if (count < limit) return `${(count / (limit / 1e3)).toPrecision(3)}${suffix}`;
+  let value = count;
+  let unit = 0;
+  // What would be rounded to 1000 belongs to the next unit.
+  while (value >= 999.5 && unit < COUNT_UNITS.length - 1) {
+    value /= 1000;
+    unit++;
   }
-  return count.toExponential(2);
+  return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${COUNT_UNITS[unit]}`;
 }
 
 /** Accuracy in percent with its standard error: `71.2 ±0.9`. */
@@ -32,7 +35,9 @@ export function formatAccuracy(accuracy: number, standardError: number): string 
 
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  return `${minutes} min ${Math.round((ms - 60_000 * minutes) / 1000)} s`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

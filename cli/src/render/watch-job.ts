@@ -1,8 +1,8 @@
 // Shows a job until it ends: redrawn lines on a terminal, plain lines in a pipe, one JSON object a change for programs.
-import { type JobView, JobViewSchema } from "@amalgam/proto";
+import type { JobView } from "@amalgam/proto";
 import { AmalgamError, isErrorCode } from "@amalgam/runtime";
-import { toJson } from "@bufbuild/protobuf";
 import type { CommandContext } from "../context.ts";
+import { jobChanges } from "./job-json.ts";
 import { liveLines, plainLines } from "./job-text.ts";
 
 /**
@@ -14,15 +14,20 @@ export async function watchJob(
   views: AsyncIterable<{ readonly job?: JobView | undefined }>,
 ): Promise<JobView> {
   const redraw = context.live ? (await import("log-update")).default : undefined;
+  // A wrapped line would be drawn as two.
+  const fit = (line: string): string => [...line].slice(0, (process.stdout.columns ?? 80) - 1).join("");
   let last: JobView | undefined;
-  for await (const { job } of views) {
-    if (job === undefined) continue;
-    if (context.json) context.printJson(toJson(JobViewSchema, job));
-    else if (redraw !== undefined) redraw(liveLines(job).join("\n"));
-    else for (const line of plainLines(last, job)) context.print(line);
-    last = job;
+  try {
+    for await (const { job } of views) {
+      if (job === undefined) continue;
+      if (context.json) for (const change of jobChanges(last, job)) context.printJson(change);
+      else if (redraw !== undefined) redraw(liveLines(job).map(fit).join("\n"));
+      else for (const line of plainLines(last, job)) context.print(line);
+      last = job;
+    }
+  } finally {
+    redraw?.done();
   }
-  redraw?.done();
   context.signal.throwIfAborted();
   if (last === undefined) throw new AmalgamError("unavailable", "the coordinator ended the watch before the job ended");
   if (last.state === "failed")

@@ -12,7 +12,9 @@ export async function withCoordinator<T>(
     return await work(client);
   } catch (thrown) {
     const error = toAmalgamError(thrown);
-    if (error.code !== "unavailable") throw error;
+    // A job that failed because something else was away has that as its problem: no call failed, so there is no status.
+    const isCall = typeof (error.cause as { code?: unknown } | undefined)?.code === "number";
+    if (error.code !== "unavailable" || !isCall) throw thrown;
     throw new AmalgamError(
       "unavailable",
       `cannot reach a coordinator at ${address} (${error.message}); start one with \`amalgam coordinator\`, or name it with --coordinator`,
