@@ -160,7 +160,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     if (state === undefined)
       throw new AmalgamError("not_found", `there is no job ${jobId}; \`amalgam status\` lists the jobs`);
     const nobody = new Map<string, never>();
-    return viewJob(jobId, state, runner?.prepared?.facts, {
+    return viewJob(jobId, state, {
       workers: fleet.workers,
       activities: runner?.activities ?? nobody,
       publishing: runner?.publishing ?? false,

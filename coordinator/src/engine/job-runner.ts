@@ -26,6 +26,7 @@ import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-c
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
 import type { SearchDriver } from "./search-driver.ts";
+import type { StatisticCache } from "./statistics.ts";
 import type { CandidateActivity } from "./view.ts";
 
 export interface JobEnvironment {
@@ -54,6 +55,10 @@ export interface JobRunner extends AsyncDisposable {
 }
 
 const PUBLISH_AGAIN_MS = 250;
+/** Before a step that met a lost worker is taken again. */
+const STEP_AGAIN_MS = 100;
+/** Evaluations of one candidate and task that may be lost before the candidate fails. */
+const MAX_LOST_EVALUATIONS = 5;
 
 export function createJobRunner(jobId: string, events: readonly JobEvent[], environment: JobEnvironment): JobRunner {
   const { journal, fleet, bus, metrics } = environment;
@@ -65,14 +70,16 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   let publishing = false;
   const abort = new AbortController();
   const activities = new Map<string, CandidateActivity>();
-  const statistics = new Map<string, readonly number[]>();
+  const statistics: StatisticCache = new Map();
   /** Steps under way, by what they do; a step is started once. */
   const running = new Map<string, Promise<void>>();
   const published = new Set<string>();
 
   const record = (...news: JobEvent[]): void => {
     if (news.length === 0) return;
+    const startedMs = performance.now();
     journal.append(jobId, news);
+    metrics.journalled((performance.now() - startedMs) / 1000);
     for (const event of news) state = reduce(state, event);
     metrics.recorded(news);
     environment.changed(jobId);
@@ -104,13 +111,25 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     return closing;
   };
 
-  const fail = (thrown: unknown): void => {
+  const fail = async (thrown: unknown): Promise<void> => {
     if (abort.signal.aborted) return;
     const error = toAmalgamError(thrown);
-    // A worker was lost at a bad moment; the step is still to be taken, and is taken again.
-    if (error.code === "aborted") return;
+    if (error.code === "aborted") {
+      // A worker was lost at a bad moment; the step is still to be taken, and is taken again.
+      await systemClock.sleep(STEP_AGAIN_MS, { signal: abort.signal }).catch(() => undefined);
+      return;
+    }
     if (error.code === "internal") log.error({ err: thrown }, "job failed by a bug");
-    record({ type: "failed", code: error.code, problem: error.message });
+    const failed: JobEvent = { type: "failed", code: error.code, problem: error.message };
+    try {
+      record(failed);
+    } catch (unwritable) {
+      // The journal cannot be written either. The job ends here; the next start takes it up where the journal ends.
+      log.fatal({ err: unwritable }, "a failed job could not be journalled");
+      state = reduce(state, failed);
+      environment.changed(jobId);
+      ended();
+    }
   };
 
   const run = (key: string, work: () => Promise<void>): void => {
@@ -277,17 +296,18 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         // Before any work; once the job has begun, what stands there may be its own.
         if (state.planDigest === undefined) await checkOutput(state.spec.outputDirectory, state.spec.overwrite);
         if (abort.signal.aborted) return;
-        const { planDigest } = prepared;
+        const { planDigest, facts } = prepared;
         if (state.planDigest !== undefined && state.planDigest !== planDigest) {
           const spec: JobSpec = state.spec;
           log.warn("the inputs changed since the job began: starting it anew");
           fleet.forget(jobId);
-          record({ type: "restarted", reason: "the inputs changed", spec }, { type: "planned", planDigest });
-        } else if (state.planDigest === undefined) record({ type: "planned", planDigest });
+          record({ type: "restarted", reason: "the inputs changed", spec }, { type: "planned", planDigest, facts });
+          await bus.queue("evaluations").purge(jobId);
+        } else if (state.planDigest === undefined) record({ type: "planned", planDigest, facts });
         environment.changed(jobId);
         advance();
       } catch (error) {
-        fail(error);
+        await fail(error);
       }
     },
     receive(report) {
@@ -318,6 +338,12 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
             { candidate: candidateId, task, shards: outcome.value.shards },
             "merged shards were lost: merging again",
           );
+          if (generation - state.firstGeneration >= MAX_LOST_EVALUATIONS) {
+            const problem = `task ${task}: evaluators could not fetch its merged shards ${generation - state.firstGeneration + 1} times; can they reach the workers' addresses?`;
+            record({ type: "candidateFailed", candidateId, problem });
+            settle(candidateId);
+            break;
+          }
           const { mergeId } = prepared.candidate(state, candidateId);
           for (const shard of outcome.value.shards) fleet.lost(jobId, mergeId, shard);
           record({ type: "evaluationLost", candidateId, task, generation });

@@ -15,7 +15,7 @@ import { type EvaluationSpec, EvaluationSpecSchema, type JobView } from "@amalga
 import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
 import { create } from "@bufbuild/protobuf";
 import { FINAL_ID } from "../job/decide.ts";
-import type { JobSpec } from "../job/events.ts";
+import type { JobSpec, ViewFacts } from "../job/events.ts";
 import type { JobState } from "../job/state.ts";
 import {
   confirmSplit,
@@ -34,7 +34,7 @@ import {
 import { parseRecipe, requireJobKind, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
-import { type ViewFacts, viewJob } from "./view.ts";
+import { viewJob } from "./view.ts";
 
 /** What is merged and where it is scored. */
 export interface CandidateDefinition {
@@ -159,8 +159,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     },
     inputRecords: () => (records ??= digestAll(headers)),
     card: (state, recipeText) => cardOf(prepared.view(state), plan, recipeText),
-    view: (state) =>
-      viewJob(jobId, state, facts, { workers: 0, activities: new Map(), publishing: true, waitingFor: "" }),
+    view: (state) => viewJob(jobId, state, { workers: 0, activities: new Map(), publishing: true, waitingFor: "" }),
     async [Symbol.asyncDispose]() {
       const opened = await Promise.allSettled(sources.values());
       for (const each of opened) if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
@@ -189,8 +188,8 @@ function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFa
     parallel: search?.parallel ?? 1,
     tasks: tasks.map(({ name }) => name),
     comparisons,
-    comparisonNames: new Map(comparisons.map((id, index) => [id, variants[index + 1]!.variant.name])),
-    methodName: variants[0]!.variant.name,
+    comparisonNames: comparisons.map((_, index) => variants[index + 1]!.variant.name),
+    variantName: variants[0]!.variant.name,
     shards: plan.shards.length,
     method: recipe.method,
     inputBytes: plan.totals.inputBytes,

@@ -1,6 +1,8 @@
 // Drives the optimizer from a job's trials so that each proposal depends on the recipe and the scores alone: trial k is
 // asked for when exactly the trials before `tellBefore` have been told, in the order of their numbers.
+
 import { createStudy, type Recommendation, type Study, type StudySpec } from "@amalgam/optimizer";
+import { AmalgamError } from "@amalgam/runtime";
 import type { JobFacts } from "../job/decide.ts";
 import { type JobState, objective } from "../job/state.ts";
 
@@ -40,8 +42,18 @@ export function createSearchDriver(
     return proposal;
   };
 
+  /** Replays trials this driver has not seen. What it proposes must be what the journal has, or it would tell scores of other points. */
   const catchUp = (state: JobState, count: number): void => {
-    while (ids.length < count) ask(state, ids.length);
+    while (ids.length < count) {
+      const trial = ids.length;
+      const { values } = ask(state, trial);
+      const { coefficients } = state.trials[trial]!;
+      if (Object.entries(values).every(([name, value]) => coefficients[name] === value)) continue;
+      throw new AmalgamError(
+        "failed_precondition",
+        `trial ${trial} of this job was proposed by another version of the optimizer; finish it with that version, or begin anew with --overwrite and another output`,
+      );
+    }
   };
 
   return {

@@ -30,8 +30,11 @@ export type StatisticPass = (
   reduced: readonly ReducedStage[],
 ) => Promise<StatisticDone>;
 
-/** A cache of results by what they depend on; statistics that no coefficient touches are found once per job. */
-export type StatisticCache = Map<string, readonly number[]>;
+/**
+ * Stages by what they depend on: a statistic that no coefficient touches is found once per job, and candidates that are
+ * merged at the same time wait for the one that finds it.
+ */
+export type StatisticCache = Map<string, Promise<readonly ReducedStage[]>>;
 
 /**
  * Reduces every stage of the graph over its scopes, in order, since later stages may use earlier results.
@@ -45,31 +48,44 @@ export async function reduceStatistics(
   cacheKey: string,
 ): Promise<ReducedStage[]> {
   const reduced: ReducedStage[] = [];
-  for (const [stage, { outputs, parameters }] of graph.stages.entries()) {
-    const open = new Map<string, { scope: ReductionScope; state: StageState; key: string }>();
-    for (const scope of scopesOf(stage)) {
-      const key = JSON.stringify([cacheKey, stage, scope.tensor, parameters.map((name) => scope.parameters[name])]);
-      const known = cache.get(key);
-      if (known !== undefined) {
-        reduced.push({ stage, tensor: scope.tensor, values: known });
-        continue;
+  for (const [stage, { parameters }] of graph.stages.entries()) {
+    const scopes = scopesOf(stage);
+    if (scopes.length === 0) continue;
+    const dependsOn = scopes.map((scope) => [scope.tensor, parameters.map((name) => scope.parameters[name])]);
+    const key = JSON.stringify([cacheKey, stage, dependsOn]);
+    const known = cache.get(key) ?? reduceStage(graph, stage, scopes, pass, [...reduced]);
+    cache.set(key, known);
+    // A failure may be a lost worker: whoever comes next tries again.
+    known.catch(() => cache.delete(key));
+    reduced.push(...(await known));
+  }
+  return reduced;
+}
+
+async function reduceStage(
+  graph: MergeGraph,
+  stage: number,
+  scopes: readonly ReductionScope[],
+  pass: StatisticPass,
+  earlier: readonly ReducedStage[],
+): Promise<ReducedStage[]> {
+  const { outputs } = graph.stages[stage]!;
+  const reduced: ReducedStage[] = [];
+  const open = new Map<string, { readonly scope: ReductionScope; state: StageState }>();
+  for (const scope of scopes) {
+    const scalars = { ...scope.parameters, ...resultsFor(graph, earlier, scope.tensor) };
+    open.set(scope.tensor, { scope, state: startStage(graph, stage, scalars, scope.elements) });
+  }
+  for (let round = 0; open.size > 0; round++) {
+    const merged = await runRound(open, stage, round, pass, earlier);
+    for (const [tensor, entry] of [...open]) {
+      if (entry.state.status !== "done") {
+        entry.state = advanceStage(graph, stage, entry.state, merged.get(tensor)!);
       }
-      const scalars = { ...scope.parameters, ...resultsFor(graph, reduced, scope.tensor) };
-      open.set(scope.tensor, { scope, key, state: startStage(graph, stage, scalars, scope.elements) });
-    }
-    for (let round = 0; open.size > 0; round++) {
-      const merged = await runRound(open, stage, round, pass, reduced);
-      for (const [tensor, entry] of [...open]) {
-        if (entry.state.status !== "done") {
-          entry.state = advanceStage(graph, stage, entry.state, merged.get(tensor)!);
-        }
-        if (entry.state.status !== "done") continue;
-        const { values } = entry.state;
-        const ordered = outputs.map((name) => values[name]!);
-        cache.set(entry.key, ordered);
-        reduced.push({ stage, tensor, values: ordered });
-        open.delete(tensor);
-      }
+      if (entry.state.status !== "done") continue;
+      const { values } = entry.state;
+      reduced.push({ stage, tensor, values: outputs.map((name) => values[name]!) });
+      open.delete(tensor);
     }
   }
   return reduced;

@@ -1,25 +1,11 @@
 import { JobViewSchema } from "@amalgam/proto";
 import { toJson } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import type { JobEvent } from "../job/events.ts";
-import { replay, SPEC, scoreOf } from "../job/testing/events.ts";
-import { type LiveFacts, type ViewFacts, viewJob } from "./view.ts";
+import type { JobEvent, ViewFacts } from "../job/events.ts";
+import { FACTS, replay, SPEC, scoreOf } from "../job/testing/events.ts";
+import { type LiveFacts, viewJob } from "./view.ts";
 
-const SEARCH: ViewFacts = {
-  kind: "search",
-  trials: 2,
-  parallel: 2,
-  tasks: ["x", "y"],
-  comparisons: ["c0"],
-  shards: 3,
-  method: "fisher",
-  inputBytes: 300,
-  outputBytes: 100,
-  split: "validation",
-  confirmSplit: "test",
-  comparisonNames: new Map([["c0", "average"]]),
-  methodName: "searched fisher",
-};
+const SEARCH = FACTS;
 const MERGE: ViewFacts = { ...SEARCH, kind: "merge", trials: 0, tasks: [], comparisons: [] };
 const IDLE: LiveFacts = { workers: 2, activities: new Map(), publishing: false, waitingFor: "" };
 const SUBMITTED: JobEvent = { type: "submitted", spec: SPEC };
@@ -37,18 +23,18 @@ const RECOMMENDED: JobEvent = {
   probabilityBest: 0.9,
 };
 const written = (shard: number): JobEvent => ({ type: "shardWritten", shard, segmentSha256: [] });
-const view = (events: readonly JobEvent[], facts: ViewFacts | undefined = SEARCH, live: Partial<LiveFacts> = {}) =>
-  viewJob("job", replay([SUBMITTED, ...events]), facts, { ...IDLE, ...live });
+const planned = (facts: ViewFacts): JobEvent => ({ type: "planned", planDigest: "p", facts });
+const view = (events: readonly JobEvent[], facts: ViewFacts = SEARCH, live: Partial<LiveFacts> = {}) =>
+  viewJob("job", replay([SUBMITTED, planned(facts), ...events]), { ...IDLE, ...live });
 
 test("a search is planning, searching, comparing, writing, publishing and done, in that order", () => {
   const events: JobEvent[] = [];
-  const states: string[] = [viewJob("job", replay([SUBMITTED]), undefined, IDLE).state];
+  const states: string[] = [viewJob("job", replay([SUBMITTED]), IDLE).state];
   const then = (...news: JobEvent[]): void => {
     events.push(...news);
     const { state } = view(events);
     if (states.at(-1) !== state) states.push(state);
   };
-  then({ type: "planned", planDigest: "p" });
   then(proposed(0), proposed(1), ...scored("t0", 0.7));
   then(...scored("t1", 0.6));
   then(RECOMMENDED);

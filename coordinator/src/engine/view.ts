@@ -1,23 +1,14 @@
 // A job as people see it: durable state, what is under way, and what the recipe fixes, folded into one JobView. Pure.
 import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
-import { FINAL_ID, type JobFacts } from "../job/decide.ts";
+import { FINAL_ID } from "../job/decide.ts";
+import type { ViewFacts } from "../job/events.ts";
 import { type JobState, objective } from "../job/state.ts";
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
 export interface CandidateActivity {
   readonly stage: "statistics" | "merging" | "evaluating";
   readonly shardsMerged: number;
-}
-
-export interface ViewFacts extends JobFacts {
-  readonly method: string;
-  readonly inputBytes: number;
-  readonly outputBytes: number;
-  readonly split: string;
-  readonly confirmSplit: string;
-  readonly comparisonNames: ReadonlyMap<string, string>;
-  readonly methodName: string;
 }
 
 export interface LiveFacts {
@@ -27,7 +18,8 @@ export interface LiveFacts {
   readonly waitingFor: string;
 }
 
-export function viewJob(jobId: string, state: JobState, facts: ViewFacts | undefined, live: LiveFacts): JobView {
+export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobView {
+  const { facts } = state;
   const candidates: CandidateView[] = [];
   const add = (
     id: string,
@@ -64,11 +56,11 @@ export function viewJob(jobId: string, state: JobState, facts: ViewFacts | undef
     add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin);
   }
   if (facts?.kind === "search") {
-    for (const id of facts.comparisons) {
-      add(id, "comparison", facts.comparisonNames.get(id)!, facts.confirmSplit, {}, "");
+    for (const [index, id] of facts.comparisons.entries()) {
+      add(id, "comparison", facts.comparisonNames[index]!, facts.confirmSplit, {}, "");
     }
     const final = state.recommended;
-    if (final) add(FINAL_ID, "final", facts.methodName, facts.confirmSplit, final.coefficients, final.candidateId);
+    if (final) add(FINAL_ID, "final", facts.variantName, facts.confirmSplit, final.coefficients, final.candidateId);
   }
   return create(JobViewSchema, {
     jobId,

@@ -1,5 +1,6 @@
 // What a job's journal records. An event is a fact that other parts may already have acted on; everything else about
 // a job (leases, merged shards in workers' memory, messages under way) is rebuilt after a restart and never recorded.
+import type { JobFacts } from "./decide.ts";
 
 /** What was asked for. Paths are absolute; the recipe is kept as text so that a restart reads what the user wrote. */
 export interface JobSpec {
@@ -11,6 +12,19 @@ export interface JobSpec {
   readonly overwrite: boolean;
   /** Input bytes per shard; 0 lets the planner choose. */
   readonly shardBytes: number;
+}
+
+/** What the recipe and the plan fix about a job, and how its candidates are called. */
+export interface ViewFacts extends JobFacts {
+  readonly method: string;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  readonly split: string;
+  readonly confirmSplit: string;
+  /** In the order of `comparisons`. */
+  readonly comparisonNames: readonly string[];
+  /** Name of the recipe's own merge. */
+  readonly variantName: string;
 }
 
 /** Score of one candidate on one task: accuracy and its standard error in [0, 1], mean cross-entropy loss in nats. */
@@ -28,7 +42,8 @@ export type JobEvent =
   | { readonly type: "resumed"; readonly spec: JobSpec }
   /** Inputs or recipe files changed, or the output is wanted anew: forget everything but the specification. */
   | { readonly type: "restarted"; readonly reason: string; readonly spec: JobSpec }
-  | { readonly type: "planned"; readonly planDigest: string }
+  /** `facts` is what people are shown of the job, also when its inputs are gone. */
+  | { readonly type: "planned"; readonly planDigest: string; readonly facts: ViewFacts }
   | {
       readonly type: "proposed";
       readonly candidateId: string;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JobEvent } from "./events.ts";
 import { generationOf, isSettled, type JobState, objective, reduce } from "./state.ts";
-import { anyEvent, replay, SPEC, scoreOf } from "./testing/events.ts";
+import { anyEvent, FACTS, replay, SPEC, scoreOf } from "./testing/events.ts";
 
 const SUBMITTED: JobEvent = { type: "submitted", spec: SPEC };
 const proposed = (candidateId: string): JobEvent => ({
@@ -154,7 +154,7 @@ test("what failed at the end is tried again when the job is resumed", () => {
 test("a job of which every trial failed begins its search anew when it is resumed", () => {
   const state: JobState = replay([
     SUBMITTED,
-    { type: "planned", planDigest: "p" },
+    { type: "planned", planDigest: "p", facts: FACTS },
     proposed("t0"),
     scored("t0", "a"),
     failed("t0"),

@@ -1,5 +1,5 @@
 // A job's durable state: the fold of its journal. Pure; knows nothing of workers, leases or files.
-import type { JobEvent, JobSpec, Score } from "./events.ts";
+import type { JobEvent, JobSpec, Score, ViewFacts } from "./events.ts";
 
 export interface TrialState {
   readonly candidateId: string;
@@ -10,6 +10,7 @@ export interface TrialState {
 export interface JobState {
   readonly spec: JobSpec;
   readonly planDigest: string | undefined;
+  readonly facts: ViewFacts | undefined;
   /** Proposed trials in the order of their numbers. */
   readonly trials: readonly TrialState[];
   /** Scores by candidate, then task. */
@@ -36,6 +37,7 @@ export interface JobState {
 const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   spec,
   planDigest: undefined,
+  facts: undefined,
   trials: [],
   scores: new Map(),
   firstGeneration,
@@ -83,7 +85,7 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     case "restarted":
       return initial(event.spec, nextGeneration(state));
     case "planned":
-      return { ...state, planDigest: event.planDigest };
+      return { ...state, planDigest: event.planDigest, facts: event.facts };
     case "proposed": {
       if (state.trials.some((trial) => trial.candidateId === event.candidateId)) return state;
       const { candidateId, coefficients, origin } = event;

@@ -63,7 +63,7 @@ evaluate:
     return [variant.variant.name, method, hasBase, models, slots, options];
   });
   expect(variants).toEqual([
-    ["df_merge", "df_merge", true, 2, [0, 1, 2, 3, 4], {}],
+    ["df_merge", "df_merge", true, 2, [0, 1, 2, 3, 4], { normalize: JSON.stringify("none") }],
     ["base", "linear", false, 1, [0], { normalize: "true" }],
     ["a", "linear", false, 1, [1], { normalize: "true" }],
     ["b", "linear", false, 1, [2], { normalize: "true" }],

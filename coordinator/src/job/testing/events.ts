@@ -1,6 +1,6 @@
 /** Job events for tests. */
 import fc from "fast-check";
-import type { JobEvent, JobSpec, Score } from "../events.ts";
+import type { JobEvent, JobSpec, Score, ViewFacts } from "../events.ts";
 import { type JobState, reduce } from "../state.ts";
 
 export const SPEC: JobSpec = {
@@ -11,6 +11,23 @@ export const SPEC: JobSpec = {
   outputDirectory: "/models/out",
   overwrite: false,
   shardBytes: 0,
+};
+
+/** A search of two trials on two tasks with one comparison. */
+export const FACTS: ViewFacts = {
+  kind: "search",
+  trials: 2,
+  parallel: 2,
+  tasks: ["x", "y"],
+  comparisons: ["c0"],
+  shards: 3,
+  method: "fisher",
+  inputBytes: 300,
+  outputBytes: 100,
+  split: "validation",
+  confirmSplit: "test",
+  comparisonNames: ["average"],
+  variantName: "searched fisher",
 };
 
 export const replay = (events: readonly JobEvent[], from?: JobState): JobState => {
@@ -44,7 +61,11 @@ export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
     { type: "failed", code: "unavailable", problem: "no worker" },
     { type: "restarted", reason: "the inputs changed", spec: SPEC },
   ),
-  fc.record({ type: fc.constant("planned" as const), planDigest: fc.constantFrom("p", "q") }),
+  fc.record({
+    type: fc.constant("planned" as const),
+    planDigest: fc.constantFrom("p", "q"),
+    facts: fc.constant(FACTS),
+  }),
   fc.record({ type: fc.constant("proposed" as const), candidateId, coefficients, origin: fc.constant("sobol") }),
   fc.record({ type: fc.constant("scored" as const), candidateId, task, score }),
   fc.record({ type: fc.constant("evaluationLost" as const), candidateId, task, generation: fc.nat(3) }),
