@@ -1,0 +1,62 @@
+// What mergekit 0.1.4 wrote, through the command: `amalgam merge` of its recipes gives the same bytes.
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "../harness/program.ts";
+import { readDirectory } from "./safetensors.ts";
+
+const golden = fileURLToPath(new URL("../golden/mergekit", import.meta.url));
+let directory: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "amalgam-mergekit-"));
+  // The recipes name their models as siblings.
+  for (const folder of ["inputs", "recipes"]) cpSync(join(golden, folder), directory, { recursive: true });
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+async function merge(recipe: string, out: string, ...options: string[]): Promise<string> {
+  const output = join(directory, out);
+  const { code, stdout, stderr } = await run("merge", join(directory, `${recipe}.yaml`), output, ...options);
+  expect(code, stdout + stderr).toBe(0);
+  return output;
+}
+
+const readConfig = (folder: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, unknown>;
+
+test.for(["linear", "linear_unnormalized", "task_arithmetic", "ties", "ties_gradient_filter"])(
+  "%s has mergekit's bits in every tensor",
+  async (recipe) => {
+    const output = await merge(recipe, `out-${recipe}`);
+    const wanted = readDirectory(join(golden, "expected", recipe));
+    const merged = readDirectory(output);
+    expect([...merged.keys()].toSorted()).toEqual([...wanted.keys()].toSorted());
+    for (const [name, { dtype, shape, bytes }] of wanted) {
+      expect(merged.get(name), name).toMatchObject({ dtype, shape });
+      expect(Buffer.compare(merged.get(name)!.bytes, bytes), name).toBe(0);
+    }
+  },
+);
+
+test("config.json is the base's, untouched; mergekit's agrees wherever transformers did not rewrite it", () => {
+  const ours = readConfig(join(directory, "out-ties"));
+  expect(ours).toEqual(readConfig(join(golden, "inputs/base")));
+  const theirs = readConfig(join(golden, "expected/ties"));
+  // transformers 5 renames `torch_dtype` to `dtype`, moves `rope_theta` into `rope_parameters`, and adds its defaults.
+  const { torch_dtype, rope_theta, ...rest } = ours;
+  expect(theirs).toMatchObject({ ...rest, dtype: torch_dtype, rope_parameters: { rope_theta } });
+});
+
+test.for([
+  ["--shard-bytes", "1B"],
+  ["--shard-bytes", "20kB", "--threads", "1"],
+  ["--shard-bytes", "100kB", "--threads", "3", "--memory", "64MiB"],
+  ["--shard-bytes", "1GB", "--threads", "2"],
+])("the bytes do not depend on %s", async (options) => {
+  const output = await merge("ties", `out-${options.join("")}`, ...options);
+  const wanted = readFileSync(join(golden, "expected/ties/model.safetensors"));
+  expect(readFileSync(join(output, "model.safetensors")).equals(wanted)).toBe(true);
+});
