@@ -7,7 +7,7 @@ import type { CoordinatorService, JobView } from "@amalgam/proto";
 import type { Client } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
-import { bestTrial, coefficientText, isSettled, scoreTable } from "../render/job-text.ts";
+import { bestTrial, coefficientText, scoreTable } from "../render/job-text.ts";
 import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
@@ -78,13 +78,7 @@ async function submitAndWatch(
     if (!context.json) context.print("the recipe or an option has changed since the last run: starting anew");
   }
   const { jobId, resumed } = await client.submitJob({ ...spec, shardBytes: BigInt(spec.shardBytes) }, { signal });
-  if (resumed && !context.json) {
-    const { job } = await client.getJob({ jobId }, { signal });
-    const trials = job?.candidates.filter((each) => each.role === "trial" && isSettled(each)).length ?? 0;
-    const begun =
-      spec.kind === "search" ? `${trials} trials are done` : `${job?.shardsWritten ?? 0} shards are written`;
-    context.print(`going on with job ${jobId}: ${begun}`);
-  }
+  if (resumed && !context.json) context.print(`going on with job ${jobId}`);
   return watchJob(context, client.watchJob({ jobId }, { signal }));
 }
 

@@ -80,7 +80,10 @@ function stageText(view: JobView, candidate: CandidateView): string {
   return candidate.state;
 }
 
-/** What happened between two views, one line each, for pipes and logs. Nothing is said of a job that is still planned. */
+/**
+ * What happened between two views, one line each, for pipes and logs. Nothing is said of a job that is still planned; what
+ * was done before the first look is one line.
+ */
 export function plainLines(before: JobView | undefined, after: JobView): string[] {
   const lines: string[] = [];
   if (isPlanned(after) && !isPlanned(before)) {
@@ -89,7 +92,8 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
         `${formatBytes(Number(after.inputBytes))} in, ${formatBytes(Number(after.outputBytes))} out`,
     );
   }
-  const settledBefore = new Set(before?.candidates.filter(isSettled).map(({ id }) => id));
+  const known = isPlanned(before) ? before : resumedAt(after, lines);
+  const settledBefore = new Set(known?.candidates.filter(isSettled).map(({ id }) => id));
   let settledTrials = ofRole(after, "trial").filter(({ id }) => settledBefore.has(id)).length;
   for (const candidate of after.candidates) {
     if (!isSettled(candidate) || settledBefore.has(candidate.id)) continue;
@@ -108,6 +112,17 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
   if (after.waitingFor !== "" && after.waitingFor !== (before?.waitingFor ?? ""))
     lines.push(`waiting: ${after.waitingFor}`);
   return lines;
+}
+
+/** What a first look shows, told in a line and taken as known. Undefined when nothing is done yet. */
+function resumedAt(view: JobView, lines: string[]): JobView | undefined {
+  const done = ofRole(view, "trial").filter(isSettled).length;
+  if (!isPlanned(view) || done === 0) return undefined;
+  const best = bestTrial(view);
+  lines.push(
+    `${done} of ${view.trialsPlanned} trials are done${best ? `, the best ${objectiveText(best)} (${best.name})` : ""}`,
+  );
+  return view;
 }
 
 /** Accuracy per task and mean, in percent with standard errors: the comparisons first, the published model last. */
