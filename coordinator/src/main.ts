@@ -30,7 +30,10 @@ export interface CoordinatorConfig {
   readonly insecure: boolean;
 }
 
-/** Runs until `signal` aborts; jobs under way go on after the next start. `ready` gets the address taken. */
+/**
+ * Runs until `signal` aborts; jobs under way go on after the next start. `ready` gets the address taken.
+ * @throws AmalgamError resource_exhausted or data_loss when the journal can no longer be written
+ */
 export async function runCoordinatorProcess(
   config: CoordinatorConfig,
   log: Logger,
@@ -40,10 +43,20 @@ export async function runCoordinatorProcess(
   await using scope = new AsyncDisposableStack();
   const registry = new Registry();
   scope.use(collectProcessMetrics({ registry, role: "coordinator", version: VERSIONS["amalgam"]! }));
-  const bus = scope.use(await createNatsBus({ url: config.natsUrl, log, metrics: registry }));
+  let coordinator: Coordinator | undefined;
+  const bus = scope.use(
+    await createNatsBus({
+      url: config.natsUrl,
+      log,
+      metrics: registry,
+      // However often coordinators died with it, a score is never given up: its evaluation will not come again.
+      onDeadLetter({ queue, data }) {
+        if (queue === "scores") coordinator!.receiveScore(data);
+      },
+    }),
+  );
   const shardClients = scope.use(createClientPool(ShardService));
   // Evaluators are told the address, so the server takes it before there is a coordinator to answer.
-  let coordinator: Coordinator | undefined;
   const services = [
     bindService(
       CoordinatorService,
@@ -60,6 +73,7 @@ export async function runCoordinatorProcess(
     scope.use(await serveOps({ ...parseAddress(config.ops), registry, ready: problems }));
   }
   ready(server.address);
-  await untilAborted(signal);
+  await untilAborted(AbortSignal.any([signal, coordinator.broken]));
+  coordinator.broken.throwIfAborted();
   log.info("draining");
 }

@@ -29,6 +29,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
   const queues = new Map(QUEUE_NAMES.map((name) => [name, createQueue(name, options, closing.signal)]));
   return {
     connected: true,
+    connections: 1,
     queue: (name) => queues.get(name) as WorkQueue,
     async [Symbol.asyncDispose]() {
       closing.abort();

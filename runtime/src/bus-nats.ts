@@ -60,7 +60,7 @@ export async function createNatsBus(options: NatsBusOptions): Promise<Bus> {
   const connection = await connectWithin(options);
   const closing = new AbortController();
   const reconnectListeners = new Set<() => void>();
-  const state = { connected: true };
+  const state: LinkState = { connected: true, connections: 1 };
   watch(connection, state, reconnectListeners, options);
   if (metrics !== undefined) registerConnected(metrics, state);
   try {
@@ -86,6 +86,9 @@ export async function createNatsBus(options: NatsBusOptions): Promise<Bus> {
     return {
       get connected() {
         return state.connected;
+      },
+      get connections() {
+        return state.connections;
       },
       queue: (name) => queues.get(name) as WorkQueue,
       async [Symbol.asyncDispose]() {
@@ -211,10 +214,15 @@ async function ensureQueue(
   }
 }
 
+interface LinkState {
+  connected: boolean;
+  connections: number;
+}
+
 /** Follows the connection's state; says once that it is lost and once that it is back. */
 function watch(
   connection: NatsConnection,
-  state: { connected: boolean },
+  state: LinkState,
   listeners: Set<() => void>,
   { log, url }: NatsBusOptions,
 ): void {
@@ -225,6 +233,7 @@ function watch(
         log?.warn({ url: redact(url) }, "NATS connection lost; trying again until it is back, work in hand goes on");
       } else if (type === "reconnect") {
         state.connected = true;
+        state.connections++;
         log?.info({ url: redact(url), server: connection.info?.version }, "NATS connection is back");
         for (const listener of [...listeners]) listener();
       }

@@ -14,6 +14,8 @@ export interface Bus extends AsyncDisposable {
   queue(name: QueueName): WorkQueue;
   /** False while the connection is lost and being made again; always true in process. For `/readyz` and a gauge. */
   readonly connected: boolean;
+  /** Connections made so far. When it has grown, what was published before may be lost: the server may have lost its store. */
+  readonly connections: number;
 }
 
 export interface WorkQueue {

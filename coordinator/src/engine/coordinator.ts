@@ -8,7 +8,7 @@ import {
   ScoreReportSchema,
   type ShardService,
 } from "@amalgam/proto";
-import { AmalgamError, type Bus, type ClientPool, type Logger } from "@amalgam/runtime";
+import { AmalgamError, type Bus, type ClientPool, type Logger, toAmalgamError } from "@amalgam/runtime";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Registry } from "prom-client";
 import { createFleet, type Fleet } from "../fleet/fleet.ts";
@@ -44,6 +44,11 @@ export interface Coordinator extends AsyncDisposable {
   cancel(jobId: string): JobView;
   /** The job now and after every change, until it ends. */
   watch(jobId: string, signal: AbortSignal): AsyncIterable<JobView>;
+  /**
+   * Takes an encoded ScoreReport; when it returns, the score is in the journal or nobody waits for it.
+   * @throws AmalgamError invalid_argument for other bytes, resource_exhausted or data_loss when it could not be journalled
+   */
+  receiveScore(data: Uint8Array): void;
   connectWorker: Fleet["connect"];
   readInput(
     jobId: string,
@@ -55,9 +60,9 @@ export interface Coordinator extends AsyncDisposable {
   evaluationSpec(jobId: string): EvaluationSpec;
   /** Why it cannot do its work now; empty when it can. */
   readonly problems: readonly string[];
+  /** Aborts, with an AmalgamError, when the journal cannot be written: nothing goes on until another coordinator opens it. */
+  readonly broken: AbortSignal;
 }
-
-const SCORE_AGAIN_MS = 2_000;
 
 /** The same job submitted twice has the same id, which is how a repeated command resumes. */
 export function jobIdOf(spec: JobSpec): string {
@@ -71,6 +76,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const { bus, log } = options;
   const journal = openJournal(join(options.stateDirectory, "journal.sqlite"));
   const stop = new AbortController();
+  const broken = new AbortController();
   const runners = new Map<string, JobRunner>();
   const endedJobs = new Map<string, JobState>();
   const watchers = createWatchers();
@@ -97,7 +103,14 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     },
     attempt: metrics.attempt,
   });
-  const ticking = setInterval(() => fleet.tick(), Math.max(50, (options.leaseMs ?? 15_000) / 8));
+  let busConnections = bus.connections;
+  const tick = (): void => {
+    fleet.tick();
+    if (bus.connections === busConnections) return;
+    busConnections = bus.connections;
+    for (const runner of running()) runner.publishAgain();
+  };
+  const ticking = setInterval(tick, Math.max(50, (options.leaseMs ?? 15_000) / 8));
 
   const startRunner = (jobId: string, events: readonly JobEvent[]): JobRunner => {
     const { shardClients, address } = options;
@@ -111,6 +124,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       log,
       metrics,
       changed,
+      broken: (error) => broken.abort(error),
     });
     // An earlier run of the job may not have let go of its output yet.
     const earlier = runners.get(jobId)?.[Symbol.asyncDispose]();
@@ -128,21 +142,24 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   }
   log.info({ epoch: journal.epoch, jobs: runners.size }, "coordinator started");
 
+  const receiveScore = (data: Uint8Array): void => {
+    let report: ScoreReport;
+    try {
+      report = fromBinary(ScoreReportSchema, data);
+    } catch (cause) {
+      throw new AmalgamError("invalid_argument", "not a score report", { cause });
+    }
+    runners.get(report.jobId)?.receive(report);
+  };
   const readScores = async (): Promise<void> => {
-    for await (const delivery of bus.queue("scores").pull({ signal: stop.signal })) {
-      let report: ScoreReport;
+    const signal = AbortSignal.any([stop.signal, broken.signal]);
+    for await (const delivery of bus.queue("scores").pull({ signal })) {
       try {
-        report = fromBinary(ScoreReportSchema, delivery.data);
-      } catch {
-        delivery.discard("not a score report");
-        continue;
-      }
-      try {
-        runners.get(report.jobId)?.receive(report);
-      } catch (error) {
-        // Most likely a full disk: the score stays on the bus until it is in the journal.
-        log.error({ err: error, job: report.jobId }, "a score could not be journalled");
-        delivery.retry(SCORE_AGAIN_MS);
+        receiveScore(delivery.data);
+      } catch (thrown) {
+        const { code, message } = toAmalgamError(thrown);
+        if (code === "invalid_argument") delivery.discard(message);
+        else delivery.retry(0);
         continue;
       }
       await delivery
@@ -206,7 +223,11 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       if (runner !== undefined && runner.state.end === undefined) runner.record({ type: "cancelled" });
       return view(jobId);
     },
-    watch: (jobId, signal) => watchers.watch(jobId, () => view(jobId), signal),
+    async *watch(jobId, signal) {
+      yield* watchers.watch(jobId, () => view(jobId), AbortSignal.any([signal, broken.signal]));
+      if (!signal.aborted) broken.signal.throwIfAborted();
+    },
+    receiveScore,
     connectWorker: fleet.connect,
     readInput: (jobId, file, offset, length, signal) => {
       const { prepared } = runnerOf(jobId);
@@ -221,6 +242,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     get problems() {
       return bus.connected ? [] : ["the NATS server cannot be reached"];
     },
+    broken: broken.signal,
     async [Symbol.asyncDispose]() {
       stop.abort(new AmalgamError("cancelled", "the coordinator stops"));
       clearInterval(ticking);

@@ -39,6 +39,8 @@ export interface JobEnvironment {
   readonly log: Logger;
   readonly metrics: CoordinatorMetrics;
   changed(jobId: string): void;
+  /** The journal cannot be written, so nothing more may be decided. */
+  broken(error: unknown): void;
 }
 
 export interface JobRunner extends AsyncDisposable {
@@ -52,6 +54,8 @@ export interface JobRunner extends AsyncDisposable {
   /** A score came from the bus; resolves when it is in the journal, so that the message may be acknowledged. */
   receive(report: ScoreReport): void;
   record(...events: JobEvent[]): void;
+  /** The bus may have lost what was published: evaluations without a score are published again, under the same ids. */
+  publishAgain(): void;
 }
 
 const PUBLISH_AGAIN_MS = 250;
@@ -78,7 +82,13 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const record = (...news: JobEvent[]): void => {
     if (news.length === 0) return;
     const startedMs = performance.now();
-    journal.append(jobId, news);
+    try {
+      journal.append(jobId, news);
+    } catch (error) {
+      abort.abort(error);
+      environment.broken(error);
+      throw error;
+    }
     metrics.journalled((performance.now() - startedMs) / 1000);
     for (const event of news) state = reduce(state, event);
     metrics.recorded(news);
@@ -120,15 +130,10 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       return;
     }
     if (error.code === "internal") log.error({ err: thrown }, "job failed by a bug");
-    const failed: JobEvent = { type: "failed", code: error.code, problem: error.message };
     try {
-      record(failed);
-    } catch (unwritable) {
-      // The journal cannot be written either. The job ends here; the next start takes it up where the journal ends.
-      log.fatal({ err: unwritable }, "a failed job could not be journalled");
-      state = reduce(state, failed);
-      environment.changed(jobId);
-      ended();
+      record({ type: "failed", code: error.code, problem: error.message });
+    } catch {
+      // Nor can the journal be written, and `record` has said so: the next start takes the job up where the journal ends.
     }
   };
 
@@ -331,7 +336,6 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
           settle(candidateId);
           break;
         case "shardsLost": {
-          if (prepared === undefined) return;
           const { generation } = report;
           if (generation !== generationOf(state, candidateId, task)) return;
           log.warn(
@@ -344,8 +348,9 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
             settle(candidateId);
             break;
           }
-          const { mergeId } = prepared.candidate(state, candidateId);
-          for (const shard of outcome.value.shards) fleet.lost(jobId, mergeId, shard);
+          // Right after a restart there is no plan yet to name them by: should they be lost still, the next report says so.
+          const merge = prepared?.candidate(state, candidateId);
+          if (merge !== undefined) for (const shard of outcome.value.shards) fleet.lost(jobId, merge.mergeId, shard);
           record({ type: "evaluationLost", candidateId, task, generation });
           break;
         }
@@ -354,6 +359,10 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       }
     },
     record,
+    publishAgain() {
+      published.clear();
+      advance();
+    },
     async [Symbol.asyncDispose]() {
       abort.abort(new AmalgamError("cancelled", "the coordinator stops"));
       fleet.cancel(jobId);
