@@ -10,10 +10,13 @@ import {
 import {
   AmalgamError,
   type Bus,
+  backoffMs,
   type ClientPool,
+  type DeadLetter,
   type Delivery,
   isRetryable,
   type Logger,
+  systemClock,
   toAmalgamError,
 } from "@amalgam/runtime";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
@@ -46,7 +49,11 @@ type Outcome = Exclude<
 
 /** Weights objects kept so that the tasks of one candidate share what the scorer has loaded. */
 const KEPT_CANDIDATES = 4;
+/** Another attempt by whoever takes the evaluation next. */
 const RETRY_MS = 1_000;
+/** How long an evaluator waits for a peer that cannot be reached, and how often it looks. */
+const PATIENCE_MS = 30_000;
+const BACKOFF = { baseMs: 250, maxMs: 5_000, random: Math.random };
 const WORKING_MS = 5_000;
 
 /** Works until `signal` aborts; evaluations under way are then given back to the bus. */
@@ -77,7 +84,7 @@ async function handle(delivery: Delivery, work: Work): Promise<void> {
   const { jobId, candidateId, task, split, generation } = evaluation;
   const heartbeat = setInterval(() => delivery.working(), WORKING_MS);
   try {
-    const outcome = await evaluate(evaluation, work);
+    const outcome = await evaluatePatiently(evaluation, work);
     const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, evaluatorId, outcome });
     await bus.queue("scores").publish(`${delivery.id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
     await delivery.ack();
@@ -92,6 +99,48 @@ async function handle(delivery: Delivery, work: Work): Promise<void> {
   } finally {
     clearInterval(heartbeat);
   }
+}
+
+/**
+ * Waits while a peer cannot be reached. The evaluation is not given back meanwhile: whoever took it next would fare no better,
+ * and a message that is delivered too often is taken for one that nobody can handle. In the end it is reported as lost, with
+ * no shard to blame: a coordinator that is back, perhaps at another address, publishes it anew.
+ */
+async function evaluatePatiently(evaluation: Evaluation, work: Work): Promise<Outcome> {
+  const { jobId, candidateId, task } = evaluation;
+  const startedMs = performance.now();
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await evaluate(evaluation, work);
+    } catch (thrown) {
+      if (work.signal.aborted || !mayPass(toAmalgamError(thrown))) throw thrown;
+      if (performance.now() - startedMs > PATIENCE_MS) return { case: "shardsLost", value: { shards: [] } };
+      const retryMs = Math.round(backoffMs(attempt, BACKOFF));
+      work.options.log.warn({ err: thrown, job: jobId, candidate: candidateId, task, retryMs }, "evaluation waits");
+      await systemClock.sleep(retryMs, { signal: work.signal });
+    }
+  }
+}
+
+/** Whether waiting helps: a coordinator that stops cancels its calls, one that starts has no plan yet. */
+const mayPass = ({ code }: AmalgamError): boolean =>
+  isRetryable(code) || code === "cancelled" || code === "deadline_exceeded";
+
+/**
+ * Tells the coordinator that an evaluation was begun too often and never came to an end, so that its trial fails instead of
+ * waiting for ever. For the evaluator's end of the bus.
+ */
+export async function reportDeadLetter(
+  bus: Bus,
+  evaluatorId: string,
+  { queue, id, data, deliveries }: DeadLetter,
+): Promise<void> {
+  if (queue !== "evaluations") return;
+  const { jobId, candidateId, task, split, generation } = fromBinary(EvaluationSchema, data);
+  const message = `${deliveries} evaluators took the evaluation and none finished it; their logs say why`;
+  const outcome: Outcome = { case: "failure", value: { code: "aborted", message } };
+  const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, evaluatorId, outcome });
+  await bus.queue("scores").publish(`${id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
 }
 
 /** @throws only what may go better next time: the coordinator or the bus is away, or the process stops */
@@ -109,7 +158,7 @@ async function evaluate(evaluation: Evaluation, work: Work): Promise<Outcome> {
     if (thrown instanceof EvaluatorError)
       return { case: "failure", value: { code: "invalid_argument", message: thrown.message } };
     const error = toAmalgamError(thrown);
-    if (thrown instanceof AmalgamError && (isRetryable(error.code) || error.code === "not_found")) throw error;
+    if (thrown instanceof AmalgamError && (mayPass(error) || error.code === "not_found")) throw error;
     work.options.log.error({ err: thrown, job: jobId, task }, "evaluation failed by a bug");
     return { case: "failure", value: { code: error.code, message: error.message } };
   }

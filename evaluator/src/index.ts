@@ -1,7 +1,7 @@
 export type { Batch, BatchLimits, Encoding } from "./batches.ts";
 export { makeBatches } from "./batches.ts";
 export { EvaluatorError } from "./errors.ts";
-export { type EvaluatorOptions, runEvaluator } from "./evaluator.ts";
+export { type EvaluatorOptions, reportDeadLetter, runEvaluator } from "./evaluator.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";

@@ -1,6 +1,7 @@
 // The evaluator as a process: names the concrete parts and joins them. Configuration comes from whoever starts it.
 import { CoordinatorService, ShardService } from "@amalgam/proto";
 import {
+  type Bus,
   collectProcessMetrics,
   createClientPool,
   createNatsBus,
@@ -9,7 +10,7 @@ import {
   Registry,
   serveOps,
 } from "@amalgam/runtime";
-import { runEvaluator } from "./evaluator.ts";
+import { reportDeadLetter, runEvaluator } from "./evaluator.ts";
 import { createEvaluatorMetrics } from "./metrics.ts";
 
 export interface EvaluatorConfig {
@@ -34,7 +35,14 @@ export async function runEvaluatorProcess(
   await using scope = new AsyncDisposableStack();
   const registry = new Registry();
   scope.use(collectProcessMetrics({ registry, role: "evaluator", version: VERSION }));
-  const bus = scope.use(await createNatsBus({ url: config.natsUrl, log }));
+  const bus: Bus = scope.use(
+    await createNatsBus({
+      url: config.natsUrl,
+      log,
+      metrics: registry,
+      onDeadLetter: (letter) => reportDeadLetter(bus, config.evaluatorId, letter),
+    }),
+  );
   const coordinators = scope.use(createClientPool(CoordinatorService));
   const workers = scope.use(createClientPool(ShardService));
   if (config.ops !== undefined) {

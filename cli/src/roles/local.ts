@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { createCoordinator, createCoordinatorService } from "@amalgam/coordinator";
 import { CoordinatorService, ShardService } from "@amalgam/proto";
 import {
+  type Bus,
   type Client,
   createClientPool,
   createLocalClient,
@@ -31,6 +32,7 @@ export interface LocalRoles extends AsyncDisposable {
 
 const COORDINATOR = "local:coordinator";
 const WORKER = "local:worker";
+const EVALUATOR = "evaluator";
 /** Merged shards an evaluator keeps; two candidates of a model that fits a laptop. */
 export const EVALUATOR_CACHE_BYTES: number = 2 ** 30;
 
@@ -45,7 +47,12 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
   const coordinatorServices = new Map<string, ServiceImpl<typeof CoordinatorService>>();
   const shardClients = starting.use(createClientPool(ShardService, { local: shardServices }));
   const coordinators = starting.use(createClientPool(CoordinatorService, { local: coordinatorServices }));
-  const bus = starting.use(createMemoryBus());
+  const bus: Bus = starting.use(
+    createMemoryBus({
+      log,
+      onDeadLetter: async (letter) => (await import("@amalgam/evaluator")).reportDeadLetter(bus, EVALUATOR, letter),
+    }),
+  );
   const coordinator = starting.use(
     createCoordinator({ stateDirectory, bus, shardClients, address: COORDINATOR, log, registry }),
   );
@@ -72,7 +79,7 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
     const metrics = createEvaluatorMetrics(registry);
     const cacheBytes = EVALUATOR_CACHE_BYTES;
     const evaluatorOptions = {
-      evaluatorId: "evaluator",
+      evaluatorId: EVALUATOR,
       bus,
       coordinators,
       workers: shardClients,
