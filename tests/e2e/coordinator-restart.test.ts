@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobView } from "@amalgam/proto";
+import { poll } from "@amalgam/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cluster, hasEnded, progress } from "../harness/cluster.ts";
 import { digestsOf } from "../harness/digests.ts";
@@ -48,6 +49,12 @@ function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** All trials that may be in flight are merged, so their evaluations are published or about to be. */
+const isEvaluating = ({ candidates }: JobView): boolean => {
+  const open = candidates.filter(({ role, state }) => role === "trial" && state !== "scored");
+  return open.length > 0 && open.every(({ state }) => state === "evaluating");
+};
 
 const moments: readonly (readonly [string, (job: JobView) => boolean])[] = [
   ["the first trial is proposed", ({ candidates }) => candidates.length > 0],
@@ -105,16 +112,28 @@ test("NATS is killed and started again", async () => {
   });
 });
 
-test("NATS is killed and loses its store", async () => {
+test("NATS is killed and loses its store: what waited in it is published again", async () => {
   await survives("nats-wiped", async (cluster, jobId) => {
-    // Evaluations wait in the store, and nobody takes them, so that they are lost for certain.
-    const evaluator = cluster.evaluators.get("evaluator-1")!;
     await cluster.until(jobId, "some scores", (job) => progress(job) >= 5);
-    evaluator.signal("SIGSTOP");
+    // Without an evaluator, evaluations wait in the store for certain.
+    await cluster.evaluators.get("evaluator-1")!.end();
+    await cluster.until(jobId, "merged trials", isEvaluating);
     await cluster.nats.kill();
     await rm(join(cluster.natsDirectory, "jetstream"), { recursive: true });
     await cluster.nats.restart();
-    evaluator.signal("SIGCONT");
+    await cluster.startEvaluator("evaluator-2");
+  });
+});
+
+test("the coordinator is away for as long as an evaluator, new to the job, asks for it", async () => {
+  await survives("away", async (cluster, jobId) => {
+    await cluster.evaluators.get("evaluator-1")!.end();
+    await cluster.until(jobId, "merged trials", isEvaluating);
+    await cluster.coordinator.end();
+    const evaluator = await cluster.startEvaluator("evaluator-2");
+    const asked = (): number => evaluator.stderr.split('"evaluation waits"').length - 1;
+    await poll(() => asked() >= 12, { what: "an evaluator that asks again and again", timeoutMs: 60_000 });
+    await cluster.startCoordinator();
   });
 });
 

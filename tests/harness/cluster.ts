@@ -123,13 +123,17 @@ export class Cluster implements AsyncDisposable {
 
   /** Waits until the job is as described, or has ended. */
   async until(jobId: string, what: string, isSo: (job: JobView) => boolean): Promise<JobView> {
-    return poll(
-      async () => {
-        const job = await this.job(jobId);
-        return (hasEnded(job) || isSo(job)) && job;
-      },
-      { what: `job ${jobId}: ${what}`, timeoutMs: JOB_TIMEOUT_MS, intervalMs: 5 },
-    );
+    let job: JobView | undefined;
+    const probe = async (): Promise<JobView | false> => {
+      job = await this.job(jobId);
+      return (hasEnded(job) || isSo(job)) && job;
+    };
+    try {
+      return await poll(probe, { what, timeoutMs: JOB_TIMEOUT_MS, intervalMs: 5 });
+    } catch (cause) {
+      const states = job?.candidates.map(({ id, state, scores }) => `${id} ${state} (${scores.length} scores)`);
+      throw new Error(`job ${jobId}, ${job?.state}, ${states?.join(", ")}: waited in vain for ${what}`, { cause });
+    }
   }
 
   /** @throws Error with the job's problem when it did not succeed */

@@ -1,7 +1,7 @@
 // One `amalgam` command in a process of its own: its output as it comes, its end, and signals to it. The real binary, from source.
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { onTestFailed } from "vitest";
+import { onTestFailed, onTestFinished } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 const SHOWN_CHARACTERS = 6_000;
@@ -38,19 +38,19 @@ export class Program implements AsyncDisposable {
         this.#wake();
       });
     });
-    showOnFailure(this);
+    followTest(this);
   }
 
   get hasExited(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
-  /** The first line of stdout, past or to come, that is a JSON object `pick` finds something in. */
-  async line<T>(what: string, pick: (message: Record<string, unknown>) => T | undefined): Promise<T> {
+  /** What `pick` finds in the first line of stdout, past or to come, that has it. */
+  async line<T>(what: string, pick: (line: string) => T | undefined): Promise<T> {
     for (;;) {
       const complete = this.stdout.split("\n").slice(0, -1);
       for (const text of complete) {
-        const found = text.startsWith("{") ? pick(JSON.parse(text) as Record<string, unknown>) : undefined;
+        const found = pick(text);
         if (found !== undefined) return found;
       }
       if (this.hasExited) throw new Error(`${this.name} ended before ${what}: ${this.stdout}${this.stderr}`);
@@ -58,9 +58,12 @@ export class Program implements AsyncDisposable {
     }
   }
 
-  /** Address of a role, when it says that it is ready. */
+  /** Address of a role started with --json, when it says that it is ready. */
   ready(): Promise<string> {
-    return this.line("it was ready", ({ ready, address }) => (ready === undefined ? undefined : String(address ?? "")));
+    return this.line("it was ready", (line) => {
+      const { ready, address = "" } = JSON.parse(line) as { ready?: string; address?: string };
+      return ready === undefined ? undefined : address;
+    });
   }
 
   signal(name: NodeJS.Signals): void {
@@ -83,9 +86,10 @@ export class Program implements AsyncDisposable {
   }
 }
 
-/** Programs that a whole file shares are started outside of any test. */
-function showOnFailure(program: Program): void {
+/** A test that times out disposes of nothing itself. Programs that a whole file shares are started outside of any test. */
+function followTest(program: Program): void {
   try {
+    onTestFinished(() => program[Symbol.asyncDispose]());
     onTestFailed(() => {
       const tail = (text: string): string => text.slice(-SHOWN_CHARACTERS);
       process.stderr.write(
