@@ -12,10 +12,11 @@ import {
   type Bus,
   backoffMs,
   type ClientPool,
+  consume,
   type DeadLetter,
-  type Delivery,
   isRetryable,
   type Logger,
+  type Message,
   systemClock,
   toAmalgamError,
 } from "@amalgam/runtime";
@@ -49,23 +50,19 @@ type Outcome = Exclude<
 
 /** Weights objects kept so that the tasks of one candidate share what the scorer has loaded. */
 const KEPT_CANDIDATES = 4;
-/** Another attempt by whoever takes the evaluation next. */
-const RETRY_MS = 1_000;
 /** How long an evaluator waits for a peer that cannot be reached, and how often it looks. */
 const PATIENCE_MS = 30_000;
 const BACKOFF = { baseMs: 250, maxMs: 5_000, random: Math.random };
-const WORKING_MS = 5_000;
 
 /** Works until `signal` aborts; evaluations under way are then given back to the bus. */
 export async function runEvaluator(options: EvaluatorOptions, signal: AbortSignal): Promise<void> {
   const shards = createMergedShards(options.workers, options.cacheBytes);
   await using scorers = createJobScorers(options.coordinators, options);
   const candidates = new Map<string, Weights>();
-  const slot = async (): Promise<void> => {
-    for await (const delivery of options.bus.queue("evaluations").pull({ signal })) {
-      await handle(delivery, { options, shards, scorers, candidates, signal });
-    }
-  };
+  const work: Work = { options, shards, scorers, candidates, signal };
+  const evaluations = options.bus.queue("evaluations");
+  const slot = (): Promise<void> =>
+    consume(evaluations, (message) => handle(message, work), { signal, log: options.log });
   await Promise.all(Array.from({ length: options.slots }, slot));
 }
 
@@ -77,28 +74,17 @@ interface Work {
   readonly signal: AbortSignal;
 }
 
-async function handle(delivery: Delivery, work: Work): Promise<void> {
+async function handle(message: Message, work: Work): Promise<void> {
   const { bus, evaluatorId, log, metrics } = work.options;
   const startedMs = performance.now();
-  const evaluation = fromBinary(EvaluationSchema, delivery.data);
+  const evaluation = fromBinary(EvaluationSchema, message.data);
   const { jobId, candidateId, task, split, generation } = evaluation;
-  const heartbeat = setInterval(() => delivery.working(), WORKING_MS);
-  try {
-    const outcome = await evaluatePatiently(evaluation, work);
-    const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, evaluatorId, outcome });
-    await bus.queue("scores").publish(`${delivery.id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
-    await delivery.ack();
-    const seconds = (performance.now() - startedMs) / 1000;
-    metrics.evaluated(outcome.case, seconds);
-    log.debug({ job: jobId, candidate: candidateId, task, outcome: outcome.case, seconds }, "evaluated");
-  } catch (thrown) {
-    delivery.retry(work.signal.aborted ? 0 : RETRY_MS);
-    if (work.signal.aborted) return;
-    metrics.evaluated("retried", (performance.now() - startedMs) / 1000);
-    log.warn({ err: thrown, job: jobId, candidate: candidateId, task }, "evaluation given back");
-  } finally {
-    clearInterval(heartbeat);
-  }
+  const outcome = await evaluatePatiently(evaluation, work);
+  const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, evaluatorId, outcome });
+  await bus.queue("scores").publish(`${message.id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
+  const seconds = (performance.now() - startedMs) / 1000;
+  metrics.evaluated(outcome.case, seconds);
+  log.debug({ job: jobId, candidate: candidateId, task, outcome: outcome.case, seconds }, "evaluated");
 }
 
 /**
