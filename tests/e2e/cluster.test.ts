@@ -1,4 +1,5 @@
 // Jobs on a cluster of real processes publish what a single process publishes, byte for byte, whoever dies on the way.
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobView } from "@amalgam/proto";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -52,7 +53,7 @@ test.for([
   const name = `workers-${workers}`;
   const out = await family.outputIn(name);
   await using cluster = await Cluster.start({ directory: join(family.directory, name), workers });
-  const jobId = await cluster.submit(family.recipe, out, shardBytes);
+  const jobId = await cluster.submit(family.recipe, out, { shardBytes });
   await cluster.finished(jobId);
   expect(await digestsOf(out)).toEqual(reference);
   const events = await cluster.events(jobId);
@@ -64,7 +65,7 @@ test("a worker without access to the storage gets its inputs and gives its outpu
   const out = await family.outputIn("stream");
   await using cluster = await Cluster.start({ directory: join(family.directory, "stream"), workers: 1 });
   await cluster.startWorker("far-away", "--storage", "stream");
-  const jobId = await cluster.submit(family.recipe, out, 1_000_000);
+  const jobId = await cluster.submit(family.recipe, out, { shardBytes: 1_000_000 });
   await cluster.finished(jobId);
   expect(await digestsOf(out)).toEqual(reference);
   checkHistory(await cluster.events(jobId), family);
@@ -85,6 +86,22 @@ test("merged shards die with their worker before an evaluator has them: they are
   const events = await cluster.events(jobId);
   checkHistory(events, family);
   expect(events.filter(({ type }) => type === "evaluationLost").length).toBeGreaterThan(0);
+});
+
+test("tasks that changed are read anew, also by an evaluator that scored the job before", async () => {
+  await using changing = await createFamily({ trials: 3 });
+  const out = await changing.outputIn("changing");
+  await using cluster = await Cluster.start({ directory: join(changing.directory, "cluster"), workers: 1 });
+  await cluster.finished(await cluster.submit(changing.recipe, out));
+  for (const split of ["validation", "test"]) {
+    const path = join(changing.directory, "tasks", `section.${split}.jsonl`);
+    const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+    await writeFile(path, `${lines.slice(0, 30).join("\n")}\n`);
+  }
+  await cluster.finished(await cluster.submit(changing.recipe, out, { overwrite: true }));
+  const alone = await changing.outputIn("alone");
+  expect((await run("search", changing.recipe, alone)).code).toBe(0);
+  expect(await digestsOf(out)).toEqual(await digestsOf(alone));
 });
 
 test("a worker that is paused for longer than its lease loses it, and does no harm when it goes on", async () => {

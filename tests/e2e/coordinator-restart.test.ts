@@ -29,7 +29,7 @@ afterAll(() => family?.[Symbol.asyncDispose]());
 async function survives(name: string, worst: (cluster: Cluster, jobId: string) => Promise<void>): Promise<void> {
   const out = await family.outputIn(name);
   await using cluster = await Cluster.start({ directory: join(family.directory, name) });
-  const jobId = await cluster.submit(family.recipe, out, 1_000_000);
+  const jobId = await cluster.submit(family.recipe, out, { shardBytes: 1_000_000 });
   await worst(cluster, jobId);
   await cluster.finished(jobId);
   const events = await cluster.events(jobId);
@@ -83,7 +83,7 @@ test.for([1, 2])("the coordinator is killed at random moments, seed %i", async (
   const random = seeded(seed);
   await survives(`random-${seed}`, async (cluster, jobId) => {
     let reached = 0;
-    for (let kill = 0; kill < 5; kill++) {
+    for (let kill = 0; kill < 4; kill++) {
       const next = reached + Math.floor(random() * 10);
       const job = await cluster.until(jobId, `progress ${next}`, (view) => progress(view) >= next);
       if (hasEnded(job)) break;

@@ -1,12 +1,14 @@
 // A full disk: one clear error, nothing half-written, and the same command goes on when there is space. Needs root, for a
 // small file system; where it is missing these tests fail in CI and are skipped elsewhere.
 import { execFile } from "node:child_process";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
+import { Cluster, progress } from "../harness/cluster.ts";
 import { digestsOf } from "../harness/digests.ts";
 import { createFamily } from "../harness/family.ts";
+import { checkHistory } from "../harness/journal.ts";
 import { run } from "../harness/program.ts";
 
 const execute = promisify(execFile);
@@ -57,5 +59,47 @@ test.skipIf(!isRoot && !mustRun).for([
     const elsewhere = await family.outputIn("elsewhere");
     expect((await run("search", family.recipe, elsewhere)).code).toBe(0);
     expect(await digestsOf(out)).toEqual(await digestsOf(elsewhere));
+  },
+);
+
+/** Writes until the disk is full; returns the file that fills it. */
+async function fill(directory: string): Promise<string> {
+  const path = join(directory, "filler");
+  await using file = await open(path, "w");
+  for (let bytes = 65_536; bytes >= 1; ) {
+    try {
+      const { bytesWritten } = await file.write(Buffer.alloc(bytes));
+      if (bytesWritten < bytes) bytes >>= 1;
+    } catch {
+      bytes >>= 1;
+    }
+  }
+  return path;
+}
+
+test.skipIf(!isRoot && !mustRun)(
+  "the coordinator's disk fills up in the middle: it stops with one error, and the next one goes on",
+  async () => {
+    await using family = await createFamily();
+    const directory = join(family.directory, "cluster");
+    const stateDirectory = join(directory, "state");
+    await mkdir(directory);
+    await using _disk = await mountSmall(stateDirectory, "8m");
+    await using cluster = await Cluster.start({ directory });
+    const out = await family.outputIn("together");
+    const jobId = await cluster.submit(family.recipe, out);
+    await cluster.until(jobId, "some scores", (job) => progress(job) >= 6);
+    const filler = await fill(stateDirectory);
+    const { code } = await cluster.coordinator.exited;
+    expect(code).toBe(74);
+    expect(cluster.coordinator.stderr.split("\n").filter((line) => line.startsWith("amalgam: "))).toHaveLength(1);
+
+    await rm(filler);
+    await cluster.startCoordinator();
+    await cluster.finished(jobId);
+    checkHistory(await cluster.events(jobId), family);
+    const alone = await family.outputIn("alone");
+    expect((await run("search", family.recipe, alone)).code).toBe(0);
+    expect(await digestsOf(out)).toEqual(await digestsOf(alone));
   },
 );

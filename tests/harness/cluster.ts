@@ -15,7 +15,8 @@ export interface ClusterOptions {
   readonly leaseMs?: number;
 }
 
-const JOB_TIMEOUT_MS = 60_000;
+/** Of the slowest step of the largest job, on a busy machine. */
+const JOB_TIMEOUT_MS = 120_000;
 
 export class Cluster implements AsyncDisposable {
   readonly stateDirectory: string;
@@ -104,7 +105,12 @@ export class Cluster implements AsyncDisposable {
     return [...this.evaluators.values()].reduce((sum, { stderr }) => sum + stderr.split('"evaluated"').length - 1, 0);
   }
 
-  async submit(recipe: string, outputDirectory: string, shardBytes = 0): Promise<string> {
+  /** Submits a search; returns its job id. */
+  async submit(
+    recipe: string,
+    outputDirectory: string,
+    { shardBytes = 0, overwrite = false }: { readonly shardBytes?: number; readonly overwrite?: boolean } = {},
+  ): Promise<string> {
     const text = await readFile(recipe, "utf8");
     const { jobId } = await this.client.submitJob({
       kind: "search",
@@ -112,6 +118,7 @@ export class Cluster implements AsyncDisposable {
       recipeName: basename(recipe),
       baseDirectory: dirname(recipe),
       outputDirectory,
+      overwrite,
       shardBytes: BigInt(shardBytes),
     });
     return jobId;
