@@ -15,18 +15,21 @@ export interface StateDirectory {
 }
 
 export async function openStateDirectory(outputDirectory: string): Promise<StateDirectory> {
-  const parent = dirname(outputDirectory);
-  const path = join(parent, `.${basename(outputDirectory)}.amalgam-journal`);
-  const isNew = !existsSync(path);
-  // The first directory that was missing, or undefined when none was.
-  const created = await mkdir(path, { recursive: true }).catch((error: Error) => {
-    const { code } = toAmalgamError(error);
-    throw new AmalgamError(
-      code,
-      `${outputDirectory}: cannot write beside the output: ${error.message}; choose another output directory`,
-      { cause: error },
-    );
-  });
+  const path = join(dirname(outputDirectory), `.${basename(outputDirectory)}.amalgam-journal`);
+  const missing = missingDirectories(path);
+  const isNew = missing.length > 0;
+  const removeEmpty = async (): Promise<void> => {
+    for (const directory of missing.toReversed()) await rmdir(directory).catch(() => undefined);
+  };
+  try {
+    for (const directory of missing) await makeDirectory(directory);
+  } catch (error) {
+    await removeEmpty();
+    const { code, message } = toAmalgamError(error);
+    const advice = "choose another output directory";
+    const text = `${outputDirectory}: cannot write beside the output: ${message}; ${advice}`;
+    throw new AmalgamError(code, text, { cause: error });
+  }
   const remove = (): Promise<void> => rm(path, { recursive: true, force: true });
   return {
     path,
@@ -38,7 +41,7 @@ export async function openStateDirectory(outputDirectory: string): Promise<State
       } catch (error) {
         if (isNew && isPermanent(toAmalgamError(error).code)) {
           await remove();
-          await removeEmpty(parent, created);
+          await removeEmpty();
         }
         throw error;
       }
@@ -46,13 +49,16 @@ export async function openStateDirectory(outputDirectory: string): Promise<State
   };
 }
 
-/** Removes the empty directories from `directory` up to `first`. */
-async function removeEmpty(directory: string, first: string | undefined): Promise<void> {
-  for (let at = directory; first !== undefined && at.startsWith(first); at = dirname(at)) {
-    try {
-      await rmdir(at);
-    } catch {
-      return;
-    }
-  }
+/** Outermost first. Node's own recursive mkdir never ends where the file system refuses new names as if a parent were missing. */
+function missingDirectories(path: string): string[] {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
+  return missing;
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    // Another command made it meanwhile.
+    if (error.code !== "EEXIST") throw error;
+  });
 }
