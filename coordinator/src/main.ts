@@ -14,28 +14,15 @@ import {
 } from "@amalgam/runtime";
 import { type Coordinator, createCoordinator } from "./engine/coordinator.ts";
 import { createCoordinatorService } from "./service.ts";
+import type { CoordinatorSettings } from "./settings.ts";
 import { VERSIONS } from "./versions.ts";
-
-export interface CoordinatorConfig {
-  /** "host:port" for gRPC; port 0 takes a free one. */
-  readonly listen: string;
-  /** "host:port" under which evaluators reach it; undefined: where it listens. */
-  readonly advertise: string | undefined;
-  readonly stateDirectory: string;
-  readonly natsUrl: string;
-  /** "host:port" for /metrics, /healthz and /readyz; undefined serves none. */
-  readonly ops: string | undefined;
-  readonly leaseMs: number;
-  /** Allows other addresses than loopback without encryption. */
-  readonly insecure: boolean;
-}
 
 /**
  * Runs until `signal` aborts; jobs under way go on after the next start. `ready` gets the address taken.
  * @throws AmalgamError resource_exhausted or data_loss when the journal can no longer be written
  */
 export async function runCoordinatorProcess(
-  config: CoordinatorConfig,
+  settings: CoordinatorSettings,
   log: Logger,
   signal: AbortSignal,
   ready: (address: string) => void,
@@ -46,7 +33,7 @@ export async function runCoordinatorProcess(
   let coordinator: Coordinator | undefined;
   const bus = scope.use(
     await createNatsBus({
-      url: config.natsUrl,
+      url: settings.natsUrl,
       log,
       metrics: registry,
       // However often coordinators died with it, a score is never given up: its evaluation will not come again.
@@ -63,14 +50,14 @@ export async function runCoordinatorProcess(
       createCoordinatorService(() => coordinator!),
     ),
   ];
-  const { listen, insecure } = config;
+  const { listen, insecure } = settings;
   const server = scope.use(await serve({ address: listen, services, insecure, metrics: registry, log }));
-  const address = config.advertise ?? server.address;
-  const { stateDirectory, leaseMs } = config;
+  const address = settings.advertise ?? server.address;
+  const { stateDirectory, leaseMs } = settings;
   coordinator = scope.use(createCoordinator({ stateDirectory, bus, shardClients, address, log, registry, leaseMs }));
-  if (config.ops !== undefined) {
+  if (settings.ops !== undefined) {
     const problems = (): readonly string[] => coordinator?.problems ?? [];
-    scope.use(await serveOps({ ...parseAddress(config.ops), registry, ready: problems }));
+    scope.use(await serveOps({ ...parseAddress(settings.ops), registry, ready: problems }));
   }
   ready(server.address);
   await untilAborted(AbortSignal.any([signal, coordinator.broken]));

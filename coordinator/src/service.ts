@@ -1,14 +1,7 @@
 // CoordinatorService: translates messages, decides nothing.
-import {
-  type CoordinatorService,
-  EvaluationSpecSchema,
-  type JobView,
-  type SubmitJobRequest,
-  type WorkRequest,
-  type WorkResponseSchema,
-} from "@amalgam/proto";
+import type { CoordinatorService, JobView, SubmitJobRequest, WorkRequest, WorkResponseSchema } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES, createChannel, type ServiceImpl } from "@amalgam/runtime";
-import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Coordinator } from "./engine/coordinator.ts";
 
 /** `coordinator` is asked for at each call, so that a server can be listening before it is made. */
@@ -38,7 +31,7 @@ export function createCoordinatorService(coordinator: () => Coordinator): Servic
         yield { data };
     },
     async *getEvaluationSpec({ jobId }) {
-      const bytes = toBinary(EvaluationSpecSchema, coordinator().evaluationSpec(jobId));
+      const bytes = coordinator().evaluationSpec(jobId);
       for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield { data: bytes.subarray(at, at + CHUNK_BYTES) };
     },
   };

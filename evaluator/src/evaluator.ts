@@ -132,9 +132,9 @@ export async function reportDeadLetter(
 /** @throws only what may go better next time: the coordinator or the bus is away, or the process stops */
 async function evaluate(evaluation: Evaluation, work: Work): Promise<Outcome> {
   const { scorers, signal } = work;
-  const { jobId, task, split, coordinatorAddress } = evaluation;
+  const { jobId, task, split } = evaluation;
   try {
-    const { scorer, layouts } = await scorers.get(jobId, coordinatorAddress, signal);
+    const { scorer, layouts } = await scorers.get(evaluation, signal);
     const weights = await weightsOf(evaluation, layouts, work);
     const { items, correct, accuracy, standardError, loss } = await scorer.score(weights, task, split, { signal });
     return { case: "score", value: { items, correct, accuracy, standardError, loss } };

@@ -1,6 +1,7 @@
 // What an evaluator keeps of the jobs it works on: their specification, fetched once from the coordinator, and a scorer.
-import { type CoordinatorService, EvaluationSpecSchema, type ShardLayout } from "@amalgam/proto";
-import type { ClientPool } from "@amalgam/runtime";
+import { createHash } from "node:crypto";
+import { type CoordinatorService, type Evaluation, EvaluationSpecSchema, type ShardLayout } from "@amalgam/proto";
+import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { fromBinary } from "@bufbuild/protobuf";
 import { createScorer, type Scorer } from "./scorer.ts";
 import { parseTasks } from "./task.ts";
@@ -11,8 +12,15 @@ export interface JobScorer {
 }
 
 export interface JobScorers extends AsyncDisposable {
-  /** @throws EvaluatorError when the job's model or tasks cannot be evaluated; AmalgamError when the coordinator is away */
-  get(jobId: string, coordinatorAddress: string, signal: AbortSignal): Promise<JobScorer>;
+  /**
+   * The scorer for the specification that an evaluation names.
+   * @throws EvaluatorError when the job's model or tasks cannot be evaluated; AmalgamError unavailable when the coordinator is
+   *   away or has another specification by now
+   */
+  get(
+    evaluation: Pick<Evaluation, "jobId" | "specSha256" | "coordinatorAddress">,
+    signal: AbortSignal,
+  ): Promise<JobScorer>;
 }
 
 /** Jobs kept at a time; evaluations of one job come one after another, so more would only hold memory. */
@@ -24,10 +32,18 @@ export function createJobScorers(
 ): JobScorers {
   const jobs = new Map<string, Promise<JobScorer>>();
 
-  const open = async (jobId: string, address: string, signal: AbortSignal): Promise<JobScorer> => {
+  const open: JobScorers["get"] = async ({ jobId, specSha256, coordinatorAddress }, signal) => {
     const chunks: Uint8Array[] = [];
-    for await (const { data } of coordinators.get(address).getEvaluationSpec({ jobId }, { signal })) chunks.push(data);
-    const spec = fromBinary(EvaluationSpecSchema, Buffer.concat(chunks));
+    const coordinator = coordinators.get(coordinatorAddress);
+    for await (const { data } of coordinator.getEvaluationSpec({ jobId }, { signal })) chunks.push(data);
+    const bytes = Buffer.concat(chunks);
+    if (createHash("sha256").update(bytes).digest("hex") !== specSha256) {
+      throw new AmalgamError(
+        "unavailable",
+        `the coordinator has other tasks for job ${jobId} than the evaluation names`,
+      );
+    }
+    const spec = fromBinary(EvaluationSpecSchema, bytes);
     const tasks = parseTasks(
       spec.tasks.map(({ name, yaml, files }) => ({ path: name, yaml, files: new Map(Object.entries(files)) })),
     );
@@ -44,20 +60,21 @@ export function createJobScorers(
     return { scorer, layouts: new Map(spec.shards.map((layout) => [layout.shard, layout])) };
   };
 
-  const close = async (jobId: string): Promise<void> => {
-    const job = jobs.get(jobId);
-    jobs.delete(jobId);
+  const close = async (key: string): Promise<void> => {
+    const job = jobs.get(key);
+    jobs.delete(key);
     await (await job?.catch(() => undefined))?.scorer[Symbol.asyncDispose]();
   };
 
   return {
-    async get(jobId, address, signal) {
-      const known = jobs.get(jobId);
+    async get(evaluation, signal) {
+      const key = `${evaluation.jobId}/${evaluation.specSha256}`;
+      const known = jobs.get(key);
       if (known !== undefined) return known;
-      const job = open(jobId, address, signal);
-      jobs.set(jobId, job);
+      const job = open(evaluation, signal);
+      jobs.set(key, job);
       // A failure is not remembered: the coordinator may be back the next time.
-      job.catch(() => jobs.delete(jobId));
+      job.catch(() => jobs.delete(key));
       for (const oldest of [...jobs.keys()].slice(0, Math.max(0, jobs.size - MAX_JOBS))) void close(oldest);
       return job;
     },

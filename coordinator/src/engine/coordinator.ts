@@ -1,13 +1,7 @@
 // The coordinator: jobs, the fleet, and the bus, wired around one journal. Everything a service or a command needs of it.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import {
-  type EvaluationSpec,
-  type JobView,
-  type ScoreReport,
-  ScoreReportSchema,
-  type ShardService,
-} from "@amalgam/proto";
+import { type JobView, type ScoreReport, ScoreReportSchema, type ShardService } from "@amalgam/proto";
 import { AmalgamError, type Bus, type ClientPool, type Logger, toAmalgamError } from "@amalgam/runtime";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Registry } from "prom-client";
@@ -57,7 +51,8 @@ export interface Coordinator extends AsyncDisposable {
     length: number,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array>;
-  evaluationSpec(jobId: string): EvaluationSpec;
+  /** An encoded EvaluationSpec. */
+  evaluationSpec(jobId: string): Uint8Array;
   /** Why it cannot do its work now; empty when it can. */
   readonly problems: readonly string[];
   /** Aborts, with an AmalgamError, when the journal cannot be written: nothing goes on until another coordinator opens it. */
@@ -237,7 +232,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     evaluationSpec(jobId) {
       const { prepared } = runnerOf(jobId);
       if (prepared === undefined) throw new AmalgamError("unavailable", `job ${jobId} is still being planned`);
-      return prepared.evaluationSpec;
+      return prepared.evaluationSpec.bytes;
     },
     get problems() {
       return bus.connected ? [] : ["the NATS server cannot be reached"];

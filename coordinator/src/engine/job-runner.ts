@@ -218,6 +218,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         split,
         generation,
         coordinatorAddress: environment.address,
+        specSha256: job.evaluationSpec.sha256,
         shards: shards.map(({ shard, sha256, byteLength, address }) => {
           return { shard, sha256, byteLength: BigInt(byteLength), address };
         }),

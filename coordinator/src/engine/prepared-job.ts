@@ -11,9 +11,9 @@ import {
   openFileSource,
   readSideFile,
 } from "@amalgam/checkpoint";
-import { type EvaluationSpec, EvaluationSpecSchema, type JobView } from "@amalgam/proto";
+import { EvaluationSpecSchema, type JobView } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { FINAL_ID } from "../job/decide.ts";
 import type { JobSpec, ViewFacts } from "../job/events.ts";
 import type { JobState } from "../job/state.ts";
@@ -48,7 +48,8 @@ export interface PreparedJob extends AsyncDisposable {
   readonly headers: readonly SlotHeader[];
   readonly facts: ViewFacts;
   readonly planDigest: string;
-  readonly evaluationSpec: EvaluationSpec;
+  /** The encoded EvaluationSpec and its sha256 (hex). */
+  readonly evaluationSpec: { readonly bytes: Uint8Array; readonly sha256: string };
   candidateOf(state: JobState, candidateId: string): CandidateDefinition;
   candidate(state: JobState, candidateId: string): CandidateMerge;
   segmentBytes(shard: number, segment: number): number;
@@ -203,19 +204,21 @@ async function evaluationSpecOf(
   plan: Plan,
   headers: readonly SlotHeader[],
   tasks: readonly TaskInput[],
-): Promise<EvaluationSpec> {
+): Promise<PreparedJob["evaluationSpec"]> {
   const { checkpoint } = headers[plan.donorSlot]!;
   const text = async (name: string): Promise<string> =>
     checkpoint.sideFiles.includes(name)
       ? new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES))
       : "";
-  return create(EvaluationSpecSchema, {
+  const evaluationSpec = create(EvaluationSpecSchema, {
     configJson: await text("config.json"),
     tokenizerJson: await text("tokenizer.json"),
     tokenizerConfigJson: await text("tokenizer_config.json"),
     tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
     shards: evaluationLayout(plan),
   });
+  const bytes = toBinary(EvaluationSpecSchema, evaluationSpec);
+  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 async function digestAll(headers: readonly SlotHeader[]): Promise<InputRecord[]> {

@@ -12,7 +12,7 @@ const golden = async (name: string) => parseRecipe(await readFile(new URL(name, 
 test("mergekit's own recipes parse as they are", async () => {
   const names = (await readdir(recipes)).filter((name) => name.endsWith(".yaml"));
   expect(names.length).toBeGreaterThanOrEqual(5);
-  for (const name of names) expect((await golden(name)).models.length).toBeGreaterThanOrEqual(2);
+  for (const name of names) expect((await golden(name)).models.length).toBeGreaterThanOrEqual(1);
 });
 
 test("filters and gradients give each layer mergekit's values", async () => {

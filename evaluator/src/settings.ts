@@ -1,0 +1,30 @@
+// What this process can be told, by options, AMALGAM_ variables or a JSON file; see loadConfig.
+import { z } from "zod";
+
+export interface EvaluatorSettings {
+  /** Names it in score reports; by default host and process. */
+  readonly id: string | undefined;
+  /** Names it in score reports; by default host and process. */
+  readonly natsUrl: string;
+  /** Compute threads; by default all cores. */
+  readonly threads: number | undefined;
+  /** Evaluations under way at a time: one computes while the next fetches its shards. */
+  readonly slots: number;
+  /** Merged shards kept between evaluations. */
+  readonly cacheBytes: number;
+  /** "host:port" for /metrics, /healthz and /readyz; none by default. */
+  readonly ops: string | undefined;
+}
+
+export const evaluatorSettings: z.ZodObject<{ [K in keyof EvaluatorSettings]: z.ZodType<EvaluatorSettings[K]> }> =
+  z.object({
+    id: z.string().optional(),
+    natsUrl: z.string().default("nats://127.0.0.1:4222"),
+    threads: z.int().positive().optional(),
+    slots: z.int().positive().default(2),
+    cacheBytes: z
+      .int()
+      .positive()
+      .default(2 ** 30),
+    ops: z.string().optional(),
+  });
