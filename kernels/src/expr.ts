@@ -10,7 +10,7 @@ export type InputRole =
 /** Over which elements a statistic is taken. A row is a run of the last dimension; `model` is every merged tensor. */
 export type Scope = "row" | "tensor" | "model";
 
-export type UnaryOperator = "abs" | "neg" | "sqrt" | "floor" | "not" | "wide";
+export type UnaryOperator = "abs" | "neg" | "sqrt" | "floor" | "not" | "wide" | "sin" | "cos" | "acos";
 export type BinaryOperator =
   | ("add" | "sub" | "mul" | "div" | "min" | "max")
   | ("eq" | "ne" | "lt" | "le" | "gt" | "ge")
@@ -117,14 +117,20 @@ export const sqrt: (a: Value) => F32 = unary("sqrt");
 export const floor: (a: Value) => F32 = unary("floor");
 export const select = (mask: Mask, a: Value, b: Value): F32 => operator("f32", "select", [mask, wrap(a), wrap(b)]);
 
+const onScalars =
+  (op: UnaryOperator) =>
+  (a: F32): F32 => {
+    if (!a.scalar) throw new TypeError(`${op}() takes a scalar expression: it may not read an input`);
+    return operator("f32", op, [a]);
+  };
+/** Evaluates a scalar expression in float64 on the host and rounds once; for what float32 would overflow or underflow. */
+export const wide: (a: F32) => F32 = onScalars("wide");
+export const sin: (a: F32) => F32 = onScalars("sin");
+export const cos: (a: F32) => F32 = onScalars("cos");
+export const acos: (a: F32) => F32 = onScalars("acos");
+
 /** Sum in the given order, one float32 rounding per addition: the order is part of the result. */
 export const sum = (xs: readonly F32[]): F32 => xs.reduce((a, b) => add(a, b));
-
-/** Evaluates a scalar expression in float64 on the host and rounds once; for what float32 would overflow or underflow. */
-export function wide(a: F32): F32 {
-  if (!a.scalar) throw new TypeError("wide() takes a scalar expression: it may not read an input");
-  return operator("f32", "wide", [a]);
-}
 
 function statistic(kind: StatisticExpr["kind"], scope: Scope, args: readonly Expr[], exact = false): StatisticExpr {
   return { type: "f32", op: "statistic", kind, scope, exact, args, scalar: true };

@@ -1,17 +1,39 @@
 // The registry: the only place that lists the methods.
 import type { MergeMethod } from "../method.ts";
+import { breadcrumbs, breadcrumbsTies } from "./breadcrumbs.ts";
 import { dfMerge } from "./df-merge.ts";
 import { fisher } from "./fisher.ts";
+import { karcher } from "./karcher.ts";
 import { linear } from "./linear.ts";
+import { modelStock } from "./model-stock.ts";
+import { multislerp } from "./multislerp.ts";
+import { nearswap } from "./nearswap.ts";
+import { nuslerp } from "./nuslerp.ts";
+import { passthrough } from "./passthrough.ts";
+import { ram, ramplusTl } from "./ram.ts";
+import { sce } from "./sce.ts";
+import { slerp } from "./slerp.ts";
 import { taskArithmetic } from "./task-arithmetic.ts";
 import { ties } from "./ties.ts";
 import { tiesOfficial } from "./ties-official.ts";
 
 export const METHODS = {
   linear,
+  slerp,
+  nuslerp,
+  multislerp,
+  karcher,
   task_arithmetic: taskArithmetic,
   ties,
   ties_official: tiesOfficial,
+  breadcrumbs,
+  breadcrumbs_ties: breadcrumbsTies,
+  sce,
+  model_stock: modelStock,
+  nearswap,
+  ram,
+  ramplus_tl: ramplusTl,
+  passthrough,
   fisher,
   df_merge: dfMerge,
 } satisfies Record<string, MergeMethod> as Readonly<Record<string, MergeMethod>>;

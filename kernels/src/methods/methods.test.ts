@@ -70,6 +70,106 @@ test("merging equal models gives the model", () => {
   );
 });
 
+test("models equal to the base give the base, and equal models the model", () => {
+  fc.assert(
+    fc.property(family, ([base, [model]]) => {
+      const ones = {
+        ...perModel("weight", [1, 1, 1]),
+        ...perModel("density", [1, 1, 1]),
+        ...perModel("gamma", [0, 0, 0]),
+      };
+      const scalars = { ...ones, lambda: 1, t: 0.3, eps: 1e-8, epsilon: 0, r: 0, alpha: 0, select_topk: 1 };
+      const keep = { without_outliers: "keep" };
+      const cases = [
+        ["breadcrumbs_ties", 3, { ...keep, normalize: true }],
+        ["breadcrumbs", 3, { ...keep, normalize: true }],
+        ["nuslerp", 2, {}],
+        ["multislerp", 3, {}],
+        ["model_stock", 3, {}],
+        ["ram", 3, {}],
+        ["ramplus_tl", 3, {}],
+      ] as const;
+      for (const [method, count, options] of cases) {
+        const copies = (x: readonly number[]) => Array<readonly number[]>(count).fill(x);
+        closeTo(merge(method, [base, ...copies(base)], scalars, options), base);
+        // Task vectors this short have no direction for some of mergekit's methods.
+        if (Math.hypot(...model!.map((x, i) => x - base[i]!)) < 1e-2) continue;
+        closeTo(merge(method, [base, ...copies(model!)], scalars, options), model!);
+      }
+      closeTo(merge("karcher", [model!, model!], { max_iter: 10, tol: 1e-7 }), model!);
+      for (const method of ["slerp", "nearswap", "sce"]) closeTo(merge(method, [base, base], scalars), base);
+      closeTo(merge("passthrough", [model!], { "scale[0]": 1 }), model!);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+describe("slerp", () => {
+  test("ends at the base and at the model", () => {
+    fc.assert(
+      fc.property(family, ([base, [model]]) => {
+        closeTo(merge("slerp", [base, model!], { t: 0 }), base);
+        closeTo(merge("slerp", [base, model!], { t: 1 }), model!);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("goes along the circle: half way between right angles both have the cosine of 45 degrees", () => {
+    const half = Math.SQRT1_2;
+    closeTo(
+      merge(
+        "slerp",
+        [
+          [1, 0],
+          [0, 1],
+        ],
+        { t: 0.5 },
+      ),
+      [half, half],
+    );
+    closeTo(
+      merge(
+        "nuslerp",
+        [
+          [0, 0],
+          [2, 0],
+          [0, 2],
+        ],
+        perModel("weight", [1, 1]),
+      ),
+      [2 * half, 2 * half],
+    );
+    closeTo(
+      merge(
+        "karcher",
+        [
+          [3, 0],
+          [0, 1],
+        ],
+        { max_iter: 10, tol: 1e-5 },
+      ),
+      [2 * half, 2 * half],
+    );
+  });
+});
+
+describe("breadcrumbs", () => {
+  const delta = [
+    [0, 0, 0, 0],
+    [1, -2, 3, -4],
+  ];
+  const scalars = { "weight[0]": 1, "density[0]": 0.5, lambda: 1 };
+  test("drops the largest and the smallest", () => {
+    expect(merge("breadcrumbs", delta, { ...scalars, "gamma[0]": 0.25 })).toEqual([0, -2, 3, 0]);
+  });
+  test("without an outlier to drop loses the task vector as mergekit does, unless told otherwise", () => {
+    expect(merge("breadcrumbs", delta, { ...scalars, "gamma[0]": 0.01 })).toEqual([0, 0, 0, 0]);
+    const keep = { without_outliers: "keep" };
+    expect(merge("breadcrumbs", delta, { ...scalars, "gamma[0]": 0.01 }, keep)).toEqual([0, 0, 3, -4]);
+  });
+});
+
 describe("linear", () => {
   test("does not depend on the order of the models but for rounding", () => {
     fc.assert(
@@ -218,7 +318,8 @@ describe("a merge is refused", () => {
 
 test("every parameter a graph asks for is declared, and results of a stage name the parameters they depend on", () => {
   for (const method of Object.values(METHODS)) {
-    const graph = buildGraph({ method: method.name, models: 2, hasBase: method.base !== "none", options: {} });
+    const models = Math.min(2, method.maxModels ?? 2);
+    const graph = buildGraph({ method: method.name, models, hasBase: method.base !== "none", options: {} });
     for (const name of graph.parameters) expect(method.parameters).toHaveProperty(name.replace(/\[\d+\]$/, ""));
   }
   const stages = buildGraph({ method: "ties_official", models: 2, hasBase: true, options: {} }).stages;

@@ -1,7 +1,7 @@
 // Task arithmetic: the base plus a weighted sum of task vectors, float32 rounding as in mergekit.
-import { abs, add, div, lt, mul, select, sub, sum } from "../expr.ts";
 import type { MergeMethod } from "../method.ts";
 import { density, int8Mask, lambda, normalize, weight } from "./parameters.ts";
+import { taskVectors, weightedSum } from "./parts.ts";
 
 const notSparse = "task arithmetic keeps every entry; use ties or another sparsifying method";
 
@@ -20,11 +20,5 @@ export const taskArithmetic: MergeMethod = {
     rescale: { kind: "boolean", scope: "global", default: false, doc: "See ties.", ignored: notSparse },
     int8_mask: int8Mask,
   },
-  build: (m) => {
-    const weights = m.params("weight");
-    const total = sum(m.models.map((x, i) => mul(sub(x, m.base), weights[i]!)));
-    const divisor = sum(weights);
-    const mixed = m.flag("normalize") ? div(total, select(lt(abs(divisor), 1e-8), 1, divisor)) : total;
-    return add(m.base, mul(mixed, m.param("lambda")));
-  },
+  build: (m) => weightedSum(m, taskVectors(m)),
 };

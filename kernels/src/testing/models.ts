@@ -44,6 +44,8 @@ export function randomScalars(graph: MergeGraph, seed: number): Scalars {
   const next = generator(seed);
   return Object.fromEntries(
     graph.parameters.map((name) => {
+      if (name === "max_iter") return [name, 4];
+      if (name === "eps" || name === "tol") return [name, 1e-8];
       if (name === "floor" || name === "epsilon") return [name, 1e-6];
       return [name, 0.2 + 0.6 * next()];
     }),
@@ -67,6 +69,7 @@ export const programFor = (
 export const randomModel = (program: Program, sizes: readonly number[], seed: number) =>
   sizes.map((elements, t) => ({
     elements,
+    rowElements: elements % 3 ? elements : elements / 3,
     inputs: randomInputs(program.graph, program.spec.inputDtypes, elements, seed + 1000 * t),
     scalars: randomScalars(program.graph, seed),
   }));

@@ -136,7 +136,7 @@ export function emitKernel(
   return f.module();
 }
 
-const LANE_OPERATORS: Readonly<Record<Exclude<Operator, "select" | "wide">, number>> = {
+const LANE_OPERATORS: Readonly<Partial<Record<Operator, number>>> = {
   add: SIMD.f32x4Add,
   sub: SIMD.f32x4Sub,
   mul: SIMD.f32x4Mul,
@@ -168,7 +168,7 @@ function emitOperator(f: KernelFunction, e: Expr, lanes: ReadonlyMap<Expr, Local
     return;
   }
   for (const a of e.args) f.get(lanes.get(a)!);
-  const opcode = LANE_OPERATORS[e.op as keyof typeof LANE_OPERATORS];
+  const opcode = LANE_OPERATORS[e.op as Operator];
   if (opcode === undefined) throw new TypeError(`${e.op} has no lane operator: it must be scalar`);
   f.simd(opcode);
 }
