@@ -44,6 +44,7 @@ const program = new Command("amalgam")
 const json = (): Option => new Option("--json", "print JSON, for programs");
 const logLevel = (fallback: string): Option =>
   new Option("--log-level <level>", "what the log on stderr shows")
+    .env("AMALGAM_LOG_LEVEL")
     .choices(["debug", "info", "warn", "error", "silent"])
     .default(fallback);
 const address = (): Option =>
@@ -121,41 +122,43 @@ program.commandsGroup(ROLES);
 const roleOptions = (command: Command): Command =>
   command
     .option("--ops <host:port>", "serve /metrics, /healthz and /readyz here")
+    .option("--config <file>", "JSON file of settings; AMALGAM_ variables win over it, options over both")
     .addOption(json())
     .addOption(logLevel("info"));
 const insecure = (): Option =>
   new Option("--insecure", "allow addresses other than loopback although nothing is encrypted yet");
-const natsOption = (): Option =>
-  new Option("--nats <url>", "NATS server").env("AMALGAM_NATS_URL").default("nats://127.0.0.1:4222");
+const natsOption = (): Option => new Option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222)");
 
 roleOptions(
   program.command("coordinator").description("run a coordinator: plans jobs, leases shards, keeps the journal"),
 )
-  .option("--listen <host:port>", "serve gRPC here", "127.0.0.1:7070")
+  .option("--listen <host:port>", "serve gRPC here (default: 127.0.0.1:7070)")
   .option("--advertise <host:port>", "address that evaluators reach it by (default: where it listens)")
-  .option("--state <directory>", "directory of the journal", "./amalgam-state")
-  .option("--lease-ms <n>", "a worker that is silent for this long loses its leases", count, 15_000)
+  .option("--state <directory>", "directory of the journal (default: ./amalgam-state)")
+  .option("--lease-ms <n>", "a worker that is silent for this long loses its leases (default: 15000)", count)
   .addOption(insecure())
   .addOption(natsOption())
   .action(action(() => import("./commands/coordinator.ts"), "coordinator"));
 roleOptions(program.command("worker").description("run a shard worker: merges the shards it is leased"))
-  .addOption(address())
+  .option("--coordinator <host:port>", "address of the coordinator (default: 127.0.0.1:7070)")
   .addOption(insecure())
-  .option("--listen <host:port>", "serve merged shards here", "127.0.0.1:0")
+  .option("--listen <host:port>", "serve merged shards here (default: 127.0.0.1, a free port)")
   .option("--advertise <host:port>", "address that others reach it by (default: where it listens)")
   .option("--id <name>", "unique name (default: host and process)")
   .option("--threads <n>", "compute threads (default: all cores)", count)
   .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
   .addOption(
-    new Option("--storage <mode>", "how inputs and outputs are reached")
-      .choices(["auto", "direct", "stream"])
-      .default("auto"),
+    new Option("--storage <mode>", "how inputs and outputs are reached (default: auto)").choices([
+      "auto",
+      "direct",
+      "stream",
+    ]),
   )
   .action(action(() => import("./commands/worker.ts"), "worker"));
 roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
   .option("--id <name>", "unique name (default: host and process)")
   .option("--threads <n>", "compute threads (default: all cores)", count)
-  .option("--slots <n>", "evaluations under way at a time", count, 2)
+  .option("--slots <n>", "evaluations under way at a time (default: 2)", count)
   .addOption(natsOption())
   .action(action(() => import("./commands/evaluator.ts"), "evaluator"));
 

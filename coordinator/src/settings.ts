@@ -8,7 +8,7 @@ export interface CoordinatorSettings {
   readonly advertise: string | undefined;
   /** Directory of the journal; one coordinator at a time. */
   readonly stateDirectory: string;
-  /** Directory of the journal; one coordinator at a time. */
+  /** NATS servers, separated by commas. */
   readonly natsUrl: string;
   /** "host:port" for /metrics, /healthz and /readyz; none by default. */
   readonly ops: string | undefined;

@@ -4,7 +4,7 @@ import { z } from "zod";
 export interface EvaluatorSettings {
   /** Names it in score reports; by default host and process. */
   readonly id: string | undefined;
-  /** Names it in score reports; by default host and process. */
+  /** NATS servers, separated by commas. */
   readonly natsUrl: string;
   /** Compute threads; by default all cores. */
   readonly threads: number | undefined;

@@ -28,7 +28,6 @@ export {
   isRetryable,
   toAmalgamError,
 } from "./errors.ts";
-export { type ProcessOptions, runProcess, type Scope, untilAborted } from "./lifecycle.ts";
 export {
   createLogger,
   LOG_LEVELS,
@@ -65,3 +64,4 @@ export {
   type OwnedClient,
   type ServiceImpl,
 } from "./rpc-wire.ts";
+export { untilAborted } from "./until-aborted.ts";

@@ -1,36 +1,38 @@
 // `amalgam worker`
-import { hostname, totalmem } from "node:os";
-import { runShardWorkerProcess, type StorageMode } from "@amalgam/shard-worker/main";
+import { runShardWorkerProcess } from "@amalgam/shard-worker/main";
+import { shardWorkerSettings } from "@amalgam/shard-worker/settings";
 import type { CommandContext } from "../context.ts";
-import { defaultThreads } from "../roles/local.ts";
+import { loadSettings } from "../roles/settings.ts";
 
 export interface WorkerCommandOptions {
-  readonly coordinator: string;
-  readonly listen: string;
+  readonly config?: string;
+  readonly coordinator?: string;
+  readonly listen?: string;
   readonly advertise?: string;
   readonly id?: string;
   readonly threads?: number;
   readonly memory?: number;
-  readonly storage: StorageMode;
+  readonly storage?: string;
   readonly ops?: string;
   readonly insecure?: boolean;
 }
 
 export async function run(context: CommandContext, options: WorkerCommandOptions): Promise<void> {
-  const workerId = options.id ?? `${hostname()}-${process.pid}`;
-  const config = {
-    workerId,
-    coordinatorAddress: options.coordinator,
-    listen: options.listen,
-    advertise: options.advertise,
-    threads: options.threads ?? defaultThreads(),
-    memoryBytes: options.memory ?? Math.floor(totalmem() / 2),
-    storage: options.storage,
-    ops: options.ops,
-    insecure: options.insecure ?? false,
+  const { config, coordinator, memory, listen, advertise, id, threads, storage, ops, insecure } = options;
+  const overrides = {
+    coordinatorAddress: coordinator,
+    memoryBytes: memory,
+    listen,
+    advertise,
+    id,
+    threads,
+    storage,
+    ops,
+    insecure,
   };
-  await runShardWorkerProcess(config, context.log, context.signal, (address) => {
+  const settings = loadSettings(shardWorkerSettings, config, overrides);
+  await runShardWorkerProcess(settings, context.log, context.signal, (address) => {
     if (context.json) context.printJson({ ready: "worker", address });
-    else context.print(`worker ${workerId} serves merged shards on ${address}`);
+    else context.print(`worker serves merged shards on ${address}`);
   });
 }

@@ -34,7 +34,7 @@ const COORDINATOR = "local:coordinator";
 const WORKER = "local:worker";
 const EVALUATOR = "evaluator";
 /** Merged shards an evaluator keeps; two candidates of a model that fits a laptop. */
-export const EVALUATOR_CACHE_BYTES: number = 2 ** 30;
+const EVALUATOR_CACHE_BYTES = 2 ** 30;
 
 export const defaultThreads = (): number => availableParallelism();
 
