@@ -12,6 +12,8 @@ function detail(e: Expr): string {
       return e.name;
     case "const":
       return Object.is(e.value, -0) ? "-0" : String(e.value);
+    case "random":
+      return String(e.stream);
     case "statistic":
       return `${e.kind} ${e.scope} ${e.exact}`;
     default:

@@ -22,6 +22,7 @@ import {
   neg,
   not,
   or,
+  random,
   select,
   sqrt,
   sub,
@@ -89,6 +90,8 @@ test("every operator of the language means the same in a kernel", () => {
         neg(x),
         sqrt(abs(x)),
         floor(mul(x, 9)),
+        random(0),
+        sub(random(1), random(0)),
       ];
       const chosen = masks.map((mask, i) =>
         select(xor(mask, and(masks[(i + 1) % 8]!, or(mask, masks[(i + 3) % 8]!))), numbers[i]!, i % 2 ? 0 : v),

@@ -56,10 +56,23 @@ export interface StatisticExpr extends Node {
 export interface CutExpr extends Node {
   readonly op: "cut";
 }
+/** A number in [0, 1) that depends on the element's index in the tensor, the scalar `randomKey` and the stream only. */
+export interface RandomExpr extends Node {
+  readonly op: "random";
+  readonly stream: number;
+}
 export interface OperatorExpr extends Node {
   readonly op: Operator;
 }
-export type Expr = InputExpr | ParamExpr | ConstExpr | ElementsExpr | StatisticExpr | CutExpr | OperatorExpr;
+export type Expr =
+  | InputExpr
+  | ParamExpr
+  | ConstExpr
+  | ElementsExpr
+  | StatisticExpr
+  | CutExpr
+  | RandomExpr
+  | OperatorExpr;
 export type F32 = Expr & { readonly type: "f32" };
 export type Mask = Expr & { readonly type: "mask" };
 
@@ -90,6 +103,9 @@ export const input = (role: InputRole): F32 => ({ type: "f32", op: "input", role
 export const param = (name: string): F32 => ({ type: "f32", op: "param", name, args: [], scalar: true });
 export const constant = (value: number): F32 => ({ type: "f32", op: "const", value, args: [], scalar: true });
 export const elements: F32 = { type: "f32", op: "elements", args: [], scalar: true };
+
+/** Uniform in [0, 1), in steps of 2^-24; streams (one for each model, say) are independent. */
+export const random = (stream: number): F32 => ({ type: "f32", op: "random", stream, args: [], scalar: false });
 
 type Arithmetic = (a: Value, b: Value) => F32;
 type Comparison = (a: Value, b: Value) => Mask;

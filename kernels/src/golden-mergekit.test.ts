@@ -1,43 +1,15 @@
 // What mergekit 0.1.4 wrote, in float32: reproduced to the bit by methods without sums over tensors, and by the others up to
 // the order in which torch and numpy add.
-import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { buildProgram, type GraphSpec, mergeTensors, type Scalars } from "./index.ts";
+import { floats, readTensors } from "./testing/golden-mergekit.ts";
 
-interface Golden {
-  readonly bytes: Uint8Array;
-  readonly rowElements: number;
-}
-type Tensors = ReadonlyMap<string, Golden>;
 type Check = (merged: Uint8Array, wanted: Uint8Array, tensor: string) => void;
-const folder = new URL("../../tests/golden/mergekit/", import.meta.url);
-
-function readTensors(directory: string): Tensors {
-  const at = new URL(`${directory}/`, folder);
-  const tensors = new Map<string, Golden>();
-  for (const name of readdirSync(at).filter((n) => n.endsWith(".safetensors"))) {
-    const bytes = readFileSync(new URL(name, at));
-    const headerBytes = Number(bytes.readBigUInt64LE(0));
-    const header = JSON.parse(bytes.toString("utf8", 8, 8 + headerBytes)) as Record<
-      string,
-      { dtype: string; shape: number[]; data_offsets: [number, number] }
-    >;
-    for (const [tensor, { dtype, shape, data_offsets }] of Object.entries(header)) {
-      if (tensor === "__metadata__") continue;
-      expect(dtype).toBe("F32");
-      const [from, to] = data_offsets;
-      const data = bytes.subarray(8 + headerBytes + from, 8 + headerBytes + to);
-      tensors.set(tensor, { bytes: data, rowElements: shape.at(-1)! });
-    }
-  }
-  return tensors;
-}
 
 const base = readTensors("inputs/base");
 const experts = [1, 2, 3].map((i) => readTensors(`inputs/expert${i}`));
 
 const equal: Check = (merged, wanted, tensor) => expect(Buffer.from(merged).equals(wanted), tensor).toBe(true);
-const floats = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
 /** A quarter of the last digit that mergekit's own results keep from one machine to the next. */
 const close: Check = (merged, wanted, tensor) => {
   const values = floats(merged);

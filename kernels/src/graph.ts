@@ -5,6 +5,7 @@ import type { Expr, F32, InputRole, StatisticExpr } from "./expr.ts";
 import { input, param } from "./expr.ts";
 import type { MergeMethod, MethodContext, Parameter } from "./method.ts";
 import { methodNamed } from "./methods/index.ts";
+import { RANDOM_KEY } from "./random.ts";
 import type { GraphSpec, MergeGraph, Stage } from "./types.ts";
 
 const never = (): boolean => false;
@@ -107,9 +108,9 @@ function contextFor(method: MergeMethod, spec: Omit<GraphSpec, "method">): Metho
 }
 
 function parameterNames(roots: readonly Expr[]): string[] {
-  return topological(roots, never)
-    .flatMap((e) => (e.op === "param" ? [e.name] : []))
-    .sort();
+  const nodes = topological(roots, never);
+  const names = nodes.flatMap((e) => (e.op === "param" ? [e.name] : e.op === "random" ? [RANDOM_KEY] : []));
+  return [...new Set(names)].sort();
 }
 
 /** Groups statistics (given arguments first) into stages, each after those it depends on. */

@@ -16,6 +16,7 @@ export type {
 } from "./method.ts";
 export { METHODS } from "./methods/index.ts";
 export { buildProgram } from "./program.ts";
+export { RANDOM_KEY, randomKey } from "./random.ts";
 export { decodePartial, decodeState, encodePartial, encodeState, mergePartials } from "./statistics/partial.ts";
 export { advanceStage, runStage, startStage } from "./statistics/stage.ts";
 export type {

@@ -4,6 +4,7 @@
 import { topological } from "./canonical.ts";
 import type { Expr, InputRole, Scope, StatisticExpr } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
+import { RANDOM_KEY, streamWords, uniformAt } from "./random.ts";
 import { compileScalars, ELEMENTS } from "./scalars.ts";
 import { OPERATORS, type Precision, rounding } from "./semantics.ts";
 import type { MergeGraph, Scalars } from "./types.ts";
@@ -89,6 +90,8 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
       nodes.forEach((e, i) => {
         if (e.scalar) return;
         if (e.op === "input") values[i] = round(row.tensor.inputs[inputIndex(graph, e.role)]![element]!);
+        else if (e.op === "random")
+          values[i] = uniformAt(streamWords(row.tensor.scalars[RANDOM_KEY]!, e.stream), element);
         else {
           const [a = 0, b = 0, c = 0] = e.args.map((x) => values[place.get(x)!]!);
           values[i] = round(OPERATORS[e.op as keyof typeof OPERATORS](a, b, c));

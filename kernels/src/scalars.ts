@@ -64,7 +64,8 @@ export function compileScalars(
       case "cut":
         return { name: cutName(nameOf(e.args[0] as StatisticExpr)) };
       case "input":
-        throw new TypeError("an input is not a scalar");
+      case "random":
+        throw new TypeError(`${e.op} is not a scalar`);
       default: {
         const [a = 0, b = 0, c = 0] = e.args.map((x) => visit(x, inWide));
         return { run: OPERATORS[e.op], args: [a, b, c] };

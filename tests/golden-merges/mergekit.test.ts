@@ -1,5 +1,5 @@
 // What mergekit 0.1.4 wrote, through the command: `amalgam merge` of its recipes gives the same bytes.
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -78,3 +78,16 @@ test.for([
   const wanted = readFileSync(join(golden, "expected/ties/model.safetensors"));
   expect(readFileSync(join(output, "model.safetensors")).equals(wanted)).toBe(true);
 });
+
+test.for(["dare_linear", "dare_ties"])(
+  "%s gives the bytes of its seed, whatever the sharding and threads",
+  async (recipe) => {
+    const bytes = async (name: string, out: string, ...options: string[]): Promise<Buffer> =>
+      readFileSync(join(await merge(name, out, ...options), "model.safetensors"));
+    const text = readFileSync(join(directory, `${recipe}.yaml`), "utf8");
+    writeFileSync(join(directory, `${recipe}-seed.yaml`), `${text}seed: 1\n`);
+    const whole = await bytes(recipe, `${recipe}-whole`, "--shard-bytes", "1GB", "--threads", "1");
+    expect((await bytes(recipe, `${recipe}-cut`, "--shard-bytes", "10kB", "--threads", "2")).equals(whole)).toBe(true);
+    expect((await bytes(`${recipe}-seed`, `${recipe}-other`)).equals(whole)).toBe(false);
+  },
+);

@@ -107,7 +107,7 @@ function unsetParameters(
   for (const { graph, variant } of variants) {
     const isSearched = (name: string): boolean =>
       variant.role === "recipe" && searched.has(name.replace(/\[\d+\]$/, ""));
-    for (const { name, read, unset } of scalarReaders(graph, variant.merge)) {
+    for (const { name, read, unset } of scalarReaders(graph, variant.merge, recipe.seed)) {
       if (isSearched(name)) continue;
       for (const { tensor, action } of tensors) {
         const place = { name: tensor.name, depth: depths.get(tensor.name) ?? 0 };

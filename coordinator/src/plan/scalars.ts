@@ -3,7 +3,7 @@
  * model's own setting, then the merge's, then the method's default. A list of filters without a match falls through to the next.
  */
 
-import type { MergeGraph } from "@amalgam/kernels";
+import { type MergeGraph, RANDOM_KEY, randomKey } from "@amalgam/kernels";
 import { type ScalarRow, ScalarRowSchema } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -29,7 +29,7 @@ export function scalarRows(
   coefficients: Coefficients = {},
 ): ScalarRow[] {
   const { merge } = settledVariant(plan, planned, coefficients);
-  const resolve = scalarResolver(planned.graph, merge);
+  const resolve = scalarResolver(planned.graph, merge, plan.recipe.seed);
   return (plan.shardTensors[shard] ?? []).map((index) => {
     const tensor = plan.tensors[index];
     const values = tensor === undefined || tensor.action === "copy" ? [] : resolve(tensor);
@@ -44,7 +44,7 @@ export function scalarsByName(
   coefficients: Coefficients = {},
 ): (tensor: number) => Record<string, number> {
   const { parameters } = planned.graph;
-  const resolve = scalarResolver(planned.graph, settledVariant(plan, planned, coefficients).merge);
+  const resolve = scalarResolver(planned.graph, settledVariant(plan, planned, coefficients).merge, plan.recipe.seed);
   return (tensor) => {
     const place = plan.tensors[tensor];
     if (place === undefined) throw new RangeError(`the plan has no tensor ${tensor}`);
@@ -75,9 +75,10 @@ export interface ScalarReader {
   readonly unset: string;
 }
 
-/** In the order of `graph.parameters`. */
-export function scalarReaders(graph: MergeGraph, merge: MergeSettings): ScalarReader[] {
+/** In the order of `graph.parameters`. Random numbers are keyed by the recipe's seed and the tensor's name. */
+export function scalarReaders(graph: MergeGraph, merge: MergeSettings, seed: number): ScalarReader[] {
   return graph.parameters.map((name) => {
+    if (name === RANDOM_KEY) return { name, read: (tensor) => randomKey(seed, tensor.name), unset: "" };
     const [, parameter = name, index] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
     const model = index === undefined ? undefined : merge.models[Number(index)];
     const definition = graph.method.parameters[parameter];
@@ -102,8 +103,8 @@ function firstValue(levels: readonly Setting[], tensor: TensorPlace): number | u
 }
 
 /** Values of the graph's parameters. The planner made sure that every merged tensor has them. */
-function scalarResolver(graph: MergeGraph, merge: MergeSettings): (tensor: TensorPlace) => number[] {
-  const readers = scalarReaders(graph, merge);
+function scalarResolver(graph: MergeGraph, merge: MergeSettings, seed: number): (tensor: TensorPlace) => number[] {
+  const readers = scalarReaders(graph, merge, seed);
   return (tensor) =>
     readers.map(({ name, read }) => {
       const value = read(tensor);

@@ -1,6 +1,7 @@
 // The registry: the only place that lists the methods.
 import type { MergeMethod } from "../method.ts";
 import { breadcrumbs, breadcrumbsTies } from "./breadcrumbs.ts";
+import { dareLinear, dareTies } from "./dare.ts";
 import { dfMerge } from "./df-merge.ts";
 import { fisher } from "./fisher.ts";
 import { karcher } from "./karcher.ts";
@@ -26,6 +27,8 @@ export const METHODS = {
   task_arithmetic: taskArithmetic,
   ties,
   ties_official: tiesOfficial,
+  dare_linear: dareLinear,
+  dare_ties: dareTies,
   breadcrumbs,
   breadcrumbs_ties: breadcrumbsTies,
   sce,

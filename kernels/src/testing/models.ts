@@ -6,6 +6,7 @@ import { interpret } from "../interpreter.ts";
 import { type MergedTensor, mergeTensors } from "../merge.ts";
 import type { MergeMethod } from "../method.ts";
 import { programOf } from "../program.ts";
+import { RANDOM_KEY } from "../random.ts";
 import type { Precision } from "../semantics.ts";
 import type { MergeGraph, Program, Scalars } from "../types.ts";
 
@@ -44,6 +45,7 @@ export function randomScalars(graph: MergeGraph, seed: number): Scalars {
   const next = generator(seed);
   return Object.fromEntries(
     graph.parameters.map((name) => {
+      if (name === RANDOM_KEY) return [name, Math.floor(next() * 2 ** 53)];
       if (name === "max_iter") return [name, 4];
       if (name === "eps" || name === "tol") return [name, 1e-8];
       if (name === "floor" || name === "epsilon") return [name, 1e-6];

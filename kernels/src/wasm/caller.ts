@@ -4,6 +4,7 @@
 import { dtypeBytes } from "../dtype.ts";
 import type { CompiledProgram, Kernel } from "../program.ts";
 import { STAGING_BYTES } from "../program.ts";
+import { RANDOM_KEY, streamWords } from "../random.ts";
 import { compileScalars, type ScalarProgram } from "../scalars.ts";
 import type { Scalars } from "../types.ts";
 import { instantiate, type KernelFunction, type SharedMemory } from "./host.ts";
@@ -74,7 +75,14 @@ export class KernelCaller {
 
   /** Sets what stays the same for a number of runs. */
   prepare(scalars: Scalars): void {
-    const { uniforms, laneMask } = this.kernel.plan.layout;
+    const { streams, layout } = this.kernel.plan;
+    const { uniforms, laneMask, random } = layout;
+    const key = scalars[RANDOM_KEY];
+    if (streams.length && key === undefined) throw new RangeError(`scalar ${RANDOM_KEY} is missing`);
+    this.views.words.set(
+      streams.flatMap((stream) => streamWords(key!, stream)),
+      ((this.block + random) >>> 2) + 1,
+    );
     this.uniforms(scalars, this.uniformValues);
     this.views.floats.set(this.uniformValues, (this.block + uniforms) >>> 2);
     this.views.ints.fill(-1, (this.block + laneMask) >>> 2, ((this.block + laneMask) >>> 2) + 4);
@@ -88,6 +96,7 @@ export class KernelCaller {
     if (whole) {
       this.setPointers((i) => run.inputs[this.kernel.plan.inputs[i]!]! + run.skip * this.inputBytes[i]!);
       if (run.output !== undefined) this.setOutput(run.output + run.skip * this.outputBytes);
+      this.setIndex(run.tensorIndex);
       flags = this.function(this.block, whole);
       collect?.();
     }
@@ -114,6 +123,7 @@ export class KernelCaller {
     const output = this.staging + STAGING_BYTES * this.kernel.plan.inputs.length;
     this.setPointers((i) => this.staging + STAGING_BYTES * i);
     this.setOutput(output);
+    this.setIndex(run.tensorIndex + done);
     const mask = (this.block + this.kernel.plan.layout.laneMask) >>> 2;
     ints.fill(0, mask + rest, mask + 4);
     const flags = this.function(this.block, 4);
@@ -128,6 +138,11 @@ export class KernelCaller {
   private setPointers(pointer: (input: number) => number): void {
     const at = (this.block + this.kernel.plan.layout.pointers) >>> 2;
     for (let i = 0; i < this.inputBytes.length; i++) this.views.words[at + i] = pointer(i);
+  }
+
+  private setIndex(index: number): void {
+    const { streams, layout } = this.kernel.plan;
+    if (streams.length) this.views.words[(this.block + layout.random) >>> 2] = index;
   }
 
   private setOutput(pointer: number): void {

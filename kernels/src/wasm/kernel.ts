@@ -6,13 +6,15 @@ import { dtypeBytes } from "../dtype.ts";
 import type { Expr, InputExpr, InputRole, Operator, StatisticExpr } from "../expr.ts";
 import { BLOCK, ELEMENTS, KernelFunction, type Local } from "./function.ts";
 import { loadLanes } from "./lanes.ts";
-import { I32, OP, SIMD, VOID } from "./opcodes.ts";
+import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
+import { emitUniform } from "./random.ts";
 
 /** Byte offsets in the parameter block that the host fills before a call. */
 export interface KernelLayout {
   /** f32 each. */
   readonly uniforms: number;
-
+  /** Where random numbers are used: the first element's index, then two words for each stream; u32 each. */
+  readonly random: number;
   /** u32 each, in the order of `inputs`, then the output. */
   readonly pointers: number;
   /** Four i32: all ones for lanes that count. */
@@ -29,6 +31,8 @@ export interface KernelPlan {
   readonly uniforms: readonly Expr[];
   /** Exact selections at whose index cut-off a call has to end. */
   readonly cuts: readonly StatisticExpr[];
+  /** Streams of random numbers. */
+  readonly streams: readonly number[];
   /** Positions in the program's inputs of those the kernel reads. */
   readonly inputs: readonly number[];
   readonly layout: KernelLayout;
@@ -42,6 +46,7 @@ export function planKernel(roots: readonly Expr[], inputs: readonly InputRole[],
   const below = topological(uniforms, (e) => e.op === "statistic");
   const cuts = below.flatMap((e) => (e.op === "cut" ? [e.args[0] as StatisticExpr] : []));
   const read = nodes.flatMap((e) => (e.op === "input" ? [positionOf(e, inputs)] : [])).sort((a, b) => a - b);
+  const streams = nodes.flatMap((e) => (e.op === "random" ? [e.stream] : []));
   let bytes = 0;
   const take = (size: number): number => {
     const at = bytes;
@@ -50,12 +55,12 @@ export function planKernel(roots: readonly Expr[], inputs: readonly InputRole[],
   };
   const layout = {
     uniforms: take(4 * uniforms.length),
-
+    random: take(streams.length ? 4 + 8 * streams.length : 0),
     pointers: take(4 * (read.length + 1)),
     laneMask: take(16),
     extra: take(extraBytes),
   };
-  return { roots, uniforms, cuts, inputs: read, layout: { ...layout, bytes } };
+  return { roots, uniforms, cuts, streams, inputs: read, layout: { ...layout, bytes } };
 }
 
 function positionOf(e: InputExpr, inputs: readonly InputRole[]): number {
@@ -101,6 +106,15 @@ export function emitKernel(
     lanes.set(e, f.keep());
   });
 
+  const splatted = (word: number): Local =>
+    f
+      .get(BLOCK)
+      .memory(SIMD.load32Splat, plan.layout.random + 4 * word)
+      .keep();
+  const words = plan.streams.map((_, i) => [splatted(1 + 2 * i), splatted(2 + 2 * i)] as const);
+  const indexes = f.local(V128);
+  if (words.length) f.get(splatted(0)).lanes([0, 1, 2, 3]).simd(SIMD.i32x4Add).set(indexes);
+
   f.op(OP.block, VOID).get(ELEMENTS).op(OP.i32Eqz).op(OP.brIf, 0).op(OP.loop, VOID);
   for (const e of topological(plan.roots, isUniform)) {
     if (lanes.has(e)) continue;
@@ -109,6 +123,8 @@ export function emitKernel(
     } else if (e.op === "input") {
       const position = positionOf(e, roles);
       loadLanes(f, dtypes[position]!, pointers[plan.inputs.indexOf(position)]!);
+    } else if (e.op === "random") {
+      emitUniform(f, indexes, words[plan.streams.indexOf(e.stream)]!);
     } else emitOperator(f, e, lanes);
     const value = f.keep();
     lanes.set(e, value);
@@ -125,6 +141,7 @@ export function emitKernel(
       .op(OP.i32Add)
       .set(p);
   });
+  if (words.length) f.get(indexes).splatBits(4).simd(SIMD.i32x4Add).set(indexes);
   if (sink.outputBytes)
     f.get(output)
       .i32(4 * sink.outputBytes)

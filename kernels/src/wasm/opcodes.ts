@@ -65,6 +65,7 @@ export const SIMD = {
   i32x4ShrU: 0xad,
   i32x4Add: 0xae,
   i32x4Sub: 0xb1,
+  i32x4Mul: 0xb5,
   f32x4Abs: 0xe0,
   f32x4Neg: 0xe1,
   f32x4Sqrt: 0xe3,
@@ -76,6 +77,7 @@ export const SIMD = {
   f32x4Pmax: 0xeb,
   f64x2Add: 0xf0,
   f64x2Mul: 0xf2,
+  f32x4ConvertI32x4S: 0xfa,
 } as const;
 
 export const I32 = 0x7f;
