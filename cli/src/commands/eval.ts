@@ -44,7 +44,7 @@ export async function run(context: CommandContext, directory: string, options: E
       scores.push({ task: name, split: options.split, ...score });
       if (options.logits === undefined) continue;
       const texts = split.examples.map(({ text, textPair }) => (textPair === undefined ? text : { text, textPair }));
-      const rows = await scorer.logits(weights, texts, { signal });
+      const rows = await scorer.logits(weights, texts, { signal, maxTokens: tasks.get(name)!.maxTokens });
       logits[name] = rows.map((row, index) => ({ text: split.examples[index]!.text, logits: [...row] }));
     }
   } finally {
