@@ -46,7 +46,11 @@ interface Entry {
 }
 
 function createQueue(name: QueueName, options: MemoryBusOptions, closing: AbortSignal): WorkQueue {
-  const { ackWaitMs = DEFAULT_ACK_WAIT_MS, maxQueueBytes = DEFAULT_MAX_QUEUE_BYTES, clock = systemClock } = options;
+  const {
+    ackWaitMs = DEFAULT_ACK_WAIT_MS[name],
+    maxQueueBytes = DEFAULT_MAX_QUEUE_BYTES,
+    clock = systemClock,
+  } = options;
   const screen = createScreen(name, options);
   /** Every unsettled message; `line` holds those that wait. */
   const entries = new Map<string, Entry>();

@@ -62,7 +62,7 @@ export function createNatsQueue(context: NatsQueueOptions): WorkQueue {
   const { name, names, link, options } = context;
   return {
     name,
-    ackWaitMs: options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS,
+    ackWaitMs: options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS[name],
     publish: (id, data) => publish(context, id, data),
     pull: ({ signal }) => pull(context, AbortSignal.any([signal, link.closing])),
     purge: (path) => ask(`drop the messages of ${path}`, () => purge(context, path)),

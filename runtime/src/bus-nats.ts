@@ -78,7 +78,8 @@ export async function createNatsBus(options: NatsBusOptions): Promise<Bus> {
     const queues = new Map<QueueName, WorkQueue>();
     for (const name of QUEUE_NAMES) {
       const names = { stream: `${prefix}_${name}`, subjects: `${prefix}.${name}`, durable: "workers" };
-      const ensure = () => ensureQueue(manager, names, options);
+      const ackWaitMs = options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS[name];
+      const ensure = () => ensureQueue(manager, names, ackWaitMs, options);
       await withJetStream(options.url, ensure);
       queues.set(name, createNatsQueue({ name, names, link, ensure, options }));
     }
@@ -182,7 +183,8 @@ async function withJetStream<T>(url: string, ask: () => Promise<T>): Promise<T> 
 async function ensureQueue(
   manager: JetStreamManager,
   { stream, subjects, durable }: NatsNames,
-  { ackWaitMs = DEFAULT_ACK_WAIT_MS, maxQueueBytes = DEFAULT_MAX_QUEUE_BYTES, replicas = 1 }: NatsBusOptions,
+  ackWaitMs: number,
+  { maxQueueBytes = DEFAULT_MAX_QUEUE_BYTES, replicas = 1 }: NatsBusOptions,
 ): Promise<void> {
   const streamConfig: Partial<StreamConfig> & { name: string } = {
     name: stream,

@@ -11,7 +11,12 @@ import { getOrRegister } from "./metrics.ts";
 export type Screen = (delivery: Delivery) => Promise<Delivery | undefined>;
 
 export function createScreen(queue: QueueName, options: BusOptions): Screen {
-  const { maxDeliveries = DEFAULT_MAX_DELIVERIES, ackWaitMs = DEFAULT_ACK_WAIT_MS, onDeadLetter, metrics } = options;
+  const {
+    maxDeliveries = DEFAULT_MAX_DELIVERIES,
+    ackWaitMs = DEFAULT_ACK_WAIT_MS[queue],
+    onDeadLetter,
+    metrics,
+  } = options;
   const log = options.log?.child({ queue });
   const redeliveries = metrics && createCounter(metrics, "redeliveries", "Messages delivered again.");
   const deadLetters = metrics && createCounter(metrics, "dead_letters", "Messages given up after too many deliveries.");

@@ -67,7 +67,7 @@ export interface DeadLetter {
 
 /** Options that both implementations share. */
 export interface BusOptions {
-  /** Default 30 000. */
+  /** Of every queue. Default: {@link DEFAULT_ACK_WAIT_MS}. */
   readonly ackWaitMs?: number;
   /** Default 5. */
   readonly maxDeliveries?: number;
@@ -83,7 +83,11 @@ export interface BusOptions {
   readonly metrics?: Registry | undefined;
 }
 
-export const DEFAULT_ACK_WAIT_MS = 30_000;
+/**
+ * An evaluation is worked on for long, by processes that may stall; a score is only written down, and one that was delivered
+ * to a coordinator that died should be with the next one soon.
+ */
+export const DEFAULT_ACK_WAIT_MS: Readonly<Record<QueueName, number>> = { evaluations: 30_000, scores: 5_000 };
 export const DEFAULT_MAX_DELIVERIES = 5;
 export const DEDUPE_WINDOW_MS: number = 60 * 60 * 1000;
 export const DEFAULT_MAX_QUEUE_BYTES: number = 256 * 1024 * 1024;
