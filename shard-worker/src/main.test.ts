@@ -31,7 +31,7 @@ test("a worker process serves what it merged over gRPC, says when it is ready, a
   const stop = new AbortController();
   const log = createLogger({ role: "worker", level: "silent" });
   const config = {
-    workerId: "worker-1",
+    id: "worker-1",
     coordinatorAddress: coordinator.address,
     listen: "127.0.0.1:0",
     advertise: undefined,

@@ -2,26 +2,24 @@
 // nothing is acted on before it is in the journal.
 import { checkOutput } from "@amalgam/checkpoint";
 import type { ScoreReport, ShardService } from "@amalgam/proto";
-import { EvaluationSchema } from "@amalgam/proto";
 import {
   AmalgamError,
   type Bus,
   type ClientPool,
   isErrorCode,
   isPermanent,
-  isRetryable,
   type Logger,
   systemClock,
   toAmalgamError,
 } from "@amalgam/runtime";
-import { create, toBinary } from "@bufbuild/protobuf";
 import type { Fleet } from "../fleet/fleet.ts";
 import { decide, type Step, trialId } from "../job/decide.ts";
 import type { JobEvent, JobSpec } from "../job/events.ts";
-import { scoreProblem } from "../job/score.ts";
+import { eventsOfReport } from "../job/report.ts";
 import { evaluationKey, generationOf, isSettled, type JobState, reduce } from "../job/state.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
+import { publishEvaluation } from "./evaluations.ts";
 import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
@@ -58,11 +56,8 @@ export interface JobRunner extends AsyncDisposable {
   publishAgain(): void;
 }
 
-const PUBLISH_AGAIN_MS = 250;
 /** Before a step that met a lost worker is taken again. */
 const STEP_AGAIN_MS = 100;
-/** Evaluations of one candidate and task that may be lost before the candidate fails. */
-const MAX_LOST_EVALUATIONS = 5;
 
 export function createJobRunner(jobId: string, events: readonly JobEvent[], environment: JobEnvironment): JobRunner {
   const { journal, fleet, bus, metrics } = environment;
@@ -200,45 +195,17 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}`;
 
   const evaluate = async (candidateId: string, job: PreparedJob): Promise<void> => {
-    const merge = job.candidate(state, candidateId);
-    const { split } = job.candidateOf(state, candidateId);
-    const shards = await merged(candidateId, merge);
+    const shards = await merged(candidateId, job.candidate(state, candidateId));
     if (shards === undefined) return;
     activities.set(candidateId, { stage: "evaluating", shardsMerged: shards.length });
     environment.changed(jobId);
+    const context = { jobId, bus, address: environment.address, log, signal: abort.signal };
     const scored = state.scores.get(candidateId);
     for (const task of job.facts.tasks.filter((each) => !scored?.has(each))) {
       const key = generationKey(candidateId, task);
       if (published.has(key)) continue;
-      const generation = generationOf(state, candidateId, task);
-      const evaluation = create(EvaluationSchema, {
-        jobId,
-        candidateId,
-        task,
-        split,
-        generation,
-        coordinatorAddress: environment.address,
-        specSha256: job.evaluationSpec.sha256,
-        shards: shards.map(({ shard, sha256, byteLength, address }) => {
-          return { shard, sha256, byteLength: BigInt(byteLength), address };
-        }),
-      });
-      await publish(`${jobId}/${merge.mergeId}/${task}/${generation}`, toBinary(EvaluationSchema, evaluation));
+      await publishEvaluation(context, job, state, candidateId, task, shards);
       published.add(key);
-    }
-  };
-
-  /** Resolves when the bus has the evaluation: while it cannot be reached, or is full, the job waits. */
-  const publish = async (id: string, data: Uint8Array): Promise<void> => {
-    for (;;) {
-      try {
-        await bus.queue("evaluations").publish(id, data);
-        return;
-      } catch (error) {
-        if (!isRetryable(toAmalgamError(error).code)) throw error;
-        log.warn({ err: error, evaluation: id }, "an evaluation could not be published yet");
-        await systemClock.sleep(PUBLISH_AGAIN_MS, { signal: abort.signal });
-      }
     }
   };
 
@@ -318,46 +285,16 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     },
     receive(report) {
       const { candidateId, task, outcome } = report;
-      if (state.end !== undefined || isSettled(state, candidateId, [task])) return;
-      // A score of an earlier life of the job may be of other inputs.
-      if (report.generation < state.firstGeneration) return;
-      switch (outcome.case) {
-        case "score": {
-          const { items, correct, accuracy, standardError, loss } = outcome.value;
-          const score = { items, correct, accuracy, standardError, loss };
-          const wrong = scoreProblem(score);
-          if (wrong === undefined) record({ type: "scored", candidateId, task, score });
-          else record({ type: "candidateFailed", candidateId, problem: `task ${task}: no score: ${wrong}` });
-          settle(candidateId);
-          break;
-        }
-        case "failure":
-          log.warn({ candidate: candidateId, task, code: outcome.value.code }, outcome.value.message);
-          record({ type: "candidateFailed", candidateId, problem: `task ${task}: ${outcome.value.message}` });
-          settle(candidateId);
-          break;
-        case "shardsLost": {
-          const { generation } = report;
-          if (generation !== generationOf(state, candidateId, task)) return;
-          log.warn(
-            { candidate: candidateId, task, shards: outcome.value.shards },
-            "merged shards were lost: merging again",
-          );
-          if (generation - state.firstGeneration >= MAX_LOST_EVALUATIONS) {
-            const problem = `task ${task}: evaluators could not fetch its merged shards ${generation - state.firstGeneration + 1} times; can they reach the workers' addresses?`;
-            record({ type: "candidateFailed", candidateId, problem });
-            settle(candidateId);
-            break;
-          }
-          // Right after a restart there is no plan yet to name them by: should they be lost still, the next report says so.
-          const merge = prepared?.candidate(state, candidateId);
-          if (merge !== undefined) for (const shard of outcome.value.shards) fleet.lost(jobId, merge.mergeId, shard);
-          record({ type: "evaluationLost", candidateId, task, generation });
-          break;
-        }
-        default:
-          log.warn({ candidate: candidateId, task }, "ignored a score report without an outcome");
+      const news = eventsOfReport(state, report);
+      for (const { type } of news) {
+        if (type !== "scored") log.warn({ candidate: candidateId, task, outcome }, "an evaluation gave no score");
+        // Right after a restart there is no plan yet to name the shards by: should they be lost still, the next report says so.
+        const mergeId = type === "evaluationLost" && prepared?.candidate(state, candidateId).mergeId;
+        if (outcome.case !== "shardsLost" || !mergeId) continue;
+        for (const shard of outcome.value.shards) fleet.lost(jobId, mergeId, shard);
       }
+      record(...news);
+      settle(candidateId);
     },
     record,
     publishAgain() {
