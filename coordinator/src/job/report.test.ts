@@ -1,0 +1,50 @@
+import { ScoreReportSchema } from "@amalgam/proto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { eventsOfReport } from "./report.ts";
+import { reduce } from "./state.ts";
+import { replay, SPEC, scoreOf } from "./testing/events.ts";
+
+const state = replay([
+  { type: "submitted", spec: SPEC },
+  { type: "proposed", candidateId: "t0", coefficients: {}, origin: "line" },
+]);
+type Outcome = NonNullable<Exclude<MessageInitShape<typeof ScoreReportSchema>, { $typeName: string }>["outcome"]>;
+const report = (outcome: Outcome, generation = 0) =>
+  create(ScoreReportSchema, { candidateId: "t0", task: "a", generation, outcome });
+
+test("a score is recorded once: the same report again records nothing", () => {
+  const scored = report({ case: "score", value: scoreOf(0.5) });
+  const events = eventsOfReport(state, scored);
+  expect(events).toEqual([{ type: "scored", candidateId: "t0", task: "a", score: scoreOf(0.5) }]);
+  expect(eventsOfReport(events.reduce(reduce, state)!, scored)).toEqual([]);
+});
+
+test("a score that no evaluation can have fails the candidate", () => {
+  const events = eventsOfReport(state, report({ case: "score", value: { ...scoreOf(0.5), loss: Number.NaN } }));
+  expect(events).toMatchObject([{ type: "candidateFailed", candidateId: "t0" }]);
+});
+
+test("an evaluator's failure fails the candidate with its reason", () => {
+  const events = eventsOfReport(state, report({ case: "failure", value: { message: "non-finite logits" } }));
+  expect(events).toEqual([{ type: "candidateFailed", candidateId: "t0", problem: "task a: non-finite logits" }]);
+});
+
+test("an evaluation may be lost five times, under a new generation each time; then the candidate fails", () => {
+  let current = state;
+  for (let generation = 0; generation < 5; generation++) {
+    const lost = report({ case: "shardsLost", value: { shards: [1] } }, generation);
+    const events = eventsOfReport(current, lost);
+    expect(events).toEqual([{ type: "evaluationLost", candidateId: "t0", task: "a", generation }]);
+    current = events.reduce(reduce, current)!;
+    expect(eventsOfReport(current, lost)).toEqual([]);
+  }
+  const last = report({ case: "shardsLost", value: { shards: [1] } }, 5);
+  expect(eventsOfReport(current, last)).toMatchObject([{ type: "candidateFailed" }]);
+});
+
+test("a report without an outcome, or of a job that has ended, records nothing", () => {
+  expect(eventsOfReport(state, report({ case: undefined }))).toEqual([]);
+  const ended = reduce(state, { type: "cancelled" });
+  expect(eventsOfReport(ended, report({ case: "score", value: scoreOf(0.5) }))).toEqual([]);
+});
