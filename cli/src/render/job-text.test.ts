@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+import { planning, scored, searching } from "../testing/job-view.ts";
+import { bestTrial, coefficientText, liveLines, plainLines, progressBar, scoreTable } from "./job-text.ts";
+
+const t0 = scored("t0", "trial", 0.7, { coefficients: { "weight[a]": 0.3, "weight[b]": 0.7, lambda: 1 } });
+const t1 = scored("t1", "trial", 0.8);
+
+test("coefficients of one parameter share its name", () => {
+  expect(coefficientText(t0.coefficients!)).toBe("weight[a=0.300 b=0.700] lambda=1.000");
+  expect(coefficientText({})).toBe("");
+});
+
+test("a bar is full when there is nothing to do", () => {
+  expect(progressBar(0, 0)).toBe(progressBar(5, 5));
+  expect(progressBar(0, 5)).not.toContain("━");
+});
+
+test("the best trial is the highest that has a score, the earlier of equals", () => {
+  const failed = { id: "t2", role: "trial", state: "failed", objective: 1 };
+  expect(bestTrial(searching([t0, t1, { ...t1, id: "t9" }, failed]))?.id).toBe("t1");
+  expect(bestTrial(searching([failed]))).toBeUndefined();
+});
+
+test("nothing is said of a job until it is planned; then its method and sizes come first", () => {
+  expect(plainLines(undefined, planning)).toEqual([]);
+  expect(plainLines(planning, searching([]))).toEqual(["search job j1: ties, 4 shards, 20.5 MB in, 2.27 MB out"]);
+});
+
+test("each trial is told once, when it is settled", () => {
+  const open = searching([{ id: "t0", role: "trial", name: "t0", state: "merging" }]);
+  expect(plainLines(searching([]), open)).toEqual([]);
+  const settled = searching([t0, { ...t1, state: "failed", problem: "logits are not finite" }]);
+  expect(plainLines(open, settled)).toEqual([
+    "trial t0 (1/3): 70.0 ±1.0  weight[a=0.300 b=0.700] lambda=1.000",
+    "trial t1 (2/3): failed: logits are not finite",
+  ]);
+  expect(plainLines(settled, settled)).toEqual([]);
+});
+
+test("what was done before the first look is one line", () => {
+  expect(plainLines(planning, searching([t0, t1]))).toEqual([
+    "search job j1: ties, 4 shards, 20.5 MB in, 2.27 MB out",
+    "2 of 3 trials are done, the best 80.0 ±1.0 (t1)",
+  ]);
+});
+
+test("comparisons name their split, waiting its reason, writing its quarters", () => {
+  const before = searching([]);
+  const after = searching([scored("average", "comparison", 0.6)], { shardsWritten: 2, waitingFor: "no worker" });
+  expect(plainLines(before, after)).toEqual([
+    "test, average: 60.0 ±1.0",
+    "written 2 of 4 shards",
+    "waiting: no worker",
+  ]);
+  expect(plainLines(after, after)).toEqual([]);
+});
+
+test("the live view has a bar for each stage and a line for each open candidate", () => {
+  expect(liveLines(planning)).toEqual(["search · planning"]);
+  const open = { id: "t1", role: "trial", name: "t1", state: "merging", shardsMerged: 3 };
+  expect(liveLines(searching([t0, open]))).toEqual([
+    "search · ties · 4 shards, 20.5 MB read per pass",
+    `trials   ${progressBar(1, 3)} 1/3   best 70.0 ±1.0 (t0)`,
+    "  t1: merging 3/4",
+  ]);
+  const writing = searching([t0], { state: "writing", recommendedId: "t0", shardsWritten: 1, trialsPlanned: 1 });
+  expect(liveLines(writing).at(-1)).toBe(`write    ${progressBar(1, 4)} 1/4 shards`);
+});
+
+test("the table ends with the published model, below a rule", () => {
+  const failed = { id: "c1", role: "comparison", name: "ties", state: "failed" };
+  const view = searching([scored("base", "comparison", 0.5), failed, scored("final", "final", 0.8)]);
+  expect(scoreTable(view)).toEqual([
+    "test accuracy, %        one        two       mean",
+    "────────────────  ─────────  ─────────  ─────────",
+    "base              50.0 ±1.4  50.0 ±1.4  50.0 ±1.0",
+    "ties                 failed     failed",
+    "────────────────  ─────────  ─────────  ─────────",
+    "final             80.0 ±1.4  80.0 ±1.4  80.0 ±1.0",
+  ]);
+  expect(scoreTable(searching([t0]))).toEqual([]);
+});
