@@ -23,6 +23,7 @@ import {
   not,
   or,
   random,
+  rankInRow,
   select,
   sqrt,
   sub,
@@ -91,6 +92,7 @@ test("every operator of the language means the same in a kernel", () => {
         sqrt(abs(x)),
         floor(mul(x, 9)),
         random(0),
+        rankInRow(abs(y)),
         sub(random(1), random(0)),
       ];
       const chosen = masks.map((mask, i) =>

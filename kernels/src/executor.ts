@@ -2,7 +2,8 @@
 // a segment; row statistics are found here, row by row. Knows no method.
 import type { Scope } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
-import type { CompiledProgram, Kernel, StageKernels } from "./program.ts";
+import { type CompiledProgram, type Kernel, RANKS_BYTES, type StageKernels } from "./program.ts";
+import { rankFractions } from "./rank.ts";
 import { nextFloat32 } from "./statistics/key.ts";
 import { addHistograms } from "./statistics/partial.ts";
 import { addReduction, emptyReduction } from "./statistics/reduction.ts";
@@ -119,7 +120,7 @@ class WasmExecutor implements Executor {
     const read = (): Histogram[] =>
       searches.map(({ low, high }, i) => readHistogram(this.views, caller.extra, i, searches.length, low === high));
     // The row statistics found before each row share the scratch memory: then counts are read and cleared for each row.
-    const rowwise = caller.kernel.rowStages.length > 0 && !part.inRow;
+    const rowwise = needsRows(caller.kernel) && !part.inRow;
     let elements = 0;
     writeSearches(this.views, caller.extra, searches);
     let counted = read();
@@ -189,7 +190,7 @@ class WasmExecutor implements Executor {
   /** Calls `visit` for each chunk, with the kernel prepared and the statistics of the chunk's row found. */
   private sweep(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
     const { rowStages } = caller.kernel;
-    if (rowStages.length === 0 || part.inRow) {
+    if (!needsRows(caller.kernel) || part.inRow) {
       this.sweepPart(caller, part, scalars, visit);
       return;
     }
@@ -208,8 +209,39 @@ class WasmExecutor implements Executor {
       };
       let found = scalars;
       for (const stage of rowStages) found = { ...found, ...this.rowStage(stage, row, found) };
-      this.sweepPart(caller, row, found, visit);
+      this.sweepPart(caller, row, found, this.withRanks(caller.kernel, row, found, visit));
     }
+  }
+
+  /** Finds the ranks a kernel reads in a row, and lays those of each run where the kernel reads them. */
+  private withRanks(kernel: Kernel, row: Part, scalars: Scalars, visit: (run: Run) => void): (run: Run) => void {
+    if (!kernel.readsRanks) return visit;
+    const inputs = this.program.graph.inputs.length;
+    const needed = kernel.plan.inputs.filter((i) => i >= inputs).map((i) => i - inputs);
+    const ranks = needed.map((rank) => rankFractions(this.valuesToRank(this.program.rankKernels[rank]!, row, scalars)));
+    const blocks = this.scratch + this.program.ranksOffset + RANKS_BYTES;
+    return (run) => {
+      const addresses = [...run.inputs];
+      needed.forEach((rank, i) => {
+        const at = blocks + RANKS_BYTES * rank;
+        this.views.floats.set(ranks[i]!.subarray(run.rowIndex, run.rowIndex + run.elements), at >>> 2);
+        // Kernels count from where the segment starts.
+        addresses[inputs + rank] = at - 4 * run.skip;
+      });
+      visit({ ...run, inputs: addresses });
+    };
+  }
+
+  private valuesToRank(kernel: Kernel, row: Part, scalars: Scalars): Float32Array {
+    const caller = this.callerOf(kernel);
+    const block = this.scratch + this.program.ranksOffset;
+    const values = new Float32Array(row.elements);
+    caller.prepare(scalars);
+    forEachChunk(row, (chunk) => {
+      caller.run({ ...chunk, output: block - 4 * chunk.skip });
+      values.set(this.views.floats.subarray(block >>> 2, (block >>> 2) + chunk.elements), chunk.rowIndex);
+    });
+    return values;
   }
 
   private sweepPart(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
@@ -247,6 +279,8 @@ class WasmExecutor implements Executor {
     return state.values;
   }
 }
+
+const needsRows = ({ rowStages, readsRanks }: Kernel): boolean => rowStages.length > 0 || readsRanks;
 
 const partOf = (segment: Segment, output: number | undefined): Part => ({
   inputs: segment.inputs,

@@ -61,6 +61,10 @@ export interface RandomExpr extends Node {
   readonly op: "random";
   readonly stream: number;
 }
+/** Where a value stands in its row: 0 the smallest, 1 the largest, equals by index. The argument has no statistics. */
+export interface RankExpr extends Node {
+  readonly op: "rank";
+}
 export interface OperatorExpr extends Node {
   readonly op: Operator;
 }
@@ -72,6 +76,7 @@ export type Expr =
   | StatisticExpr
   | CutExpr
   | RandomExpr
+  | RankExpr
   | OperatorExpr;
 export type F32 = Expr & { readonly type: "f32" };
 export type Mask = Expr & { readonly type: "mask" };
@@ -106,6 +111,9 @@ export const elements: F32 = { type: "f32", op: "elements", args: [], scalar: tr
 
 /** Uniform in [0, 1), in steps of 2^-24; streams (one for each model, say) are independent. */
 export const random = (stream: number): F32 => ({ type: "f32", op: "random", stream, args: [], scalar: false });
+
+/** Where x stands in its row, from 0 (smallest) to 1 (largest), equals by index; 0.5 in a row of one. Costs a sort of each row. */
+export const rankInRow = (x: F32): F32 => ({ type: "f32", op: "rank", args: [x], scalar: false });
 
 type Arithmetic = (a: Value, b: Value) => F32;
 type Comparison = (a: Value, b: Value) => Mask;

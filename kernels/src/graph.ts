@@ -28,6 +28,13 @@ export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): M
         `${method.name}: an exact selection needs one index order, so its scope is a row or a tensor`,
       );
   }
+  const ranks = nodes.filter((e) => e.op === "rank");
+  if (topological(ranks, never).some(isStatistic))
+    throw new TypeError(`${method.name}: rankInRow takes an expression without statistics`);
+  for (const s of names.keys()) {
+    if (s.scope === "row" && topological(s.args, never).some((e) => e.op === "rank"))
+      throw new TypeError(`${method.name}: a statistic of a row takes an expression without rankInRow`);
+  }
   const stages = stagesOf([...names.keys()], nameOf);
   const rowStages = stages.filter((s) => s.scope === "row");
   return {
@@ -36,7 +43,8 @@ export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): M
     parameters: parameterNames([output]),
     stages: stages.filter((s) => s.scope !== "row"),
     rowStages,
-    rowwise: rowStages.length > 0,
+    ranks,
+    rowwise: rowStages.length > 0 || ranks.length > 0,
     output,
     nameOf,
   };

@@ -5,6 +5,7 @@ import { topological } from "./canonical.ts";
 import type { Expr, InputRole, Scope, StatisticExpr } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
 import { RANDOM_KEY, streamWords, uniformAt } from "./random.ts";
+import { rankFractions } from "./rank.ts";
 import { compileScalars, ELEMENTS } from "./scalars.ts";
 import { OPERATORS, type Precision, rounding } from "./semantics.ts";
 import type { MergeGraph, Scalars } from "./types.ts";
@@ -66,7 +67,7 @@ const scalarsOf = (row: Row): Scalars => ({
 
 /** The expression's value at every element of the rows, in order. */
 function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision: Precision): number[] {
-  const nodes = topological([root], (e) => e.scalar);
+  const nodes = topological([root], (e) => e.scalar || e.op === "rank");
   const place = new Map(nodes.map((e, i) => [e, i]));
   const scalars = nodes.filter((e) => e.scalar);
   const run = compileScalars(scalars, graph.nameOf, precision);
@@ -78,6 +79,13 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
     e.op === "cut" ? [e.args[0] as StatisticExpr] : [],
   );
   for (const row of rows) {
+    const ranks = new Map(
+      nodes.flatMap((e) =>
+        e.op === "rank"
+          ? [[e, rankFractions(Float32Array.from(valuesOf(graph, e.args[0]!, [row], precision)))] as const]
+          : [],
+      ),
+    );
     const setScalars = (element: number): void => {
       run(cutsAt(graph, cuts, row, element, precision), found);
       scalars.forEach((e, i) => {
@@ -90,6 +98,7 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
       nodes.forEach((e, i) => {
         if (e.scalar) return;
         if (e.op === "input") values[i] = round(row.tensor.inputs[inputIndex(graph, e.role)]![element]!);
+        else if (e.op === "rank") values[i] = ranks.get(e)![element - row.from]!;
         else if (e.op === "random")
           values[i] = uniformAt(streamWords(row.tensor.scalars[RANDOM_KEY]!, e.stream), element);
         else {

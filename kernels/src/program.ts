@@ -1,11 +1,12 @@
 // A graph specialised to dtypes: the plan of each kernel it needs, compiled when first used.
 import { topological } from "./canonical.ts";
+import type { DTypeName } from "./dtype.ts";
 import type { Expr, F32 } from "./expr.ts";
 import { eq } from "./expr.ts";
 import { graphOf } from "./graph.ts";
 import type { MergeMethod } from "./method.ts";
 import { methodNamed } from "./methods/index.ts";
-import type { MergeGraph, Program, ProgramSpec, Stage } from "./types.ts";
+import { BLOCK_ELEMENTS, type MergeGraph, type Program, type ProgramSpec, type Stage } from "./types.ts";
 import { histogramSink, histogramsBytes } from "./wasm/histogram.ts";
 import { type CompiledModule, compileModule } from "./wasm/host.ts";
 import { emitKernel, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
@@ -17,6 +18,8 @@ export interface Kernel {
   /** The row statistics this kernel needs, in order. */
   readonly rowStages: readonly Stage[];
   readonly module: () => CompiledModule;
+  readonly outputDtype: DTypeName;
+  readonly readsRanks: boolean;
 }
 export interface StageKernels {
   /** Reductions; for a `select` stage, how many values equal each threshold. */
@@ -28,12 +31,18 @@ export interface StageKernels {
 export interface CompiledProgram extends Program {
   readonly output: Kernel;
   readonly stageKernels: ReadonlyMap<Stage, StageKernels>;
+  /** The values to rank, for each of the graph's ranks. */
+  readonly rankKernels: readonly Kernel[];
+  /** Where in the scratch memory a block of values to rank goes, and after it a block of each rank. */
+  readonly ranksOffset: number;
   /** Where in the scratch memory the last few elements of a segment are copied to. */
   readonly stagingOffset: number;
 }
 
 /** Bytes for four elements of the widest dtype. */
 export const STAGING_BYTES = 32;
+/** Bytes for a block of ranks. */
+export const RANKS_BYTES: number = 4 * BLOCK_ELEMENTS;
 
 const programs = new Map<string, CompiledProgram>();
 
@@ -65,13 +74,19 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
   const output = kernelOf(graph, spec, [graph.output], 0, () => outputSink(spec.outputDtype, spec.inputDtypes));
   const stages = [...graph.stages, ...graph.rowStages];
   const stageKernels = new Map(stages.map((stage) => [stage, stageKernelsOf(graph, spec, stage)]));
+  const rankKernels = graph.ranks.map((rank) =>
+    kernelOf(graph, { ...spec, outputDtype: "F32" }, rank.args, 0, () => outputSink("F32", spec.inputDtypes)),
+  );
   const kernels = [
     output,
+    ...rankKernels,
     ...[...stageKernels.values()].flatMap((k) => (k.histogram ? [k.reduce, k.histogram] : [k.reduce])),
   ];
   const stagingOffset = Math.max(...kernels.map((k) => k.plan.layout.bytes));
-  const scratchBytes = stagingOffset + STAGING_BYTES * (graph.inputs.length + 1);
-  return { spec, graph, output, stageKernels, stagingOffset, scratchBytes };
+  const ranks = graph.ranks.length;
+  const ranksOffset = stagingOffset + STAGING_BYTES * (graph.inputs.length + ranks + 1);
+  const scratchBytes = ranksOffset + (ranks ? RANKS_BYTES * (ranks + 1) : 0);
+  return { spec, graph, output, stageKernels, rankKernels, ranksOffset, stagingOffset, scratchBytes };
 }
 
 function stageKernelsOf(graph: MergeGraph, spec: ProgramSpec, stage: Stage): StageKernels {
@@ -99,14 +114,16 @@ function kernelOf(
   extraBytes: number,
   sink: (plan: KernelPlan) => Sink,
 ): Kernel {
-  const plan = planKernel(roots, graph.inputs, extraBytes);
+  const plan = planKernel(roots, graph, extraBytes);
   const below = new Set(topological(roots, () => false));
   let module: CompiledModule | undefined;
   return {
     plan,
+    outputDtype: spec.outputDtype,
+    readsRanks: plan.inputs.some((i) => i >= graph.inputs.length),
     rowStages: graph.rowStages.filter((stage) => stage.statistics.some((s) => below.has(s))),
     module: () => {
-      module ??= compileModule(emitKernel(plan, graph.inputs, spec.inputDtypes, sink(plan)));
+      module ??= compileModule(emitKernel(plan, graph, spec.inputDtypes, sink(plan)));
       return module;
     },
   };

@@ -1,10 +1,11 @@
 // The random numbers of a merge: uniform, independent between neighbours, models, tensors and seeds, and the same however the
 // tensor is cut.
 import { expect, test } from "vitest";
+import { encodeElements } from "./convert.ts";
 import { random, sub } from "./expr.ts";
 import { METHODS } from "./methods/index.ts";
 import { randomKey, streamWords, uniformAt } from "./random.ts";
-import { merged, programFor, randomInputs } from "./testing/models.ts";
+import { interpreted, merged, programFor, randomInputs, randomModel } from "./testing/models.ts";
 
 const COUNT = 1 << 16;
 const draw = (key: number, stream: number, from = 0): Float64Array => {
@@ -66,20 +67,46 @@ test("numbers are known: they are part of what a recipe means", () => {
   `);
 });
 
-test.each(["dare_linear", "dare_ties"])("%s gives the same bytes however the tensor is cut", (name) => {
-  const program = programFor(METHODS[name]!, 2, "BF16");
-  const elements = 200_003;
-  const inputs = randomInputs(program.graph, program.spec.inputDtypes, elements, 5);
-  const scalars = {
-    "weight[0]": 0.4,
-    "weight[1]": 0.7,
-    "density[0]": 0.3,
-    "density[1]": 0.8,
-    lambda: 1,
-    randomKey: keys[3]!,
-  };
-  const [whole] = merged(program, [{ inputs, elements, scalars }]);
-  expect(merged(program, [{ inputs, elements, scalars }], 65_536)[0]!.bytes).toEqual(whole!.bytes);
+test.each(["dare_linear", "dare_ties", "della", "della_linear"])(
+  "%s gives the same bytes however the tensor is cut",
+  (name) => {
+    const program = programFor(METHODS[name]!, 2, "BF16");
+    // Ranks are those of rows, which are not cut.
+    const [elements, rowElements] = name.startsWith("della") ? [196 * 1024, 1024] : [200_003, 200_003];
+    const inputs = randomInputs(program.graph, program.spec.inputDtypes, elements, 5);
+    const scalars = {
+      "weight[0]": 0.4,
+      "weight[1]": 0.7,
+      "density[0]": 0.3,
+      "density[1]": 0.8,
+      "epsilon[0]": 0.15,
+      "epsilon[1]": 0.1,
+      lambda: 1,
+      randomKey: keys[3]!,
+    };
+    const [whole] = merged(program, [{ inputs, elements, rowElements, scalars }]);
+    expect(merged(program, [{ inputs, elements, rowElements, scalars }], 65_536)[0]!.bytes).toEqual(whole!.bytes);
+  },
+);
+
+test("della ranks rows longer than a block as the interpreter does", () => {
+  const program = programFor(METHODS["della"]!, 2, "F32");
+  const model = randomModel(program, [70_001], 3);
+  const expected = encodeElements(interpreted(program, model, "float32")[0]!, "F32");
+  expect(Buffer.compare(merged(program, model)[0]!.bytes, expected)).toBe(0);
+});
+
+test("della keeps large magnitudes of a row more often than small ones", () => {
+  const program = programFor(METHODS["della_linear"]!, 1, "F32", { rescale: false });
+  const inputs = [new Float32Array(4096), Float32Array.from({ length: 4096 }, (_, i) => i + 1)];
+  const scalars = { "weight[0]": 1, "density[0]": 0.5, "epsilon[0]": 0.3, lambda: 1, randomKey: keys[0]! };
+  const tensor = { inputs: inputs.map((x) => new Uint8Array(x.buffer)), elements: 4096, rowElements: 4096, scalars };
+  const kept = new Float32Array(merged(program, [tensor])[0]!.bytes.buffer);
+  const share = (from: number, to: number): number =>
+    kept.subarray(from, to).filter((x) => x !== 0).length / (to - from);
+  // The first quarter is kept with 0.275 on average, the last with 0.725.
+  expect(Math.abs(share(0, 1024) - 0.275)).toBeLessThan(5 * Math.sqrt(0.2 / 1024));
+  expect(Math.abs(share(3072, 4096) - 0.725)).toBeLessThan(5 * Math.sqrt(0.2 / 1024));
 });
 
 test("DARE with 1 / density has the task vector for its mean over seeds", () => {

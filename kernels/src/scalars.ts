@@ -65,6 +65,7 @@ export function compileScalars(
         return { name: cutName(nameOf(e.args[0] as StatisticExpr)) };
       case "input":
       case "random":
+      case "rank":
         throw new TypeError(`${e.op} is not a scalar`);
       default: {
         const [a = 0, b = 0, c = 0] = e.args.map((x) => visit(x, inWide));

@@ -1,7 +1,7 @@
 // What the host of a merge (shard worker, coordinator) sees: what a merge needs, the state of a
 // statistic while it is being found, and the executor that runs it on one thread.
 import type { DTypeName } from "./dtype.ts";
-import type { F32, InputRole, Scope, StatisticExpr } from "./expr.ts";
+import type { F32, InputRole, RankExpr, Scope, StatisticExpr } from "./expr.ts";
 import type { MergeMethod } from "./method.ts";
 
 /** Which merge: everything structural but the dtypes. Options are the boolean and enum parameters; omitted ones take their default. */
@@ -46,7 +46,9 @@ export interface MergeGraph {
   readonly stages: readonly Stage[];
   /** Stages of row scope, which executors run by themselves for each row. */
   readonly rowStages: readonly Stage[];
-  /** True when a statistic of row scope is used: segments must then be whole rows and say `rowElements`. */
+  /** Expressions that need the ranks of a row, which executors find for each row. */
+  readonly ranks: readonly RankExpr[];
+  /** True when a statistic of row scope or a rank is used: segments must then be whole rows and say `rowElements`. */
   readonly rowwise: boolean;
   readonly output: F32;
   /** The name of a statistic's result. */

@@ -79,7 +79,7 @@ test.for([
   expect(readFileSync(join(output, "model.safetensors")).equals(wanted)).toBe(true);
 });
 
-test.for(["dare_linear", "dare_ties"])(
+test.for(["dare_linear", "dare_ties", "della", "della_linear"])(
   "%s gives the bytes of its seed, whatever the sharding and threads",
   async (recipe) => {
     const bytes = async (name: string, out: string, ...options: string[]): Promise<Buffer> =>

@@ -2,6 +2,7 @@
 import type { MergeMethod } from "../method.ts";
 import { breadcrumbs, breadcrumbsTies } from "./breadcrumbs.ts";
 import { dareLinear, dareTies } from "./dare.ts";
+import { della, dellaLinear } from "./della.ts";
 import { dfMerge } from "./df-merge.ts";
 import { fisher } from "./fisher.ts";
 import { karcher } from "./karcher.ts";
@@ -29,6 +30,8 @@ export const METHODS = {
   ties_official: tiesOfficial,
   dare_linear: dareLinear,
   dare_ties: dareTies,
+  della,
+  della_linear: dellaLinear,
   breadcrumbs,
   breadcrumbs_ties: breadcrumbsTies,
   sce,

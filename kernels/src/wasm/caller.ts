@@ -62,8 +62,8 @@ export class KernelCaller {
     this.function = instantiate(kernel.module(), memory);
     this.block = scratch;
     this.staging = scratch + program.stagingOffset;
-    this.inputBytes = kernel.plan.inputs.map((i) => dtypeBytes(program.spec.inputDtypes[i]!));
-    this.outputBytes = dtypeBytes(program.spec.outputDtype);
+    this.inputBytes = kernel.plan.inputs.map((i) => dtypeBytes(program.spec.inputDtypes[i] ?? "F32"));
+    this.outputBytes = dtypeBytes(kernel.outputDtype);
     this.uniforms = compileScalars(kernel.plan.uniforms, program.graph.nameOf, "float32");
     this.uniformValues = new Float64Array(kernel.plan.uniforms.length);
   }

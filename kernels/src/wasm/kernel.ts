@@ -3,7 +3,8 @@
 import { topological } from "../canonical.ts";
 import type { DTypeName } from "../dtype.ts";
 import { dtypeBytes } from "../dtype.ts";
-import type { Expr, InputExpr, InputRole, Operator, StatisticExpr } from "../expr.ts";
+import type { Expr, InputExpr, InputRole, Operator, RankExpr, StatisticExpr } from "../expr.ts";
+import type { MergeGraph } from "../types.ts";
 import { BLOCK, ELEMENTS, KernelFunction, type Local } from "./function.ts";
 import { loadLanes } from "./lanes.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
@@ -33,19 +34,22 @@ export interface KernelPlan {
   readonly cuts: readonly StatisticExpr[];
   /** Streams of random numbers. */
   readonly streams: readonly number[];
-  /** Positions in the program's inputs of those the kernel reads. */
+  /** Positions in the program's inputs, and the graph's ranks after them, of those the kernel reads. */
   readonly inputs: readonly number[];
   readonly layout: KernelLayout;
 }
 
-const isUniform = (e: Expr): boolean => e.scalar;
+/** What a kernel is given and does not compute. */
+const isGiven = (e: Expr): boolean => e.scalar || e.op === "rank";
+type Sources = Pick<MergeGraph, "inputs" | "ranks">;
 
-export function planKernel(roots: readonly Expr[], inputs: readonly InputRole[], extraBytes: number): KernelPlan {
-  const nodes = topological(roots, isUniform);
-  const uniforms = nodes.filter((e) => isUniform(e) && e.op !== "const");
+export function planKernel(roots: readonly Expr[], sources: Sources, extraBytes: number): KernelPlan {
+  const nodes = topological(roots, isGiven);
+  const uniforms = nodes.filter((e) => e.scalar && e.op !== "const");
   const below = topological(uniforms, (e) => e.op === "statistic");
   const cuts = below.flatMap((e) => (e.op === "cut" ? [e.args[0] as StatisticExpr] : []));
-  const read = nodes.flatMap((e) => (e.op === "input" ? [positionOf(e, inputs)] : [])).sort((a, b) => a - b);
+  const loaded = nodes.filter((e) => e.op === "input" || e.op === "rank");
+  const read = loaded.map((e) => positionOf(e, sources)).sort((a, b) => a - b);
   const streams = nodes.flatMap((e) => (e.op === "random" ? [e.stream] : []));
   let bytes = 0;
   const take = (size: number): number => {
@@ -63,7 +67,9 @@ export function planKernel(roots: readonly Expr[], inputs: readonly InputRole[],
   return { roots, uniforms, cuts, streams, inputs: read, layout: { ...layout, bytes } };
 }
 
-function positionOf(e: InputExpr, inputs: readonly InputRole[]): number {
+/** Ranks are read like inputs, and come after them. */
+function positionOf(e: InputExpr | RankExpr, { inputs, ranks }: Sources): number {
+  if (e.op === "rank") return inputs.length + ranks.indexOf(e);
   const same = (r: InputRole): boolean =>
     r.kind === e.role.kind &&
     (r.kind === "base" || (e.role.kind !== "base" && r.model === e.role.model)) &&
@@ -86,11 +92,12 @@ export interface Sink {
 /** Emits the module. `run(block, elements)` wants a multiple of four elements. */
 export function emitKernel(
   plan: KernelPlan,
-  roles: readonly InputRole[],
-  dtypes: readonly DTypeName[],
+  sources: Sources,
+  inputDtypes: readonly DTypeName[],
   sink: Sink,
 ): Uint8Array {
   const f = new KernelFunction();
+  const dtypes = [...inputDtypes, ...sources.ranks.map(() => "F32" as const)];
   const pointers = plan.inputs.map(() => f.local(I32));
   const output = f.local(I32);
   [...pointers, output].forEach((p, i) => {
@@ -116,12 +123,12 @@ export function emitKernel(
   if (words.length) f.get(splatted(0)).lanes([0, 1, 2, 3]).simd(SIMD.i32x4Add).set(indexes);
 
   f.op(OP.block, VOID).get(ELEMENTS).op(OP.i32Eqz).op(OP.brIf, 0).op(OP.loop, VOID);
-  for (const e of topological(plan.roots, isUniform)) {
+  for (const e of topological(plan.roots, isGiven)) {
     if (lanes.has(e)) continue;
     if (e.op === "const") {
       f.splat(e.value);
-    } else if (e.op === "input") {
-      const position = positionOf(e, roles);
+    } else if (e.op === "input" || e.op === "rank") {
+      const position = positionOf(e, sources);
       loadLanes(f, dtypes[position]!, pointers[plan.inputs.indexOf(position)]!);
     } else if (e.op === "random") {
       emitUniform(f, indexes, words[plan.streams.indexOf(e.stream)]!);
