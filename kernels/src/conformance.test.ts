@@ -9,6 +9,7 @@ import {
   and,
   div,
   eq,
+  exponent,
   type F32,
   floor,
   ge,
@@ -22,6 +23,7 @@ import {
   neg,
   not,
   or,
+  powerOfTwo,
   random,
   rankInRow,
   select,
@@ -93,6 +95,8 @@ test("every operator of the language means the same in a kernel", () => {
         floor(mul(x, 9)),
         random(0),
         rankInRow(abs(y)),
+        powerOfTwo(floor(mul(x, 300))),
+        exponent(add(abs(y), 1e-3)),
         sub(random(1), random(0)),
       ];
       const chosen = masks.map((mask, i) =>

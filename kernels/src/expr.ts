@@ -10,7 +10,18 @@ export type InputRole =
 /** Over which elements a statistic is taken. A row is a run of the last dimension; `model` is every merged tensor. */
 export type Scope = "row" | "tensor" | "model";
 
-export type UnaryOperator = "abs" | "neg" | "sqrt" | "floor" | "not" | "wide" | "sin" | "cos" | "acos";
+export type UnaryOperator =
+  | "abs"
+  | "neg"
+  | "sqrt"
+  | "floor"
+  | "not"
+  | "wide"
+  | "sin"
+  | "cos"
+  | "acos"
+  | "powerOfTwo"
+  | "exponent";
 export type BinaryOperator =
   | ("add" | "sub" | "mul" | "div" | "min" | "max")
   | ("eq" | "ne" | "lt" | "le" | "gt" | "ge")
@@ -139,6 +150,10 @@ export const abs: (a: Value) => F32 = unary("abs");
 export const neg: (a: Value) => F32 = unary("neg");
 export const sqrt: (a: Value) => F32 = unary("sqrt");
 export const floor: (a: Value) => F32 = unary("floor");
+/** 2^n for a whole n, limited to -126 and 127. */
+export const powerOfTwo: (n: Value) => F32 = unary("powerOfTwo");
+/** The n of 2^n <= x < 2^(n+1), for a positive, normal x. */
+export const exponent: (x: Value) => F32 = unary("exponent");
 export const select = (mask: Mask, a: Value, b: Value): F32 => operator("f32", "select", [mask, wrap(a), wrap(b)]);
 
 const onScalars =

@@ -2,6 +2,12 @@
 // programs run these; the WebAssembly compiler must agree with them to the bit in float32.
 import type { Operator } from "./expr.ts";
 
+const double = new DataView(new ArrayBuffer(8));
+function exponentOf(x: number): number {
+  double.setFloat64(0, x);
+  return ((double.getUint32(0) >>> 20) & 0x7ff) - 1023;
+}
+
 const bit = (condition: boolean): number => (condition ? 1 : 0);
 
 export const OPERATORS: Readonly<Record<Operator, (a: number, b: number, c: number) => number>> = {
@@ -19,6 +25,8 @@ export const OPERATORS: Readonly<Record<Operator, (a: number, b: number, c: numb
   sin: Math.sin,
   cos: Math.cos,
   acos: Math.acos,
+  powerOfTwo: (n) => 2 ** Math.min(127, Math.max(-126, n)),
+  exponent: exponentOf,
   eq: (a, b) => bit(a === b),
   ne: (a, b) => bit(a !== b),
   lt: (a, b) => bit(a < b),

@@ -1,41 +1,14 @@
-/** The merge methods by name, and what a recipe's settings mean for one of them. No method is known by name here but those not built yet. */
+/** The merge methods by name, and what a recipe's settings mean for one of them. No method is known by name here. */
 import { METHODS, type MergeMethod, type NumberParameter } from "@amalgam/kernels";
 import { listed, suggestion } from "./problems.ts";
 import type { MergeSettings, RecipeModel } from "./types.ts";
-
-/** mergekit's methods: a recipe that names one of them is right, even where this version cannot run it. */
-const MERGEKIT_METHODS = [
-  "linear",
-  "slerp",
-  "nuslerp",
-  "multislerp",
-  "karcher",
-  "task_arithmetic",
-  "ties",
-  "dare_linear",
-  "dare_ties",
-  "breadcrumbs",
-  "breadcrumbs_ties",
-  "della",
-  "della_linear",
-  "sce",
-  "model_stock",
-  "nearswap",
-  "arcee_fusion",
-  "ram",
-  "ramplus_tl",
-  "passthrough",
-];
 
 /** The method, or the message of why there is none. */
 export function methodNamed(name: string): MergeMethod | string {
   const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
   if (method !== undefined) return method;
   const known = Object.keys(METHODS);
-  if (MERGEKIT_METHODS.includes(name)) {
-    return `merge method \`${name}\` is not supported yet (methods: ${listed(known)})`;
-  }
-  return `unknown merge method \`${name}\`${suggestion(name, [...known, ...MERGEKIT_METHODS])} (methods: ${listed(known)})`;
+  return `unknown merge method \`${name}\`${suggestion(name, known)} (methods: ${listed(known)})`;
 }
 
 /** The method of settings that were validated. */

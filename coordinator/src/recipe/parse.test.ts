@@ -158,7 +158,6 @@ test("features of mergekit that are not built yet are refused by name", () => {
     [LINEAR.replace("model: a", "model: a+lora"), "LoRA adapters"],
     [LINEAR.replace("model: a", "model: a@main"), "revisions"],
     [LINEAR.replace("model: a", "model: {path: a, lora: b}"), "`lora`"],
-    [LINEAR.replace("linear", "arcee_fusion"), "merge method `arcee_fusion`"],
     [`${LINEAR}---\n${LINEAR}`, "several documents"],
   ];
   for (const [text, name] of cases) {

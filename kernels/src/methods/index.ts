@@ -1,5 +1,6 @@
 // The registry: the only place that lists the methods.
 import type { MergeMethod } from "../method.ts";
+import { arceeFusion } from "./arcee-fusion.ts";
 import { breadcrumbs, breadcrumbsTies } from "./breadcrumbs.ts";
 import { dareLinear, dareTies } from "./dare.ts";
 import { della, dellaLinear } from "./della.ts";
@@ -37,6 +38,7 @@ export const METHODS = {
   sce,
   model_stock: modelStock,
   nearswap,
+  arcee_fusion: arceeFusion,
   ram,
   ramplus_tl: ramplusTl,
   passthrough,

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { decodeElements, encodeElements } from "../convert.ts";
 import { buildGraph } from "../graph.ts";
 import { RANDOM_KEY } from "../random.ts";
-import { merged, programFor } from "../testing/models.ts";
+import { generator, merged, programFor } from "../testing/models.ts";
 import type { Scalars } from "../types.ts";
 import { METHODS } from "./index.ts";
 
@@ -168,6 +168,44 @@ describe("breadcrumbs", () => {
     expect(merge("breadcrumbs", delta, { ...scalars, "gamma[0]": 0.01 })).toEqual([0, 0, 0, 0]);
     const keep = { without_outliers: "keep" };
     expect(merge("breadcrumbs", delta, { ...scalars, "gamma[0]": 0.01 }, keep)).toEqual([0, 0, 3, -4]);
+  });
+});
+
+describe("arcee_fusion", () => {
+  test("takes the entries whose distance times their row's divergence is far above the median", () => {
+    const next = generator(5);
+    const rows = 40;
+    const length = 25;
+    const base = Array.from({ length: rows * length }, () => next() - 0.5);
+    const model = base.map((b) => b + (next() - 0.5) ** 3);
+    const [p, q] = [model, base].map((x) =>
+      x.map((_, i) => {
+        const row = x.slice(i - (i % length), i - (i % length) + length).map(Math.exp);
+        return row[i % length]! / row.reduce((a, b) => a + b, 0) + 1e-8;
+      }),
+    ) as [number[], number[]];
+    const importance = model.map((x, i) => {
+      const start = i - (i % length);
+      let divergence = 0;
+      for (let k = start; k < start + length; k++) divergence += p[k]! * Math.log(p[k]! / q[k]!);
+      return Math.abs(x - base[i]!) * divergence;
+    });
+    const sorted = importance.toSorted((a, b) => a - b);
+    const quantile = (fraction: number): number => sorted[Math.floor(fraction * (sorted.length - 1))]!;
+    const threshold = quantile(0.5) + 1.5 * (quantile(0.75) - quantile(0.25));
+    const expected = importance.map((x) => x >= threshold);
+    const program = programFor(METHODS["arcee_fusion"]!, 1, "F32");
+    const tensor = {
+      inputs: [base, model].map((x) => encodeElements(x, "F32")),
+      elements: base.length,
+      rowElements: length,
+      scalars: {},
+    };
+    const result = decodeElements(merged(program, [tensor])[0]!.bytes, "F32");
+    const differing = expected.filter((kept, i) => kept !== (result[i] !== Math.fround(base[i]!))).length;
+    expect(expected.filter(Boolean).length).toBeGreaterThan(50);
+    // An entry at the threshold may fall on either side in float32.
+    expect(differing).toBeLessThanOrEqual(2);
   });
 });
 

@@ -192,6 +192,15 @@ function emitOperator(f: KernelFunction, e: Expr, lanes: ReadonlyMap<Expr, Local
     return;
   }
   for (const a of e.args) f.get(lanes.get(a)!);
+  if (e.op === "powerOfTwo") {
+    f.splat(127).simd(SIMD.f32x4Pmin).splat(-126).simd(SIMD.f32x4Pmax).simd(SIMD.i32x4TruncSatF32x4S);
+    f.splatBits(127).simd(SIMD.i32x4Add).i32(23).simd(SIMD.i32x4Shl);
+    return;
+  }
+  if (e.op === "exponent") {
+    f.i32(23).simd(SIMD.i32x4ShrU).splatBits(127).simd(SIMD.i32x4Sub).simd(SIMD.f32x4ConvertI32x4S);
+    return;
+  }
   const opcode = LANE_OPERATORS[e.op as Operator];
   if (opcode === undefined) throw new TypeError(`${e.op} has no lane operator: it must be scalar`);
   f.simd(opcode);

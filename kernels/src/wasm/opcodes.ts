@@ -77,6 +77,7 @@ export const SIMD = {
   f32x4Pmax: 0xeb,
   f64x2Add: 0xf0,
   f64x2Mul: 0xf2,
+  i32x4TruncSatF32x4S: 0xf8,
   f32x4ConvertI32x4S: 0xfa,
 } as const;
 
