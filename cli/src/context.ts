@@ -8,7 +8,7 @@ export interface CommandContext {
   /** True when stdout is a terminal that can be redrawn. */
   readonly live: boolean;
   readonly log: Logger;
-  /** Aborts on SIGINT or SIGTERM, and when nobody reads stdout any more. */
+  /** Aborts on Ctrl-C, SIGTERM or a closed terminal, and when nobody reads stdout any more. */
   readonly signal: AbortSignal;
   print(text: string): void;
   printJson(value: unknown): void;
@@ -21,6 +21,8 @@ export interface CommandOptions {
   /** How the log names this process. */
   readonly role?: string;
 }
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The user stopped a command; the message says what that means for what it was doing. */
 class Stopped extends Error {}
@@ -58,7 +60,7 @@ export async function runCommand(
     if (stoppedBy !== undefined) process.exit(exitStatus(stoppedBy));
     stop(name);
   };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  for (const name of SIGNALS) process.on(name, interrupt);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     stop("SIGPIPE");
@@ -76,7 +78,7 @@ export async function runCommand(
   } catch (thrown) {
     report(thrown);
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    for (const name of SIGNALS) process.off(name, interrupt);
   }
 
   function report(thrown: unknown): void {

@@ -63,6 +63,8 @@ class RoleProcess implements AsyncDisposable {
     const main = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js", import.meta.url));
     this.#process = spawn(process.execPath, [...process.execArgv, main, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
+      // Ctrl-C in a terminal is for this process alone, which stops the roles one after another: each still finds its peers.
+      detached: true,
     });
   }
 
