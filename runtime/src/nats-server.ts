@@ -132,7 +132,11 @@ class PrivateServer implements NatsServer {
   async restart(): Promise<void> {
     const configPath = join(this.#directory, "nats.conf");
     await writeFile(configPath, this.#configuration());
-    const child = spawn(this.#executable.path, ["-c", configPath], { stdio: ["ignore", "ignore", "pipe"] });
+    // Detached: Ctrl-C in a terminal is for its owner alone, whose last words to its peers still need the server.
+    const child = spawn(this.#executable.path, ["-c", configPath], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    });
     this.#child = child;
     this.#output = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
