@@ -15,7 +15,10 @@ export interface JournalEvent {
   readonly problem?: string;
 }
 
-/** A coordinator locks its journal, so a copy is read; nothing may be written meanwhile if all events are to be there. */
+/**
+ * A coordinator locks its journal, so a copy is read; nothing may be written meanwhile if all events are to be there. Fails
+ * when the database is damaged; one that was not begun has no events.
+ */
 export async function readJournal(stateDirectory: string): Promise<{ job: string; event: JournalEvent }[]> {
   const copy = await mkdtemp(join(tmpdir(), "amalgam-journal-"));
   try {
@@ -23,7 +26,9 @@ export async function readJournal(stateDirectory: string): Promise<{ job: string
       if (name.startsWith("journal.sqlite")) await cp(join(stateDirectory, name), join(copy, name));
     }
     const database = new DatabaseSync(join(copy, "journal.sqlite"));
-    const rows = database.prepare("SELECT job, event FROM events ORDER BY position").all();
+    expect(database.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+    const isEmpty = database.prepare("SELECT name FROM sqlite_schema").all().length === 0;
+    const rows = isEmpty ? [] : database.prepare("SELECT job, event FROM events ORDER BY position").all();
     database.close();
     return rows.map((row) => ({
       job: String(row["job"]),
