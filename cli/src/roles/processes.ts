@@ -2,7 +2,7 @@
 // loopback. What a cluster runs, with one command.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,10 @@ export async function startProcesses(options: ProcessesOptions): Promise<LocalRo
   const { stateDirectory, workers, threads, memoryBytes, logLevel } = options;
   await using starting = new AsyncDisposableStack();
   mkdirSync(stateDirectory, { recursive: true });
-  const nats = starting.use(await startNatsServer({ storeDirectory: join(stateDirectory, "nats") }));
+  const storeDirectory = join(stateDirectory, "nats");
+  // Messages of an earlier run name processes that are gone; the journal knows what is still to be evaluated.
+  rmSync(storeDirectory, { recursive: true, force: true });
+  const nats = starting.use(await startNatsServer({ storeDirectory }));
   const common = ["--json", "--log-level", logLevel];
   const start = async (...args: string[]): Promise<string> => {
     const role = starting.use(new RoleProcess(args));
