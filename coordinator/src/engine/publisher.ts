@@ -19,6 +19,7 @@ import { stringifyRecipe, withCoefficients } from "../recipe/index.ts";
 import { searchHistory } from "../report/history.ts";
 import { VERSIONS } from "../versions.ts";
 import { candidateStatistics, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
+import { outputConfig } from "./output-config.ts";
 import type { PreparedJob } from "./prepared-job.ts";
 import type { ReducedStage } from "./statistics.ts";
 
@@ -122,6 +123,8 @@ export async function publishJob(
   const recipe = finalRecipe(job, state);
   const view = job.view(state);
   const added: Record<string, string> = { "amalgam-recipe.yaml": recipe };
+  const config = outputConfig(job.plan);
+  if (config !== undefined) added["config.json"] = config;
   if (state.recommended !== undefined) {
     const { renderReport } = await import("../report/report.ts");
     added["report.html"] = await renderReport(view, { recipe, recommended: state.recommended });

@@ -25,19 +25,16 @@ export function createWatchers(): Watchers {
   return {
     changed: wake,
     async *watch(jobId, view, signal) {
-      let dirty = Promise.resolve();
+      signal.addEventListener("abort", () => wake(jobId), { once: true });
       while (!signal.aborted && !ended) {
-        await dirty;
-        if (signal.aborted) return;
-        dirty = new Promise((resolve) => {
-          const set = waiting.get(jobId) ?? new Set();
-          waiting.set(jobId, set.add(resolve));
-          signal.addEventListener("abort", () => resolve(), { once: true });
+        const changed = new Promise<void>((resolve) => {
+          waiting.set(jobId, (waiting.get(jobId) ?? new Set()).add(resolve));
         });
         const now = view();
         yield now;
         if (ENDED.includes(now.state)) return;
         await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+        await changed;
       }
     },
     end() {
