@@ -20,7 +20,8 @@ export class PowerDisk implements AsyncDisposable {
   /** The mount point. */
   readonly path: string;
   readonly #image: string;
-  #statistics: string | undefined;
+  #isMounted = false;
+  #statistics = "";
 
   private constructor(directory: string) {
     this.path = join(directory, "disk");
@@ -44,21 +45,22 @@ export class PowerDisk implements AsyncDisposable {
   /** Mounts a copy that a cut has left in the place of the disk. */
   async mount(image: string): Promise<void> {
     await execute("mount", ["-o", MOUNT_OPTIONS, image, this.path]);
+    this.#isMounted = true;
     const { stdout } = await execute("findmnt", ["--noheadings", "--output", "SOURCE", this.path]);
     this.#statistics = join("/sys/block", basename(stdout.trim()), "stat");
   }
 
   async unmount(): Promise<void> {
-    if (this.#statistics === undefined) return;
+    if (!this.#isMounted) return;
     const unmounted = (): Promise<true> => execute("umount", [this.path]).then(() => true);
     await poll(unmounted, { what: `unmounting ${this.path}`, timeoutMs: TIMEOUT_MS });
-    this.#statistics = undefined;
+    this.#isMounted = false;
   }
 
   /** How many writes have reached the disk so far; undefined while some are on their way. */
   get writes(): number | undefined {
     // https://docs.kernel.org/block/stat.html: the fifth field counts writes, the ninth requests in flight.
-    const fields = readFileSync(this.#statistics!, "utf8").trim().split(/\s+/).map(Number);
+    const fields = readFileSync(this.#statistics, "utf8").trim().split(/\s+/).map(Number);
     return fields[8] === 0 ? fields[4] : undefined;
   }
 
