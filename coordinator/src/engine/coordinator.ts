@@ -1,6 +1,8 @@
 // The coordinator: jobs, the fleet, and the bus, wired around one journal. Everything a service or a command needs of it.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { manifestName } from "@amalgam/checkpoint";
 import { type JobView, type ScoreReport, ScoreReportSchema, type ShardService } from "@amalgam/proto";
 import { AmalgamError, type Bus, type ClientPool, type Logger, toAmalgamError } from "@amalgam/runtime";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -65,6 +67,10 @@ export function jobIdOf(spec: JobSpec): string {
   const identity = JSON.stringify([kind, recipe, baseDirectory, outputDirectory, shardBytes]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 12);
 }
+
+/** Whether the job is published, its model is still there, and nobody wants it made anew. */
+const isDone = ({ end }: JobState, { overwrite, outputDirectory }: JobSpec): boolean =>
+  end?.kind === "published" && !overwrite && existsSync(join(outputDirectory, manifestName));
 
 /** Opens the journal, takes up every job that has not ended, and starts reading scores. */
 export function createCoordinator(options: CoordinatorOptions): Coordinator {
@@ -204,7 +210,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       }
       const known = runners.get(jobId)?.state ?? endedJobs.get(jobId);
       if (known === undefined) journal.append(jobId, [{ type: "submitted", spec }]);
-      else if (known.end === undefined) return { jobId, resumed: true };
+      else if (known.end === undefined || isDone(known, spec)) return { jobId, resumed: true };
       else if (known.end.kind === "published") {
         journal.append(jobId, [{ type: "restarted", reason: "submitted again after it was published", spec }]);
       } else journal.append(jobId, [{ type: "resumed", spec }]);
