@@ -118,6 +118,22 @@ test("an output that exists is replaced when that is asked for, even on the seco
   expect(await ended(coordinator, jobId)).toMatchObject({ state: "done", problem: "" });
 });
 
+test("a job that is published is done when it is submitted again, and begins anew when its output is gone", async () => {
+  const directory = inputs();
+  await using bus = createMemoryBus();
+  await using coordinator = openCoordinator(join(directory, "state"), bus);
+  const worker = connectCopyingWorker(coordinator);
+  const { jobId } = coordinator.submit(jobSpec(directory));
+  const first = await ended(coordinator, jobId);
+  expect(coordinator.submit(jobSpec(directory))).toEqual({ jobId, resumed: true });
+  expect((await ended(coordinator, jobId)).state).toBe("done");
+  expect(writes(worker)).toBe(first.shards);
+  rmSync(join(directory, "out"), { recursive: true });
+  expect(coordinator.submit(jobSpec(directory))).toEqual({ jobId, resumed: false });
+  expect((await ended(coordinator, jobId)).state).toBe("done");
+  expect(writes(worker)).toBe(2 * first.shards);
+});
+
 test("a coordinator that is started again finishes the job, and has no shard written twice", async () => {
   const directory = inputs();
   await using bus = createMemoryBus();
