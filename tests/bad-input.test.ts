@@ -247,8 +247,14 @@ const outputs: readonly Case[] = [
     },
     args: (at) => ["merge", at.path("recipe.yaml"), at.path("out"), "--overwrite"],
     says: ["out", "not an output of amalgam", "choose another"],
+    code: 73,
   },
-  { name: "an output that is a file", spoil: (at) => at.write("out", "x"), says: ["out", "not a directory"] },
+  {
+    name: "an output that is a file",
+    spoil: (at) => at.write("out", "x"),
+    says: ["out", "not a directory"],
+    code: 73,
+  },
   {
     name: "an output that is one of the inputs",
     args: (at) => ["merge", at.path("recipe.yaml"), at.path("b"), "--overwrite"],
@@ -259,7 +265,7 @@ const outputs: readonly Case[] = [
     spoil: (at) => at.write("file", "x"),
     args: (at) => ["merge", at.path("recipe.yaml"), at.path("file", "out")],
     says: [join("file", "out"), "not a directory"],
-    code: 66,
+    code: 73,
   },
   {
     name: "an output in new directories, of a merge that fails",

@@ -1,6 +1,6 @@
 // The one error of this package: a file, a tensor if there is one, the rule that was broken and what to do about it.
 // Permanent by nature: reading the same bytes again gives the same error. `code` carries the system's errno when there is one,
-// else the word that every package has for bad input.
+// else a word that every package has.
 
 /** The parts a {@link CheckpointError} message is made of. */
 export interface CheckpointErrorInit {
@@ -12,6 +12,8 @@ export interface CheckpointErrorInit {
   /** What the user can do next. */
   readonly hint?: string;
   readonly cause?: unknown;
+  /** Instead of the code of `cause`. */
+  readonly code?: "already_exists";
 }
 
 export class CheckpointError extends Error {
@@ -20,7 +22,7 @@ export class CheckpointError extends Error {
   readonly tensor: string | undefined;
   readonly rule: string;
   readonly hint: string | undefined;
-  /** errno name (`ENOSPC`, `EIO`, `ENOENT`, ...) when the operating system refused, else `invalid_argument`. */
+  /** errno name (`ENOSPC`, `EIO`, `ENOENT`, ...) when the operating system refused, `already_exists` for a taken output, else `invalid_argument`. */
   readonly code: string;
 
   constructor(init: CheckpointErrorInit, message: string = composeMessage(init)) {
@@ -29,7 +31,7 @@ export class CheckpointError extends Error {
     this.tensor = init.tensor;
     this.rule = init.rule;
     this.hint = init.hint;
-    this.code = errnoOf(init.cause) ?? "invalid_argument";
+    this.code = init.code ?? errnoOf(init.cause) ?? "invalid_argument";
   }
 }
 

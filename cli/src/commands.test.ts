@@ -62,7 +62,7 @@ test("a merge tells its sizes first and its output last; its JSON ends with done
   expect(last).toMatchObject({ done: { state: "done", kind: "merge", method: "linear" }, seconds: expect.any(Number) });
   expect(readdirSync(directory).filter((name) => name.startsWith("."))).toEqual([]);
   const again = await runCli(["merge", path, join(directory, "json"), "--json"]);
-  expect(again.code).toBe(65);
+  expect(again.code).toBe(73);
   expect(objects(again.stdout)).toMatchObject([{ error: { message: expect.stringContaining("--overwrite") } }]);
   const replaced = await runCli(["merge", path, join(directory, "json"), "--overwrite"]);
   expect(replaced.code, replaced.stderr).toBe(0);

@@ -25,10 +25,7 @@ export async function openStateDirectory(outputDirectory: string): Promise<State
     for (const directory of missing) await makeDirectory(directory);
   } catch (error) {
     await removeEmpty();
-    const { code, message } = toAmalgamError(error);
-    const advice = "choose another output directory";
-    const text = `${outputDirectory}: cannot write beside the output: ${message}; ${advice}`;
-    throw new AmalgamError(code, text, { cause: error });
+    throw refused(outputDirectory, error as NodeJS.ErrnoException);
   }
   const remove = (): Promise<void> => rm(path, { recursive: true, force: true });
   return {
@@ -47,6 +44,18 @@ export async function openStateDirectory(outputDirectory: string): Promise<State
       }
     },
   };
+}
+
+/** The system's reason without the path of the journal, which nobody asked for. */
+function refused(outputDirectory: string, cause: NodeJS.ErrnoException): AmalgamError {
+  const { code } = toAmalgamError(cause);
+  // Its parent is there, so what is missing is the file system's will: /proc answers like that.
+  const forbidden = code === "not_found";
+  const reason = forbidden
+    ? "the file system takes no new directories there"
+    : cause.message.replace(/^[A-Z]+: /, "").replace(/, mkdir .*$/s, "");
+  const text = `${outputDirectory}: cannot write beside the output: ${reason}; choose another output directory`;
+  return new AmalgamError(forbidden ? "permission_denied" : code, text, { cause });
 }
 
 /** Outermost first. Node's own recursive mkdir never ends where the file system refuses new names as if a parent were missing. */
