@@ -247,7 +247,7 @@ function cardOf(view: JobView, plan: Plan, recipe: string): ModelCard {
     rows,
   };
   return {
-    title: `${plan.recipe.method} merge of ${models.length} models`,
+    title: `${plan.recipe.method} merge of ${plan.recipe.models.length} models`,
     models,
     method: plan.variants[0]!.variant.name,
     recipe,
