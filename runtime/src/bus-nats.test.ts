@@ -110,7 +110,6 @@ describe("the nats bus", { concurrent: true }, () => {
         worker.queue("evaluations"),
         async ({ id }) => {
           handled.set(id, (handled.get(id) ?? 0) + 1);
-          await new Promise((resolve) => setTimeout(resolve, 2));
         },
         { signal: stop.signal },
       ),

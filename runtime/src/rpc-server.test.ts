@@ -137,9 +137,18 @@ test("bulk downloads keep memory bounded however slow the reader", async () => {
   await using client = createClient(ProbeService, server.address);
   let received = 0;
   let furthestAhead = 0;
+  const producerStandsStill = () => {
+    let before = -1;
+    const isStill = () => {
+      const still = produced === before;
+      before = produced;
+      return still;
+    };
+    return expect.poll(isStill, { interval: 20 }).toBe(true);
+  };
   for await (const _ of client.down({ count: 400 })) {
     received++;
-    if (received % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (received % 50 === 0) await producerStandsStill();
     furthestAhead = Math.max(furthestAhead, produced - received);
   }
   expect(received).toBe(400);

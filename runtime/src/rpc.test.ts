@@ -7,7 +7,7 @@ import { type RpcServer, serve } from "./rpc-server.ts";
 import { bindService, type Client, type ServiceImpl } from "./rpc-wire.ts";
 
 /** What the handlers saw, reset for each test. */
-let seen: { produced: number; finished: string[]; reason: unknown; received: number };
+let seen: { produced: number; waiting: boolean; finished: string[]; reason: unknown; received: number };
 
 const noteReason = (signal: AbortSignal) =>
   signal.addEventListener("abort", () => {
@@ -21,7 +21,10 @@ const probe: ServiceImpl<typeof ProbeService> = {
     if (text === "full disk") throw Object.assign(new Error("ENOSPC: /secret"), { code: "ENOSPC" });
     if (text === "own class") throw Object.assign(new Error("bad header"), { code: "invalid_argument" });
     noteReason(signal);
-    if (text === "hang") await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    if (text === "hang") {
+      seen.waiting = true;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    }
     if (text === "deaf") await new Promise(() => {});
     return { text: `hi ${text}` };
   },
@@ -32,7 +35,10 @@ const probe: ServiceImpl<typeof ProbeService> = {
         yield { index, data: new Uint8Array(chunkBytes) };
       }
       if (text === "fail") throw new AmalgamError("aborted", "lease lost");
-      if (text === "silent") await new Promise(() => {});
+      if (text === "silent") {
+        seen.waiting = true;
+        await new Promise(() => {});
+      }
     } finally {
       seen.finished.push("down");
     }
@@ -98,7 +104,7 @@ describe.each(["grpc-js", "in process"])("a service over %s", (transport) => {
   });
   afterAll(() => cleanup.disposeAsync());
   beforeEach(() => {
-    seen = { produced: 0, finished: [], reason: undefined, received: 0 };
+    seen = { produced: 0, waiting: false, finished: [], reason: undefined, received: 0 };
   });
 
   test("answers one message with one", async () => {
@@ -127,7 +133,8 @@ describe.each(["grpc-js", "in process"])("a service over %s", (transport) => {
   test("fails with cancelled when the caller's signal aborts, before the call or during it", async () => {
     const aborter = new AbortController();
     const call = failureOf(client.say({ text: "hang" }, { signal: aborter.signal }));
-    setTimeout(() => aborter.abort(), 30);
+    await expect.poll(() => seen.waiting).toBe(true);
+    aborter.abort();
     expect(await call).toEqual(hasCode("cancelled"));
     await expect.poll(() => seen.reason).toEqual(hasCode("cancelled"));
     expect(await failureOf(client.say({ text: "x" }, { signal: aborter.signal }))).toEqual(hasCode("cancelled"));
@@ -151,7 +158,8 @@ describe.each(["grpc-js", "in process"])("a service over %s", (transport) => {
   test("ends a silent response stream when its signal aborts or its time is up", async () => {
     const aborter = new AbortController();
     const call = failureOf(collect(client.down({ count: 1, text: "silent" }, { signal: aborter.signal })));
-    setTimeout(() => aborter.abort(), 30);
+    await expect.poll(() => seen.waiting).toBe(true);
+    aborter.abort();
     expect(await call).toEqual(hasCode("cancelled"));
     const late = failureOf(collect(client.down({ count: 1, text: "silent" }, { timeoutMs: 30 })));
     expect(await late).toEqual(hasCode("deadline_exceeded"));
