@@ -1,16 +1,12 @@
 /** What every Amalgam process needs: settings, logs, metrics, RPC, bus, life cycle. Knows nothing of merging. */
 export { type BackoffOptions, backoffMs } from "./backoff.ts";
-export {
-  type Bus,
-  type BusOptions,
-  DEFAULT_ACK_WAIT_MS,
-  DEFAULT_MAX_DELIVERIES,
-  type DeadLetter,
-  type Delivery,
-  MAX_MESSAGE_BYTES,
-  QUEUE_NAMES,
-  type QueueName,
-  type WorkQueue,
+export type {
+  Bus,
+  BusOptions,
+  DeadLetter,
+  Delivery,
+  QueueName,
+  WorkQueue,
 } from "./bus.ts";
 export { type ConsumeOptions, consume, type Message } from "./bus-consume.ts";
 export { createMemoryBus, type MemoryBusOptions } from "./bus-memory.ts";
@@ -30,12 +26,10 @@ export {
 } from "./errors.ts";
 export {
   createLogger,
-  LOG_LEVELS,
   type Logger,
   type LogLevel,
   type LogMethod,
   type LogOptions,
-  redact,
 } from "./log.ts";
 export { collectProcessMetrics, getOrRegister, type ProcessMetricsOptions, Registry } from "./metrics.ts";
 export {
@@ -47,7 +41,7 @@ export {
 } from "./nats-server.ts";
 export { nearest } from "./nearest.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
-export { type Address, isLoopback, joinAddress, parseAddress } from "./rpc-address.ts";
+export { type Address, joinAddress, parseAddress } from "./rpc-address.ts";
 export { createClient } from "./rpc-client.ts";
 export { createLocalClient } from "./rpc-local.ts";
 export type { ObserveOptions } from "./rpc-observe.ts";
