@@ -2,9 +2,10 @@
 """Run by hand: scores a BERT-family classifier with Hugging Face transformers, to hold our evaluator to it.
 
     python transformers_logits.py MODEL_DIR ITEMS.jsonl TASK.yaml -o theirs.json
+    npx amalgam eval MODEL_DIR --task TASK.yaml --split SPLIT --logits ours.json
     python transformers_logits.py MODEL_DIR ITEMS.jsonl TASK.yaml --compare ours.json
 
-Both files are {"items": [{"text": ..., "logits": [...]}]}, the logits being either all of the classifier's or the task's slice.
+ITEMS.jsonl is the file of the task's SPLIT. Both answers are {"items": [{"text": ..., "logits": [...]}]}, the logits being either all of the classifier's or the task's slice.
 Needs: torch, transformers, pyyaml (examples/quickstart/train/requirements.txt pins versions that work).
 Exit status: 0 within the tolerance, 1 beyond it, 2 when the two files do not speak of the same items."""
 
@@ -60,7 +61,7 @@ def main():
     parser.add_argument("task")
     parser.add_argument("-o", "--output")
     parser.add_argument("--compare")
-    parser.add_argument("--tolerance", type=float, default=1e-4)
+    parser.add_argument("--tolerance", type=float, default=1e-5)
     parser.add_argument("--batch", type=int, default=64)
     args = parser.parse_args()
     task = yaml.safe_load(Path(args.task).read_text())
