@@ -3,6 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { coordinatorSettings } from "@amalgam/coordinator/settings";
+import { evaluatorSettings } from "@amalgam/evaluator/settings";
+import { variableOf } from "@amalgam/runtime";
+import { shardWorkerSettings } from "@amalgam/shard-worker/settings";
 import { afterAll, expect, test } from "vitest";
 import { runCli } from "./testing/run-cli.ts";
 
@@ -38,6 +42,15 @@ test("help names every command, and costs nothing to load", async () => {
 });
 
 test.for([
+  ["coordinator", coordinatorSettings],
+  ["worker", shardWorkerSettings],
+  ["evaluator", evaluatorSettings],
+] as const)("help of %s names the variable of every setting", async ([role, { shape }]) => {
+  const { stdout } = await runCli([role, "--help"]);
+  for (const key of Object.keys(shape)) expect(stdout.replace(/\s+/g, " ")).toContain(variableOf(key));
+});
+
+test.for([
   [["merg"], "Did you mean merge?"],
   [["merge", "--thread", "2", "a", "b"], "Did you mean --threads?"],
   [["merge", "a"], "missing required argument 'out'"],
@@ -47,6 +60,7 @@ test.for([
   const { code, stdout, stderr } = await runCli(args);
   expect({ code, stdout }).toEqual({ code: 64, stdout: "" });
   expect(stderr).toContain(says);
+  expect(stderr).toMatch(/^amalgam: /);
 });
 
 test("a merge tells its sizes first and its output last; its JSON ends with done", async () => {

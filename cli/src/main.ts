@@ -23,9 +23,11 @@ Examples:
   amalgam plan recipe.yaml
   amalgam eval out/quickstart --task examples/quickstart/tasks/section.yaml
 
-Exit status: 0 done, 64 wrong usage, 65 bad input, 66 input missing, 69 coordinator
-or NATS out of reach, 70 a bug, 73 output in use, 74 input/output error, 77 no
-permission, 78 wrong setup, 130 stopped by Ctrl-C (run the same command to go on).`;
+Exit status: 0 done, 64 wrong usage, 65 bad input or settings (also a model or task
+that a recipe names and is not there), 66 other input missing, 69 a peer is out of
+reach, 70 a bug, 73 the output is taken, 74 input/output error or a full disk, 75 try
+again, 77 no permission, 78 wrong setup (such as an address in use), 129 terminal
+closed, 130 Ctrl-C, 141 output no longer read, 143 terminated.`;
 
 const HERE = "On this machine:";
 const ROLES = "Roles of a cluster:";
@@ -35,6 +37,7 @@ const program = new Command("amalgam")
   .description("Merges fine-tuned checkpoints of one base model, and finds the merge coefficients by itself.")
   .addHelpText("after", EXAMPLES)
   .version(VERSION)
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "amalgam: ")) })
   .showHelpAfterError("(amalgam --help lists the commands)")
   .showSuggestionAfterError()
   .exitOverride()
@@ -121,34 +124,52 @@ program
 program.commandsGroup(ROLES);
 const roleOptions = (command: Command): Command =>
   command
-    .option("--ops <host:port>", "serve /metrics, /healthz and /readyz here")
+    .option("--ops <host:port>", "serve /metrics, /healthz and /readyz here (env: AMALGAM_OPS)")
     .option("--config <file>", "JSON file of settings; AMALGAM_ variables win over it, options over both")
     .addOption(json())
     .addOption(logLevel("info"));
 const insecure = (): Option =>
-  new Option("--insecure", "allow addresses other than loopback although nothing is encrypted yet");
-const natsOption = (): Option => new Option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222)");
+  new Option(
+    "--insecure",
+    "allow addresses other than loopback although nothing is encrypted yet (env: AMALGAM_INSECURE)",
+  );
+// Their variables are read with the settings, not by commander: empty text counts as absent, and "false" is no yes.
+const natsOption = (): Option =>
+  new Option("--nats <url>", "NATS server (default: nats://127.0.0.1:4222, env: AMALGAM_NATS_URL)");
 
 roleOptions(
   program.command("coordinator").description("run a coordinator: plans jobs, leases shards, keeps the journal"),
 )
-  .option("--listen <host:port>", "serve gRPC here (default: 127.0.0.1:7070)")
-  .option("--advertise <host:port>", "address that evaluators reach it by (default: where it listens)")
-  .option("--state <directory>", "directory of the journal (default: ./amalgam-state)")
-  .option("--lease-ms <n>", "a worker that is silent for this long loses its leases (default: 15000)", count)
+  .option("--listen <host:port>", "serve gRPC here (default: 127.0.0.1:7070, env: AMALGAM_LISTEN)")
+  .option(
+    "--advertise <host:port>",
+    "address that evaluators reach it by (default: where it listens, env: AMALGAM_ADVERTISE)",
+  )
+  .option("--state <directory>", "directory of the journal (default: ./amalgam-state, env: AMALGAM_STATE_DIRECTORY)")
+  .option(
+    "--lease-ms <n>",
+    "a worker that is silent for this long loses its leases (default: 15000, env: AMALGAM_LEASE_MS)",
+    count,
+  )
   .addOption(insecure())
   .addOption(natsOption())
   .action(action(() => import("./commands/coordinator.ts"), "coordinator"));
 roleOptions(program.command("worker").description("run a shard worker: merges the shards it is leased"))
-  .option("--coordinator <host:port>", "address of the coordinator (default: 127.0.0.1:7070)")
+  .option(
+    "--coordinator <host:port>",
+    "address of the coordinator (default: 127.0.0.1:7070, env: AMALGAM_COORDINATOR_ADDRESS)",
+  )
   .addOption(insecure())
-  .option("--listen <host:port>", "serve merged shards here (default: 127.0.0.1, a free port)")
-  .option("--advertise <host:port>", "address that others reach it by (default: where it listens)")
-  .option("--id <name>", "unique name (default: host and process)")
-  .option("--threads <n>", "compute threads (default: all cores)", count)
-  .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
+  .option("--listen <host:port>", "serve merged shards here (default: 127.0.0.1, a free port, env: AMALGAM_LISTEN)")
+  .option(
+    "--advertise <host:port>",
+    "address that others reach it by (default: where it listens, env: AMALGAM_ADVERTISE)",
+  )
+  .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")
+  .option("--threads <n>", "compute threads (default: all cores, env: AMALGAM_THREADS)", count)
+  .option("--memory <size>", "memory for shards (default: half of this machine's, env: AMALGAM_MEMORY_BYTES)", bytes)
   .addOption(
-    new Option("--storage <mode>", "how inputs and outputs are reached (default: auto)").choices([
+    new Option("--storage <mode>", "how inputs and outputs are reached (default: auto, env: AMALGAM_STORAGE)").choices([
       "auto",
       "direct",
       "stream",
@@ -156,10 +177,11 @@ roleOptions(program.command("worker").description("run a shard worker: merges th
   )
   .action(action(() => import("./commands/worker.ts"), "worker"));
 roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
-  .option("--id <name>", "unique name (default: host and process)")
-  .option("--threads <n>", "compute threads (default: all cores)", count)
-  .option("--slots <n>", "evaluations under way at a time (default: 2)", count)
+  .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")
+  .option("--threads <n>", "compute threads (default: all cores, env: AMALGAM_THREADS)", count)
+  .option("--slots <n>", "evaluations under way at a time (default: 2, env: AMALGAM_SLOTS)", count)
   .addOption(natsOption())
+  .addHelpText("after", "\nAMALGAM_CACHE_BYTES: bytes of merged shards kept between evaluations (default: 1073741824)")
   .action(action(() => import("./commands/evaluator.ts"), "evaluator"));
 
 program.commandsGroup(JOBS);

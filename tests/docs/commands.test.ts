@@ -1,6 +1,6 @@
 // The README's commands do what it says: the quick ones are run, the others are held to the options that the commands have.
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../harness/program.ts";
@@ -63,13 +63,15 @@ test("every command and option that the README names exists", async () => {
   for (const option of spoken) expect(all, option).toContain(option);
 });
 
-test("the exit statuses are those of the error codes", async () => {
+test("the exit statuses are those of --help, of the error codes and of signals", async () => {
   const { ERROR_CODES, exitCodeOf, AmalgamError } = await import("@amalgam/runtime");
-  const listed =
-    /follow sysexits\.h: (.*interrupted)/s
-      .exec(page)?.[1]
-      ?.match(/\b\d+\b/g)
-      ?.map(Number) ?? [];
-  const known = new Set([64, ...ERROR_CODES.map((code) => exitCodeOf(new AmalgamError(code, "")))]);
+  const listIn = (text: string): string | undefined =>
+    /\b0 done, .*? terminated\./.exec(text.replace(/\s+/g, " "))?.[0];
+  const list = listIn(page);
+  expect(list).toBe(listIn((await run("--help")).stdout));
+  const listed = list?.match(/\b\d+\b/g)?.map(Number) ?? [];
+  const { SIGHUP, SIGPIPE, SIGTERM } = constants.signals;
+  const signals = [SIGHUP, SIGPIPE, SIGTERM].map((signal) => 128 + signal);
+  const known = new Set([0, 64, ...signals, ...ERROR_CODES.map((code) => exitCodeOf(new AmalgamError(code, "")))]);
   expect(listed).toEqual([...known].toSorted((a, b) => a - b));
 });

@@ -24,7 +24,10 @@ export async function run(
     const { jobs } = await client.listJobs({}, { signal });
     if (context.json) return context.printJson({ jobs: jobs.map(jobJson) });
     if (jobs.length === 0) return context.print("no jobs yet; `amalgam submit` hands one in");
-    for (const line of formatTable(["job", "kind", "state", "progress", "best", "output"], jobs.map(row)))
+    for (const line of formatTable(
+      ["job", "kind", "state", "progress", "best", "output", "waiting for"],
+      jobs.map(row),
+    ))
       context.print(line);
   });
 }
@@ -35,5 +38,5 @@ function row(job: JobView): string[] {
   const progress =
     job.kind === "search" ? `${trials}/${job.trialsPlanned} trials` : `${job.shardsWritten}/${job.shards} shards`;
   const score = best ? formatAccuracy(best.objective, best.objectiveStandardError) : "";
-  return [job.jobId, job.kind, job.state, progress, score, job.outputDirectory];
+  return [job.jobId, job.kind, job.state, progress, score, job.outputDirectory, job.waitingFor];
 }
