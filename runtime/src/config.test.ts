@@ -81,5 +81,6 @@ test("variable names follow from the keys, and near names are found", () => {
   expect(variableOf("grpcMaxReceiveBytes2")).toBe("AMALGAM_GRPC_MAX_RECEIVE_BYTES2");
   expect(nearest("AMALGAM_LEASE_MSS", ["AMALGAM_LEASE_MS", "AMALGAM_LEASES"])).toBe("AMALGAM_LEASE_MS");
   expect(nearest("entirely_else", ["AMALGAM_LEASE_MS"])).toBeUndefined();
+  expect(nearest("tise", ["linear", "ties", "slerp"])).toBe("ties");
   expect(nearest("x", [])).toBeUndefined();
 });

@@ -1,27 +1,16 @@
 /** "Did you mean ...?": the known name nearest to a mistyped one. */
+import { distance } from "fastest-levenshtein";
 
 /**
- * The name within a third of its length in edits (Levenshtein) of `name`, the nearest first; upper and lower case are the
- * same. Undefined when nothing is near.
+ * The nearest of `known`, the first of several equally near; upper and lower case are the same. Undefined when none is within
+ * a third of the written name's length in edits (Levenshtein, 1966), rounded up, and at most 3.
  */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  const scored = known
-    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, distance }) => distance <= Math.max(2, Math.floor(candidate.length / 3)))
-    .sort((left, right) => left.distance - right.distance);
-  return scored[0]?.candidate;
-}
-
-/** Insertions, deletions and substitutions that turn `from` into `to`. */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const substitution = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(substitution, previous[column]! + 1, current[column - 1]! + 1));
-    }
-    previous = current;
+export function nearest(written: string, known: Iterable<string>): string | undefined {
+  const mostEdits = Math.min(3, Math.ceil(written.length / 3));
+  let best: { readonly name: string; readonly edits: number } | undefined;
+  for (const name of known) {
+    const edits = distance(written.toLowerCase(), name.toLowerCase());
+    if (edits <= mostEdits && (best === undefined || edits < best.edits)) best = { name, edits };
   }
-  return previous[to.length]!;
+  return best?.name;
 }

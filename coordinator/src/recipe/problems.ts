@@ -1,5 +1,7 @@
 /** The problems of a recipe, all at once and each with its line, and the nearest-name suggestions they make. */
-import { distance } from "fastest-levenshtein";
+import { nearest } from "@amalgam/runtime";
+
+export { nearest };
 
 export interface RecipeProblem {
   /** 1-based line of the recipe, where the problem has one. */
@@ -27,20 +29,6 @@ export function formatProblem(fileName: string, problem: RecipeProblem): string 
   return problem.line === undefined
     ? `${fileName}: ${problem.message}`
     : `${fileName}:${problem.line}: ${problem.message}`;
-}
-
-/** The known name that was probably meant, or undefined when none is near (at most two edits in five letters). */
-export function nearest(written: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(written.length * 0.4)) + 1;
-  for (const name of known) {
-    const edits = distance(written.toLowerCase(), name.toLowerCase());
-    if (edits < bestDistance) {
-      best = name;
-      bestDistance = edits;
-    }
-  }
-  return best;
 }
 
 /** `(did you mean \`weight\`?)` with a leading space, or nothing. */
