@@ -1,7 +1,8 @@
 /** Reads the `evaluate:` section: tasks, splits, and the rows that the final table compares with. */
+import { nearest } from "@amalgam/runtime";
 import type { Located } from "./located.ts";
 import { mergedModels, methodNamed } from "./methods.ts";
-import { checkCompleteness, readParameters } from "./parameters.ts";
+import { checkCompleteness, REFUSED, readParameters } from "./parameters.ts";
 import { suggestion } from "./problems.ts";
 import type { Entries, Reader } from "./reader.ts";
 import type { Comparison, EvaluateSection, RecipeModel, Setting } from "./types.ts";
@@ -116,8 +117,9 @@ function readWeights(
   }
   for (const [name, { line, value }] of entry.value.entries) {
     const number = reader.number(value, `the weight of \`${name}\``);
-    if (!names.includes(name)) reader.fail(line, `unknown model \`${name}\` in \`weights\`${suggestion(name, names)}`);
-    else if (number !== undefined) weights.set(name, number);
+    const meant = names.includes(name) ? name : nearest(name, names);
+    if (meant !== name) reader.fail(line, `unknown model \`${name}\` in \`weights\`${suggestion(name, names)}`);
+    if (meant !== undefined && (meant === name || !weights.has(meant))) weights.set(meant, number ?? REFUSED);
   }
   return weights;
 }

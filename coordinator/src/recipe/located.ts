@@ -52,12 +52,12 @@ export function locate(text: string, problems: RecipeProblem[]): Located | undef
     problems.push({ line: 1, message: "the recipe is empty" });
     return undefined;
   }
-  for (const document of documents) {
-    for (const error of document.errors) {
-      problems.push({ line: lines.linePos(error.pos[0]).line, message: `not valid YAML: ${firstLine(error.message)}` });
-    }
+  // What follows the first syntax error is mostly a consequence of it.
+  const error = documents.flatMap(({ errors }) => errors)[0];
+  if (error !== undefined) {
+    problems.push({ line: lines.linePos(error.pos[0]).line, message: `not valid YAML: ${firstLine(error.message)}` });
+    return undefined;
   }
-  if (problems.length > 0) return undefined;
   const [first, second] = documents;
   if (second !== undefined) {
     const line = lines.linePos(second.contents?.range?.[0] ?? second.range[0]).line;

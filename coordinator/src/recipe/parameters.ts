@@ -1,5 +1,6 @@
 /** Reads `parameters:` mappings and holds them to the method's own list: names, kinds, bounds, and what must be given. */
 import type { MergeMethod, NumberParameter, Parameter } from "@amalgam/kernels";
+import { nearest } from "@amalgam/runtime";
 import type { Located } from "./located.ts";
 import { boundsViolation } from "./methods.ts";
 import { listed, suggestion } from "./problems.ts";
@@ -9,6 +10,9 @@ import type { Conditional, MergeSettings, RecipeModel, Setting, Settings } from 
 
 /** Where a mapping stands: at the top level of a merge, or under one model. */
 export type ParameterLevel = "merge" | "model";
+
+/** Stands for a value that was refused: it is not missing as well. The recipe is refused too, so nothing computes with it. */
+export const REFUSED: number = Number.NaN;
 
 /** Reads one `parameters:` mapping. `where` names it in errors, e.g. "the parameters of model `a`". */
 export function readParameters(
@@ -21,18 +25,21 @@ export function readParameters(
   if (node.kind === "scalar" && node.value === null) return {};
   if (node.kind !== "map") {
     reader.fail(node.line, `${where} must be a mapping of parameter names to values`);
-    return {};
+    return Object.fromEntries(Object.keys(method.parameters).map((name) => [name, REFUSED]));
   }
   const settings: Record<string, Setting> = {};
-  for (const [name, { line, value }] of node.entries) {
-    const parameter = Object.hasOwn(method.parameters, name) ? method.parameters[name] : undefined;
-    if (parameter === undefined) {
-      reader.fail(line, unknownParameter(name, method));
-    } else if (level === "model" && parameter.scope === "global") {
+  for (const [written, { line, value }] of node.entries) {
+    const name = Object.hasOwn(method.parameters, written) ? written : nearest(written, parameterNames(method));
+    if (name !== written) reader.fail(line, unknownParameter(written, method));
+    const parameter = name === undefined ? undefined : method.parameters[name];
+    // A misspelt name is read as the one that was meant, unless that is given too.
+    if (name === undefined || parameter === undefined || (name !== written && node.entries.has(name))) continue;
+    if (level === "model" && parameter.scope === "global") {
       reader.fail(line, `\`${name}\` is a parameter of the whole merge: put it under the top-level \`parameters\``);
+      settings[name] = REFUSED;
     } else {
       const setting = readSetting(reader, value, name, parameter);
-      if (setting !== undefined && parameter.ignored === undefined) settings[name] = setting;
+      if (parameter.ignored === undefined) settings[name] = setting ?? REFUSED;
     }
   }
   return settings;
@@ -40,9 +47,13 @@ export function readParameters(
 
 /** Message for a name that is no parameter of the method. */
 export function unknownParameter(name: string, method: MergeMethod): string {
-  const names = Object.keys(method.parameters).filter((key) => method.parameters[key]?.ignored === undefined);
+  const names = parameterNames(method);
   const list = names.length === 0 ? "it has none" : `parameters: ${listed(names)}`;
   return `method \`${method.name}\` has no parameter \`${name}\`${suggestion(name, names)} (${list})`;
+}
+
+function parameterNames(method: MergeMethod): string[] {
+  return Object.keys(method.parameters).filter((key) => method.parameters[key]?.ignored === undefined);
 }
 
 function readSetting(reader: Reader, node: Located, name: string, parameter: Parameter): Setting | undefined {
@@ -106,6 +117,8 @@ export function checkCompleteness(
     if (parameter.kind !== "number" || parameter.default !== undefined || parameter.ignored !== undefined) continue;
     if (searched.has(name) || Object.hasOwn(merge.parameters, name)) continue;
     if (parameter.scope === "global") {
+      // Under a model it was refused already.
+      if (merge.models.some((model) => Object.hasOwn(model.parameters, name))) continue;
       reader.fail(line, `method \`${method.name}\` needs the parameter \`${name}\`: give it under \`parameters\``);
       continue;
     }

@@ -57,6 +57,33 @@ test("an unknown key is named with its line and the nearest key", () => {
   );
 });
 
+test("a misspelt key or parameter is one problem: what was meant is not missing as well, and is read on", () => {
+  expect(problemsOf(LINEAR.replace("merge_method", "merge_metod"))).toEqual([
+    "recipe.yaml:1: unknown key `merge_metod` in the recipe (did you mean `merge_method`?)",
+  ]);
+  expect(problemsOf(TIES.replace("base_model", "base_modle"))).toEqual([
+    "recipe.yaml:2: unknown key `base_modle` in the recipe (did you mean `base_model`?)",
+  ]);
+  expect(problemsOf(LINEAR.replace("weight: 1", "wieght: abc"))).toEqual([
+    expect.stringMatching(/^recipe.yaml:4: method `linear` has no parameter `wieght` \(did you mean `weight`\?\)/),
+    'recipe.yaml:4: `weight` must be a number, not "abc"',
+  ]);
+});
+
+test("a value that was refused is not missing as well, and others that are missing still are", () => {
+  const two = `${LINEAR.replace("weight: 1", "weight: abc")}- model: b\n`;
+  expect(problemsOf(two)).toEqual([
+    'recipe.yaml:4: `weight` must be a number, not "abc"',
+    "recipe.yaml:5: model `b` needs the parameter `weight` (method `linear`)",
+  ]);
+  expect(problemsOf(LINEAR.replace("{weight: 1}", "1"))).toEqual([
+    "recipe.yaml:4: the parameters of model `a` must be a mapping of parameter names to values",
+  ]);
+  expect(problemsOf(TIES.replace("base_model: base", "base_model: 7"))).toEqual([
+    'recipe.yaml:2: `base_model` must be text: write "7" in quotes',
+  ]);
+});
+
 test("a key that is near to none is answered with the known ones", () => {
   expect(problemsOf(`${LINEAR}zzzzzz: 1\n`)[0]).toContain("unknown key `zzzzzz` in the recipe (keys: `merge_method`,");
 });
@@ -74,7 +101,6 @@ dtype: int8
 `);
   expect(problems).toEqual([
     "recipe.yaml:2: method `ties` needs `base_model`: the checkpoint that the models were tuned from",
-    "recipe.yaml:4: model `a` needs the parameter `weight` (method `ties`)",
     "recipe.yaml:5: `weight` must be a finite number, not NaN",
     "recipe.yaml:5: method `ties` has no parameter `densitty` (did you mean `density`?) (parameters: `weight`, `density`, `lambda`, `normalize`, `rescale`)",
     "recipe.yaml:7: `density` must be from 0 to 1, not 1.5",
@@ -194,6 +220,9 @@ test("models with the same folder name are told apart by their paths; the same n
 });
 
 test("text that is no recipe ends with its line: bad YAML, duplicate keys, a list, nothing", () => {
+  expect(problemsOf("models: [\n- model: a\n  parameters: {weight: 1}\nseed: 1\n")).toEqual([
+    expect.stringMatching(/^recipe.yaml:2: not valid YAML: Flow sequence/),
+  ]);
   expect(problemsOf("a: [1,\nb: 2\n")[0]).toMatch(/^recipe.yaml:\d+: not valid YAML: /);
   expect(problemsOf("merge_method: linear\nmerge_method: ties\n")[0]).toMatch(/^recipe.yaml:2: not valid YAML: /);
   expect(problemsOf("- a\n")).toEqual(["recipe.yaml:1: a recipe is a mapping that starts with `merge_method:`"]);

@@ -58,15 +58,16 @@ export function parseRecipe(text: string, { fileName }: ParseRecipeOptions): Rec
 }
 
 function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
-  const methodEntry = reader.required(root.entries, "merge_method", root.line, "a recipe");
+  const entries = reader.map(root, "the recipe", KEYS, (key) => explainKey(key, writtenMethod(root))) ?? root.entries;
+  const methodEntry = reader.required(entries, "merge_method", root.line, "a recipe");
   const methodName = methodEntry && reader.text(methodEntry.value, "`merge_method`");
   const found = methodName === undefined ? undefined : methodNamed(methodName);
   if (typeof found === "string") reader.fail(methodEntry?.value.line ?? root.line, found);
   const method = typeof found === "string" ? undefined : found;
-  const entries = reader.map(root, "the recipe", KEYS, (key) => explainKey(key, method)) ?? root.entries;
 
   const baseEntry = entries.get("base_model");
-  const base = baseEntry && readReference(reader, baseEntry.value, "`base_model`");
+  // A base that was refused is not missing as well: no path stands for it.
+  const base = baseEntry && (readReference(reader, baseEntry.value, "`base_model`") ?? "");
   const modelsEntry = entries.get("models");
   // A recipe of slices or modules has no models, and was told so already.
   if (modelsEntry === undefined && !entries.has("slices") && !entries.has("modules")) {
@@ -90,7 +91,7 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
     parametersNode === undefined ? {} : readParameters(reader, parametersNode, method, "merge", "`parameters`");
   const merge: MergeSettings = { method: method.name, parameters, models };
   const search = readSearchEntry(reader, entries, method, merge, evaluate);
-  const searched = new Set(search?.coefficients.map(({ parameter }) => parameter) ?? []);
+  const searched = searchedParameters(method, search, entries.has("search"));
   // A model that could not be read was told so; counting the others would add nothing.
   if (modelsEntry?.value.kind === "list" && modelsEntry.value.items.length === listedModels.length) {
     const lineOf = (model: RecipeModel): number => lines.get(model) ?? modelsEntry.line;
@@ -109,6 +110,19 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const clash = reader.problems.length === 0 ? variantNameClash(recipe) : undefined;
   if (clash !== undefined) reader.fail(evaluateEntry?.line ?? root.line, clash);
   return recipe;
+}
+
+/** The method where its name is written as it must be. */
+function writtenMethod(root: LocatedMap): MergeMethod | undefined {
+  const node = root.entries.get("merge_method")?.value;
+  const found = node?.kind === "scalar" && typeof node.value === "string" ? methodNamed(node.value) : undefined;
+  return typeof found === "string" ? undefined : found;
+}
+
+/** A section whose coefficients were all refused could have been meant for any parameter. */
+function searchedParameters(method: MergeMethod, search: SearchSection | undefined, written: boolean): Set<string> {
+  const names = search?.coefficients.map(({ parameter }) => parameter) ?? [];
+  return new Set(written && names.length === 0 ? Object.keys(method.parameters) : names);
 }
 
 function explainKey(key: string, method: MergeMethod | undefined): string | undefined {

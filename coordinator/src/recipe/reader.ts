@@ -1,4 +1,5 @@
 /** Reads located YAML into plain values and notes every deviation with its line; callers go on with what could be read. */
+import { nearest } from "@amalgam/runtime";
 import type { Located, LocatedEntry, LocatedMap } from "./located.ts";
 import { listed, type RecipeProblem, suggestion } from "./problems.ts";
 
@@ -20,7 +21,7 @@ export class Reader {
 
   /**
    * The entries of a mapping whose keys are all known. `what` names it in errors; `explain` may say more about a key that is not known than
-   * the nearest known one would.
+   * the nearest known one would. A misspelt key is read as the one that was meant: it is not missing as well.
    */
   map(
     node: Located,
@@ -29,16 +30,20 @@ export class Reader {
     explain?: (key: string) => string | undefined,
   ): Entries | undefined {
     if (node.kind !== "map") return this.fail(node.line, `${what} must be a mapping of ${listed(known)}`);
-    for (const [key, { line }] of node.entries) {
+    const entries = new Map(node.entries);
+    for (const [key, entry] of node.entries) {
       if (known.includes(key)) continue;
       const message = explain?.(key);
-      if (message !== undefined) this.fail(line, message);
-      else {
-        const near = suggestion(key, known);
-        this.fail(line, `unknown key \`${key}\` in ${what}${near === "" ? ` (keys: ${listed(known)})` : near}`);
+      if (message !== undefined) {
+        this.fail(entry.line, message);
+        continue;
       }
+      const near = suggestion(key, known);
+      this.fail(entry.line, `unknown key \`${key}\` in ${what}${near === "" ? ` (keys: ${listed(known)})` : near}`);
+      const meant = nearest(key, known);
+      if (meant !== undefined && !entries.has(meant)) entries.set(meant, entry);
     }
-    return node.entries;
+    return entries;
   }
 
   list(node: Located, what: string): readonly Located[] | undefined {

@@ -1,5 +1,6 @@
 /** Reads the `search:` section: how many trials, which coefficients between which bounds, and points to start from. */
 import type { MergeMethod, NumberParameter } from "@amalgam/kernels";
+import { nearest } from "@amalgam/runtime";
 import { coefficientNames } from "./coefficients.ts";
 import type { Located } from "./located.ts";
 import { boundsViolation } from "./methods.ts";
@@ -39,7 +40,8 @@ export function readSearch(
       : readCoefficients(reader, written.value, method);
   checkVaryingSettings(reader, node.line, coefficients, merge);
   const start = entries.get("start");
-  const points = start === undefined ? [] : readStart(reader, start.value, coefficients, merge.models);
+  const points =
+    start === undefined || coefficients.length === 0 ? [] : readStart(reader, start.value, coefficients, merge.models);
   return { trials, parallel, coefficients, start: points };
 }
 
@@ -62,20 +64,29 @@ function readCoefficients(reader: Reader, node: Located, method: MergeMethod): C
     return [];
   }
   const coefficients: Coefficient[] = [];
-  for (const [name, { line, value }] of node.entries) {
-    const parameter = Object.hasOwn(method.parameters, name) ? method.parameters[name] : undefined;
-    if (parameter === undefined || parameter.ignored !== undefined) reader.fail(line, unknownParameter(name, method));
-    else if (parameter.kind !== "number") {
+  for (const [written, { line, value }] of node.entries) {
+    const known = Object.hasOwn(method.parameters, written) && method.parameters[written]?.ignored === undefined;
+    const name = known ? written : nearest(written, numericParameters(method));
+    if (!known) reader.fail(line, unknownParameter(written, method));
+    const parameter = name === undefined ? undefined : method.parameters[name];
+    // A misspelt name is read as the one that was meant, unless that is given too.
+    if (name === undefined || parameter === undefined || (!known && node.entries.has(name))) continue;
+    if (parameter.kind !== "number") {
       reader.fail(
         line,
         `\`${name}\` is not a number and cannot be searched (numbers: ${listed(numericParameters(method))})`,
       );
     } else {
-      const coefficient = readCoefficient(reader, value, name, parameter);
-      if (coefficient !== undefined) coefficients.push(coefficient);
+      coefficients.push(readCoefficient(reader, value, name, parameter) ?? openCoefficient(name, parameter));
     }
   }
   return coefficients;
+}
+
+/** Stands for a coefficient that was refused: what else names it is not judged by its bounds. */
+function openCoefficient(name: string, parameter: NumberParameter): Coefficient {
+  const per = parameter.scope === "model" ? "model" : "recipe";
+  return { parameter: name, per, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, scale: "linear" };
 }
 
 function readCoefficient(

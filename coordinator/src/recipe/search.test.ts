@@ -139,7 +139,6 @@ test("problems of the evaluate section name key and line", () => {
   expect(evaluate("  tasks: [t]\n  compare:\n  - {merge_method: ties, weights: {b: 1}}\n")).toEqual([
     "r.yaml:7: unknown model `b` in `weights` (did you mean `a`?)",
     "r.yaml:7: method `ties` needs `base_model`: the checkpoint that the models were tuned from",
-    "r.yaml:7: model `a` needs the parameter `weight` (method `ties`)",
   ]);
 });
 
@@ -169,6 +168,20 @@ test("problems of the search section name key, line and rule", () => {
   expect(search("start: [{a: 2, c: 1}]")).toEqual([
     "r.yaml:9: `weight[a]` must be from 0 to 1, not 2",
     "r.yaml:9: unknown coefficient `c` (coefficients: `weight[a]`, `weight[b]`)",
+  ]);
+});
+
+test("a coefficient that was refused is one problem: its parameter is not missing, and its starting points are known", () => {
+  const head = HEAD.replace("df_merge", "task_arithmetic").replace(", parameters: {weight: 0.25}", "");
+  const start = "  start: [{a: 0.5, b: 0.5}]\n";
+  expect(problemsOf(`${head}search:\n  coefficients: {weight: {low: .nan}}\n${start}`)).toEqual([
+    "r.yaml:9: `low` of the coefficient `weight` must be a finite number, not NaN",
+  ]);
+  expect(problemsOf(`${head}search:\n  coefficients: {wieght: {high: 2}}\n${start}`)).toEqual([
+    expect.stringMatching(/^r.yaml:9: method `task_arithmetic` has no parameter `wieght` \(did you mean `weight`\?\)/),
+  ]);
+  expect(problemsOf(`${head}search: 30\n`)).toEqual([
+    "r.yaml:8: `search` must be a mapping of `trials`, `parallel`, `coefficients`, `start`",
   ]);
 });
 
