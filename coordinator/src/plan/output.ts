@@ -1,18 +1,30 @@
-/** An output may not take the place of what it is made from. */
+/** An output may not take the place of what it is made from, nor stand in it. */
 import { realpath } from "node:fs/promises";
-import { sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { resolveOutput } from "@amalgam/checkpoint";
 import { PlanProblems } from "./problems.ts";
 import type { SlotHeader } from "./types.ts";
 
-/** Throws PlanProblems when publishing to `outputDirectory` would replace an input of the job; links are followed. */
+/** Throws PlanProblems when publishing to `outputDirectory` would replace or change an input of the job; links are followed. */
 export async function requireOwnOutput(headers: readonly SlotHeader[], outputDirectory: string): Promise<void> {
-  const output = await resolveOutput(outputDirectory);
+  const output = await realPlace(await resolveOutput(outputDirectory));
   for (const { slot, checkpoint } of headers) {
-    const isRoot = (await realpath(checkpoint.root)) === output;
-    if (!isRoot && !checkpoint.files.some(({ path }) => path.startsWith(output + sep))) continue;
+    const root = await realpath(checkpoint.root);
+    const is = relation(output, root, [...checkpoint.files.map(({ path }) => path), root]);
+    if (is === undefined) continue;
     throw new PlanProblems([
-      `${outputDirectory}: is the directory of ${slot.name}, an input of this merge; choose another output directory`,
+      `${outputDirectory}: ${is} ${slot.name}, an input of this merge; choose another output directory`,
     ]);
   }
+}
+
+function relation(output: string, root: string, parts: readonly string[]): string | undefined {
+  if (output === root) return "is the directory of";
+  if (parts.some((path) => path.startsWith(output + sep))) return "contains";
+  return output.startsWith(root + sep) ? "lies inside the directory of" : undefined;
+}
+
+/** Where a path that may not exist yet would be, once its parents' links are followed. */
+function realPlace(path: string): Promise<string> {
+  return realpath(path).catch(async () => join(await realPlace(dirname(path)), basename(path)));
 }
