@@ -97,6 +97,15 @@ test("tasks are read with their data, and the final table prefers the test split
   expect(both.evaluate && confirmSplit(both.evaluate, loaded.tasks)).toBe("validation");
 });
 
+test("the passes of statistics across shards are told as a number that they do not exceed", async () => {
+  const recipe = parse(TIES.replace("ties", "ties_official").replace("weight: 1, ", ""));
+  const { headers } = await loadPlanInputs(recipe, golden);
+  const rows = new Map(explanationRows(explainPlan(planJob({ recipe, headers }))));
+  expect(rows.get("read")).toMatch(
+    /per pass: one to merge, 1 for sums across shards, up to 9 for order statistics across shards \(3 of them over a sixteenth/,
+  );
+});
+
 test("a task without the split, or with data outside of its folder, is refused", async () => {
   await writeFile(join(directory, "secret"), "s");
   await mkdir(join(directory, "bad"));
