@@ -261,6 +261,11 @@ const outputs: readonly Case[] = [
     says: [join("b"), "input of this merge", "choose another"],
   },
   {
+    name: "an output inside one of the inputs",
+    args: (at) => ["merge", at.path("recipe.yaml"), at.path("b", "out")],
+    says: [join("b", "out"), "lies inside the directory of b", "choose another"],
+  },
+  {
     name: "an output in what is not a directory",
     spoil: (at) => at.write("file", "x"),
     args: (at) => ["merge", at.path("recipe.yaml"), at.path("file", "out")],
