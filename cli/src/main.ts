@@ -23,8 +23,8 @@ Examples:
   amalgam plan recipe.yaml
   amalgam eval out/quickstart --task examples/quickstart/tasks/section.yaml
 
-Exit status: 0 done, 64 wrong usage, 65 bad input or settings (also a model or task
-that a recipe names and is not there), 66 other input missing, 69 a peer is out of
+Exit status: 0 done, 64 wrong usage, 65 bad input or settings (also a task, or a
+model of a recipe, that is not there), 66 other input missing, 69 a peer is out of
 reach, 70 a bug, 73 the output is taken, 74 input/output error or a full disk, 75 try
 again, 77 no permission, 78 wrong setup (such as an address in use), 129 terminal
 closed, 130 Ctrl-C, 141 output no longer read, 143 terminated.`;

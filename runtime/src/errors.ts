@@ -142,8 +142,8 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 };
 
 /**
- * The exit status for what ended a process: bad input 65, input missing 66, peer unavailable 69, bug 70, output cannot be
- * created 73, input/output 74, try again 75, no permission 77, wrong setup 78, interrupted 130.
+ * The exit status for what ended a process: bad input or settings 65, other input missing 66, peer unavailable 69, bug
+ * 70, output taken 73, input/output 74, try again 75, no permission 77, wrong setup 78, interrupted 130.
  */
 export function exitCodeOf(thrown: unknown): number {
   return EXIT_CODES[toAmalgamError(thrown).code];
