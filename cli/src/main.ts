@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 // The `amalgam` command: names the commands and their options, and loads the code of the one that is asked for.
+import { VERSION } from "@amalgam/runtime/version";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "./context.ts";
-
-const VERSION = "0.1.0";
 
 const bytes = (text: string): number => {
   const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|KB|MB|GB)?$/i.exec(text.trim());

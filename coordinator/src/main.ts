@@ -11,11 +11,11 @@ import {
   serve,
   serveOps,
   untilAborted,
+  VERSION,
 } from "@amalgam/runtime";
 import { type Coordinator, createCoordinator } from "./engine/coordinator.ts";
 import { createCoordinatorService } from "./service.ts";
 import type { CoordinatorSettings } from "./settings.ts";
-import { VERSIONS } from "./versions.ts";
 
 /**
  * Runs until `signal` aborts; jobs under way go on after the next start. `ready` gets the address taken.
@@ -29,7 +29,7 @@ export async function runCoordinatorProcess(
 ): Promise<void> {
   await using scope = new AsyncDisposableStack();
   const registry = new Registry();
-  scope.use(collectProcessMetrics({ registry, role: "coordinator", version: VERSIONS["amalgam"]! }));
+  scope.use(collectProcessMetrics({ registry, role: "coordinator", version: VERSION }));
   let coordinator: Coordinator | undefined;
   const bus = scope.use(
     await createNatsBus({

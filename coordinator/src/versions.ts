@@ -1,2 +1,4 @@
-// What the manifest says computed the bytes. A test holds the version against package.json.
-export const VERSIONS: Readonly<Record<string, string>> = { amalgam: "0.1.0", backend: "wasm-simd" };
+// What the manifest says computed the bytes.
+import { VERSION } from "@amalgam/runtime";
+
+export const VERSIONS: Readonly<Record<string, string>> = { amalgam: VERSION, backend: "wasm-simd" };

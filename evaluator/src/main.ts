@@ -10,12 +10,11 @@ import {
   parseAddress,
   Registry,
   serveOps,
+  VERSION,
 } from "@amalgam/runtime";
 import { reportDeadLetter, runEvaluator } from "./evaluator.ts";
 import { createEvaluatorMetrics } from "./metrics.ts";
 import type { EvaluatorSettings } from "./settings.ts";
-
-const VERSION = "0.1.0";
 
 /** Runs until `signal` aborts; evaluations under way are given back to the bus. */
 export async function runEvaluatorProcess(

@@ -59,3 +59,4 @@ export {
   type ServiceImpl,
 } from "./rpc-wire.ts";
 export { untilAborted } from "./until-aborted.ts";
+export { VERSION } from "./version.ts";

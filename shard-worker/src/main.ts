@@ -12,9 +12,9 @@ import {
   type ServiceImpl,
   serve,
   serveOps,
+  VERSION,
 } from "@amalgam/runtime";
 import type { ShardWorkerSettings } from "./settings.ts";
-import { VERSION } from "./version.ts";
 import { createShardWorker, type ShardWorker } from "./worker.ts";
 
 /** Runs until `signal` aborts, then drains: leases under way are finished. `ready` gets the address taken. */

@@ -10,6 +10,7 @@ import {
   type Registry,
   type ServiceImpl,
   systemClock,
+  VERSION,
 } from "@amalgam/runtime";
 import { createComputePool } from "./compute-pool.ts";
 import { createHeldShards } from "./held-shards.ts";
@@ -19,7 +20,6 @@ import { createMemoryPool } from "./memory-pool.ts";
 import { openSession, type SessionLink } from "./session-link.ts";
 import { createShardService } from "./shard-service.ts";
 import { createStorage, type StorageMode } from "./storage.ts";
-import { VERSION } from "./version.ts";
 import { createWorkerMetrics } from "./worker-metrics.ts";
 
 export interface ShardWorkerOptions {
