@@ -3,7 +3,6 @@ import { Worker } from "node:worker_threads";
 import { AmalgamError, type Logger } from "@amalgam/runtime";
 import { describeFailure } from "./task-error.ts";
 import type {
-  DirectRead,
   FromThread,
   PhaseTimes,
   ShardResult,
@@ -15,15 +14,12 @@ import type {
 
 export interface ComputeRequest {
   readonly shard: SharedShard;
-  /** What to read into the shard's memory first. */
-  readonly read: DirectRead | undefined;
   readonly task: ShardTask;
 }
 
 export interface ComputeAnswer {
   readonly result: ShardResult;
   readonly times: PhaseTimes;
-  readonly readBytes: number;
 }
 
 export interface ComputePool extends AsyncDisposable {
@@ -96,11 +92,7 @@ export function createComputePool(size: number, log: Logger): ComputePool {
   };
   for (let i = 0; i < size; i++) startThread();
 
-  const start = (
-    thread: Thread,
-    { shard, read, task }: ComputeRequest,
-    signal: AbortSignal,
-  ): Promise<ComputeAnswer> => {
+  const start = (thread: Thread, { shard, task }: ComputeRequest, signal: AbortSignal): Promise<ComputeAnswer> => {
     const { promise, resolve, reject } = Promise.withResolvers<ComputeAnswer>();
     thread.settle = { resolve, reject };
     Atomics.store(thread.cancelled, 0, 0);
@@ -108,7 +100,7 @@ export function createComputePool(size: number, log: Logger): ComputePool {
       thread.known.add(shard.id);
       send(thread, { kind: "shard", shard });
     }
-    send(thread, { kind: "task", shardId: shard.id, read, task });
+    send(thread, { kind: "task", shardId: shard.id, task });
     const cancel = (): void => void Atomics.store(thread.cancelled, 0, 1);
     signal.addEventListener("abort", cancel, { once: true });
     return promise.finally(() => signal.removeEventListener("abort", cancel));

@@ -8,12 +8,13 @@ import type { ComputeAnswer, ComputePool } from "./compute-pool.ts";
 import type { HeldShards } from "./held-shards.ts";
 import type { MemoryBlock, MemoryPool } from "./memory-pool.ts";
 import { scratchBytes } from "./programs.ts";
+import { readInputs } from "./read-inputs.ts";
 import { inputRanges, layOutShard, type ShardLayout } from "./shard-layout.ts";
 import { findTarget } from "./staging.ts";
-import type { Storage, StorageMode } from "./storage.ts";
+import type { InputSource, Storage, StorageMode } from "./storage.ts";
 import { streamInputs } from "./stream-inputs.ts";
 import { givenUp } from "./task-error.ts";
-import type { OutputTarget, ShardTask, StatisticState, VariantTask, VerifiedFile } from "./thread-protocol.ts";
+import type { OutputTarget, ShardTask, StatisticState, VariantTask } from "./thread-protocol.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
 /** What the coordinator gets to hear of a lease: its result or its failure. */
@@ -60,30 +61,34 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
   const running = new Set<Lease>();
   let nextShardId = 1;
 
-  /** Files that can be read here, and the rest of the shard's missing inputs streamed into memory. */
+  /** Brings the shard's missing inputs into memory: from files that can be read here, and the rest streamed. */
   const bringInputs = async (
     lease: Lease,
-    block: MemoryBlock<LoadedShard>,
+    { memory, contents }: MemoryBlock<LoadedShard>,
     missing: ReadonlySet<number>,
     signal: AbortSignal,
-  ) => {
-    const ranges = inputRanges(block.contents!.layout, missing);
-    const files = new Map<number, VerifiedFile>();
+  ): Promise<void> => {
+    const ranges = inputRanges(contents!.layout, missing);
+    if (ranges.length === 0) return;
+    const started = performance.now();
+    const sources = new Map<number, InputSource>();
     for (const index of new Set(ranges.map(({ file }) => file))) {
       const file = lease.files[index];
       if (file === undefined)
         throw new AmalgamError("internal", `the lease names file ${index} of ${lease.files.length}`);
-      const verified = await storage.locate(lease.jobId, index, file);
-      if (verified !== undefined) files.set(index, verified);
+      const source = await storage.locate(lease.jobId, index, file);
+      if (source !== undefined) sources.set(index, source);
     }
-    const streamed = ranges.filter(({ file }) => !files.has(file));
+    const direct = ranges.filter(({ file }) => sources.has(file));
+    if (direct.length > 0) {
+      metrics.inputBytes("direct", await readInputs(new Uint8Array(memory.buffer), direct, sources, signal));
+    }
+    const streamed = ranges.filter(({ file }) => !sources.has(file));
     if (streamed.length > 0) {
-      const started = performance.now();
       const source = { coordinator, jobId: lease.jobId, files: lease.files };
-      metrics.inputBytes("stream", await streamInputs(source, streamed, block.memory, signal));
-      metrics.phase("read", performance.now() - started);
+      metrics.inputBytes("stream", await streamInputs(source, streamed, memory, signal));
     }
-    return { files, ranges: ranges.filter(({ file }) => files.has(file)) };
+    metrics.phase("read", performance.now() - started);
   };
 
   const execute = async (
@@ -94,7 +99,8 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
   ): Promise<LeaseReport> => {
     const shard = block.contents!;
     const missing = neededSlots(lease, variant).difference(shard.loaded);
-    const direct = await bringInputs(lease, block, missing, signal);
+    await bringInputs(lease, block, missing, signal);
+    for (const slot of missing) shard.loaded.add(slot);
     const target = lease.task.case === "write" ? await findTarget(lease.task.value, storageMode) : undefined;
     const answer = await compute.run(
       {
@@ -104,12 +110,10 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
           layout: shard.layout,
           inputFiles: lease.files.map(({ path }) => path),
         },
-        read: direct.ranges.length > 0 ? direct : undefined,
         task: shardTask(lease, variant, target),
       },
       { signal },
     );
-    for (const slot of missing) shard.loaded.add(slot);
     if (signal.aborted) throw givenUp();
     metrics.answered(answer);
     const done = await report(lease, answer, held);
@@ -173,7 +177,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     forget(jobId) {
       for (const lease of running) if (lease.jobId === jobId) forgotten.add(lease);
       held.forget(jobId);
-      storage.forget(jobId);
+      void storage.forget(jobId);
       memory.forget(keyPrefix(jobId));
     },
   };

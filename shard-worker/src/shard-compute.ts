@@ -24,7 +24,6 @@ export interface PhaseClock {
 }
 
 export interface ShardCompute {
-  readonly memory: Uint8Array;
   /** @param checkpoint called between blocks; throws when the lease was cancelled */
   run(task: ShardTask, clock: PhaseClock, checkpoint: () => void): ShardResult;
 }
@@ -135,7 +134,6 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
   };
 
   return {
-    memory: bytes,
     run(task, clock, checkpoint) {
       if (task.kind === "statistic") {
         const started = performance.now();

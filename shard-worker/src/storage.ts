@@ -1,21 +1,27 @@
 // Decides, once per input file of a job, whether this worker may read it from its own storage: the same path must hold a
-// file of the same length with the same header as on the coordinator's. Reading the tensors is the threads' work.
+// file of the same length with the same header as on the coordinator's. Such a file stays open until the job is forgotten.
 import { createHash } from "node:crypto";
-import { openFileSource } from "@amalgam/checkpoint";
+import { type ByteSource, openFileSource } from "@amalgam/checkpoint";
 import type { InputFile } from "@amalgam/proto";
 import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
-import type { VerifiedFile } from "./thread-protocol.ts";
 
 /** auto: direct where the storage is the coordinator's, else stream. */
 export type StorageMode = "auto" | "direct" | "stream";
 
-export interface Storage {
+/** A file as it was when its header was verified. */
+export interface InputSource extends ByteSource {
+  /** Throws when it is no longer the file that was verified. */
+  verifyUnchanged(): Promise<void>;
+}
+
+/** Disposing closes the files of all jobs. */
+export interface Storage extends AsyncDisposable {
   /**
-   * The verified file, or undefined when its bytes must be streamed from the coordinator.
+   * The verified file, open for reading, or undefined when its bytes must be streamed from the coordinator.
    * @throws AmalgamError failed_precondition in direct mode, naming the file and what differs
    */
-  locate(jobId: string, index: number, file: InputFile): Promise<VerifiedFile | undefined>;
-  forget(jobId: string): void;
+  locate(jobId: string, index: number, file: InputFile): Promise<InputSource | undefined>;
+  forget(jobId: string): Promise<void>;
 }
 
 // safetensors allows headers of 100 MB, after 8 bytes of length.
@@ -23,8 +29,8 @@ const MAX_HEADER_BYTES = 100_000_008n;
 
 /** @param onFallback told of every file that auto mode streams, and why */
 export function createStorage(mode: StorageMode, onFallback: (file: string, reason: string) => void): Storage {
-  const known = new Map<string, Map<number, Promise<VerifiedFile | undefined>>>();
-  const decide = async (file: InputFile): Promise<VerifiedFile | undefined> => {
+  const known = new Map<string, Map<number, Promise<InputSource | undefined>>>();
+  const decide = async (file: InputFile): Promise<InputSource | undefined> => {
     if (mode === "stream") return undefined;
     try {
       return await verify(file);
@@ -37,6 +43,12 @@ export function createStorage(mode: StorageMode, onFallback: (file: string, reas
       onFallback(file.path, reason);
       return undefined;
     }
+  };
+  const forget = async (jobId: string): Promise<void> => {
+    const located = [...(known.get(jobId)?.values() ?? [])];
+    known.delete(jobId);
+    const opened = await Promise.allSettled(located);
+    for (const each of opened) if (each.status === "fulfilled") await each.value?.[Symbol.asyncDispose]();
   };
   return {
     locate(jobId, index, file) {
@@ -53,20 +65,28 @@ export function createStorage(mode: StorageMode, onFallback: (file: string, reas
       locating.catch(() => files.delete(index));
       return locating;
     },
-    forget: (jobId) => void known.delete(jobId),
+    forget,
+    async [Symbol.asyncDispose]() {
+      for (const jobId of known.keys()) await forget(jobId);
+    },
   };
 }
 
-async function verify({ path, byteLength, headerBytes, headerSha256 }: InputFile): Promise<VerifiedFile> {
-  await using source = await openFileSource(path);
-  const differs = (what: string): Error => new Error(`${path}: not the coordinator's file: ${what}`);
-  if (BigInt(source.byteLength) !== byteLength) {
-    throw differs(`it has ${source.byteLength} bytes here and ${byteLength} there`);
+async function verify({ path, byteLength, headerBytes, headerSha256 }: InputFile): Promise<InputSource> {
+  const source = await openFileSource(path);
+  try {
+    const differs = (what: string): Error => new Error(`${path}: not the coordinator's file: ${what}`);
+    if (BigInt(source.byteLength) !== byteLength) {
+      throw differs(`it has ${source.byteLength} bytes here and ${byteLength} there`);
+    }
+    if (headerBytes > MAX_HEADER_BYTES || headerBytes > byteLength)
+      throw differs(`its header cannot have ${headerBytes} bytes`);
+    const header = new Uint8Array(Number(headerBytes));
+    await source.readInto(header, 0);
+    if (createHash("sha256").update(header).digest("hex") !== headerSha256) throw differs("its header is another one");
+    return source;
+  } catch (error) {
+    await source[Symbol.asyncDispose]();
+    throw error;
   }
-  if (headerBytes > MAX_HEADER_BYTES || headerBytes > byteLength)
-    throw differs(`its header cannot have ${headerBytes} bytes`);
-  const header = new Uint8Array(Number(headerBytes));
-  await source.readInto(header, 0);
-  if (createHash("sha256").update(header).digest("hex") !== headerSha256) throw differs("its header is another one");
-  return { path, identity: source.identity() };
 }

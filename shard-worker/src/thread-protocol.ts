@@ -1,21 +1,8 @@
 // What the worker and its compute threads say to each other. Everything here survives a structured clone; memories are
 // shared, merged bytes are transferred.
-import type { FileIdentity } from "@amalgam/checkpoint";
 import type { SharedMemory } from "@amalgam/kernels";
 import type { ErrorCode } from "@amalgam/runtime";
-import type { InputRange, ShardLayout } from "./shard-layout.ts";
-
-/** A file as it was when its header was verified. A thread that finds another file at that path refuses it. */
-export interface VerifiedFile {
-  readonly path: string;
-  readonly identity: FileIdentity;
-}
-
-export interface DirectRead {
-  /** Files by index of the job. */
-  readonly files: ReadonlyMap<number, VerifiedFile>;
-  readonly ranges: readonly InputRange[];
-}
+import type { ShardLayout } from "./shard-layout.ts";
 
 /** A merge method specialised on its options and the number of models. */
 export interface VariantTask {
@@ -81,12 +68,10 @@ export type ToThread =
   | {
       readonly kind: "task";
       readonly shardId: number;
-      readonly read: DirectRead | undefined;
       readonly task: ShardTask;
     };
 
 export interface PhaseTimes {
-  readonly readMs: number;
   readonly computeMs: number;
   readonly writeMs: number;
 }
@@ -102,7 +87,7 @@ export type ShardResult =
   | { readonly kind: "partials"; readonly partials: readonly StatisticState[] };
 
 export type FromThread =
-  | { readonly kind: "done"; readonly result: ShardResult; readonly times: PhaseTimes; readonly readBytes: number }
+  | { readonly kind: "done"; readonly result: ShardResult; readonly times: PhaseTimes }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 
 /** What a thread is started with. */

@@ -67,11 +67,7 @@ export function createWorkerMetrics(registry: Registry, workerId: string): Worke
     attempt: ({ task }, outcome) => attempts.inc({ task: task.case ?? "none", outcome }),
     phase,
     inputBytes: (source, bytes) => input.inc({ source }, bytes),
-    answered({ result, readBytes, times }) {
-      if (readBytes > 0) {
-        input.inc({ source: "direct" }, readBytes);
-        phase("read", times.readMs);
-      }
+    answered({ result, times }) {
       phase("compute", times.computeMs);
       if (result.kind === "partials") return;
       phase("write", times.writeMs);

@@ -196,6 +196,7 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
       await running;
       await compute[Symbol.asyncDispose]();
       await held[Symbol.asyncDispose]();
+      await storage[Symbol.asyncDispose]();
       signal.removeEventListener("abort", drain);
     },
   };
