@@ -194,13 +194,17 @@ function variantOf(lease: Lease): VariantTask {
       "the lease is incomplete: it needs a shard, a candidate with its variant, and a task",
     );
   }
-  const { method, hasBase, models, slots, options } = variant;
-  return { method, hasBase, models, slots, options };
+  const groups = variant.groups.map(({ method, hasBase, models, slots, options }) => {
+    return { method, hasBase, models, slots, options };
+  });
+  return { groups };
 }
 
-function neededSlots({ shard }: Lease, { slots }: VariantTask): Set<number> {
-  const needed = new Set(slots);
-  for (const { copySlot } of shard!.segments) if (copySlot !== undefined) needed.add(copySlot);
+function neededSlots({ shard }: Lease, { groups }: VariantTask): Set<number> {
+  const { segments } = shard!;
+  const merging = new Set(segments.filter(({ copySlot }) => copySlot === undefined).map(({ group }) => group));
+  const needed = new Set([...merging].flatMap((group) => groups[group]?.slots ?? []));
+  for (const { copySlot } of segments) if (copySlot !== undefined) needed.add(copySlot);
   return needed;
 }
 
@@ -209,14 +213,22 @@ function shardTask(lease: Lease, variant: VariantTask, target: OutputTarget | un
   const common = {
     variant,
     scalars: candidate.scalars.map(({ values }) => values),
-    statistics: candidate.statistics.map(({ statistic, tensor, values }) => ({ statistic, tensor, values })),
+    statistics: candidate.statistics.map(({ group, statistic, tensor, values }) => {
+      return { group, statistic, tensor, values };
+    }),
   };
   if (lease.task.case !== "statistic") {
     // Digests of segments are for the manifest: a candidate that is only evaluated needs none.
     return { kind: "merge", ...common, target, digestSegments: lease.task.case === "write" };
   }
-  const { statistic, states } = lease.task.value;
-  return { kind: "statistic", ...common, statistic, states: states.map(({ tensor, data }) => ({ tensor, data })) };
+  const { group, statistic, states } = lease.task.value;
+  return {
+    kind: "statistic",
+    ...common,
+    group,
+    statistic,
+    states: states.map(({ tensor, data }) => ({ tensor, data })),
+  };
 }
 
 /** A message that is too long would end the session, and again when the lease is repeated. */

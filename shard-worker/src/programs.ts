@@ -2,16 +2,24 @@
 import { buildProgram, type GraphSpec, isFloatDType, type Program } from "@amalgam/kernels";
 import type { SegmentPlan, ShardLayout } from "./shard-layout.ts";
 import { TaskError } from "./task-error.ts";
-import type { VariantTask } from "./thread-protocol.ts";
+import type { MergeGroup, VariantTask } from "./thread-protocol.ts";
+
+/**
+ * The group of a variant that merges a segment.
+ * @throws TaskError invalid_argument when the variant has no such group
+ */
+export function segmentGroup({ groups }: VariantTask, { tensor, group }: SegmentPlan): MergeGroup {
+  const found = groups[group];
+  if (found !== undefined) return found;
+  throw new TaskError("invalid_argument", `tensor "${tensor}": merged by group ${group} of ${groups.length}`);
+}
 
 /**
  * The program that merges a segment.
  * @throws TaskError invalid_argument when an input is missing or of a dtype that cannot be merged
  */
-export function segmentProgram(
-  { method, hasBase, models, slots, options }: VariantTask,
-  segment: SegmentPlan,
-): Program {
+export function segmentProgram(variant: VariantTask, segment: SegmentPlan): Program {
+  const { method, hasBase, models, slots, options } = segmentGroup(variant, segment);
   const inputDtypes = slots.map((slot) => {
     const dtype = segment.inputs[slot]?.dtype;
     if (dtype !== undefined && isFloatDType(dtype)) return dtype;

@@ -13,7 +13,7 @@ import {
 } from "@amalgam/kernels";
 import { inputNotFinite, outputNotFinite } from "./not-finite.ts";
 import { createFileSink, createHeldSink, type OutputSink } from "./output-sink.ts";
-import { segmentProgram } from "./programs.ts";
+import { segmentGroup, segmentProgram } from "./programs.ts";
 import { type SegmentPlan, windowElements } from "./shard-layout.ts";
 import { addPartial, type PreparedSegment, scalarsBefore } from "./shard-statistics.ts";
 import type { ShardResult, ShardTask, SharedShard, VariantTask } from "./thread-protocol.ts";
@@ -41,7 +41,7 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
   const prepareSegment = (variant: VariantTask, plan: SegmentPlan): PreparedSegment | undefined => {
     if (plan.copySlot !== undefined) return undefined;
     const executor = executorOf(segmentProgram(variant, plan));
-    const inputs = variant.slots.map((slot) => plan.inputs[slot]!.address);
+    const inputs = segmentGroup(variant, plan).slots.map((slot) => plan.inputs[slot]!.address);
     const { firstElement, elements } = plan;
     return {
       plan,
@@ -78,7 +78,8 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
       };
       const flags = executor.output({ ...window, output: layout.windowAddress }, scalars);
       if ((flags & FLAG_INPUT_NOT_FINITE) !== 0) {
-        throw inputNotFinite(bytes, { plan, program: executor.program, slots: task.variant.slots, window, inputFiles });
+        const { slots } = segmentGroup(task.variant, plan);
+        throw inputNotFinite(bytes, { plan, program: executor.program, slots, window, inputFiles });
       }
       if ((flags & FLAG_OUTPUT_NOT_FINITE) !== 0) throw outputNotFinite(plan);
       const length = window.elements * dtypeBytes(plan.outputDtype);
@@ -119,7 +120,7 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
     const states = new Map(task.states.map(({ tensor, data }) => [tensor, decodeState(data)]));
     const partials = new Map<string, StagePartial>();
     prepare(task.variant).forEach((prepared, i) => {
-      if (prepared === undefined) return;
+      if (prepared === undefined || prepared.plan.group !== task.group) return;
       const key = states.has("") ? "" : prepared.plan.tensor;
       const state = states.get(key);
       if (state === undefined) return;

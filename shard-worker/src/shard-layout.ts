@@ -28,6 +28,8 @@ export interface SegmentPlan {
   readonly outputOffset: number;
   /** Set when the tensor is copied from this slot instead of merged. */
   readonly copySlot: number | undefined;
+  /** Index into the groups of a variant: what merges it otherwise. */
+  readonly group: number;
 }
 
 export interface ShardLayout {
@@ -62,7 +64,7 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): S
   let windowBytes = 0;
   const segments = shard.segments.map((segment): SegmentPlan => {
     const elements = Number(segment.elements);
-    const { copySlot, tensor } = segment;
+    const { copySlot, group, tensor } = segment;
     const inputs = segment.inputs.map((slice, slot): InputPlan | undefined => {
       const wanted = copySlot === undefined ? slots === "all" || slots.has(slot) : slot === copySlot;
       if (slice.dtype === "" || !wanted) return undefined;
@@ -93,6 +95,7 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): S
       outputFile: segment.outputFile,
       outputOffset: Number(segment.outputOffset),
       copySlot,
+      group,
     };
     if (copySlot === undefined) windowBytes = Math.max(windowBytes, windowElements(plan) * dtypeBytes(outputDtype));
     return plan;

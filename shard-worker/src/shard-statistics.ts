@@ -52,7 +52,9 @@ export function scalarsBefore(
   for (let stage = 0; stage < endStage; stage++) {
     const { scope, outputs, parameters } = graph.stages[stage]!;
     const tensor = scope === "model" ? "" : plan.tensor;
-    const given = reduced.find((value) => value.statistic === stage && value.tensor === tensor);
+    const given = reduced.find(
+      (value) => value.group === plan.group && value.statistic === stage && value.tensor === tensor,
+    );
     if (given !== undefined) {
       outputs.forEach((name, i) => {
         scalars[name] = given.values[i]!;

@@ -4,8 +4,13 @@ import type { SharedMemory } from "@amalgam/kernels";
 import type { ErrorCode } from "@amalgam/runtime";
 import type { ShardLayout } from "./shard-layout.ts";
 
-/** A merge method specialised on its options and the number of models. */
+/** One way of merging a job's inputs: each segment names the group that merges it. */
 export interface VariantTask {
+  readonly groups: readonly MergeGroup[];
+}
+
+/** A merge method specialised on its options and the number of models. */
+export interface MergeGroup {
   readonly method: string;
   readonly hasBase: boolean;
   readonly models: number;
@@ -22,6 +27,7 @@ export interface StatisticState {
 }
 
 export interface StatisticValue {
+  readonly group: number;
   readonly statistic: number;
   readonly tensor: string;
   readonly values: readonly number[];
@@ -49,6 +55,7 @@ export type ShardTask =
       readonly variant: VariantTask;
       readonly scalars: readonly (readonly number[])[];
       readonly statistics: readonly StatisticValue[];
+      readonly group: number;
       readonly statistic: number;
       readonly states: readonly StatisticState[];
     };

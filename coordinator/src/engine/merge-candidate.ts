@@ -22,7 +22,8 @@ export interface CandidateMerge {
   readonly jobId: string;
   /** Names the candidate and the exact merge: two merges with the same id have the same bytes. */
   readonly mergeId: string;
-  readonly graph: MergeGraph;
+  /** Of the variant's groups, in their order. */
+  readonly graphs: readonly MergeGraph[];
   readonly variant: Variant;
   /** Identifies the variant in the statistics cache. */
   readonly variantKey: string;
@@ -32,13 +33,18 @@ export interface CandidateMerge {
   readonly keepInputs: boolean;
   inputBytes(shard: number): number;
   scalars(shard: number): ScalarRow[];
-  scopesOf(stage: number): readonly ReductionScope[];
+  scopesOf(group: number, stage: number): readonly ReductionScope[];
 }
 
 export interface MergeEnvironment {
   readonly fleet: Fleet;
   readonly cache: StatisticCache;
   readonly signal: AbortSignal;
+}
+
+/** A statistic with the group whose graph has it. */
+export interface GroupStatistic extends ReducedStage {
+  readonly group: number;
 }
 
 export interface MergedShard {
@@ -48,23 +54,28 @@ export interface MergedShard {
   readonly address: string;
 }
 
-/** Statistics of the candidate that span shards. */
-export function candidateStatistics(
+/** Statistics of the candidate that span shards, of each group by itself: no group needs another's. */
+export async function candidateStatistics(
   merge: CandidateMerge,
   { fleet, cache, signal }: MergeEnvironment,
-): Promise<ReducedStage[]> {
-  return reduceStatistics(
-    merge.graph,
-    (stage) => merge.scopesOf(stage),
-    async (shard, stage, round, states, reduced) => {
-      const task = { case: "statistic" as const, value: { statistic: stage, round, states: [...states] } };
-      const result = await lease(merge, shard, `s${stage}.${round}`, reduced, task, fleet, signal);
-      if (result.case !== "statisticDone") throw unexpected(result);
-      return result.value;
-    },
-    cache,
-    merge.variantKey,
-  );
+): Promise<GroupStatistic[]> {
+  const groups = merge.graphs.map(async (graph, group) => {
+    const ofGroup = (stages: readonly ReducedStage[]): GroupStatistic[] => stages.map((each) => ({ ...each, group }));
+    const reduced = await reduceStatistics(
+      graph,
+      (stage) => merge.scopesOf(group, stage),
+      async (shard, stage, round, states, earlier) => {
+        const task = { case: "statistic" as const, value: { group, statistic: stage, round, states: [...states] } };
+        const result = await lease(merge, shard, `s${group}.${stage}.${round}`, ofGroup(earlier), task, fleet, signal);
+        if (result.case !== "statisticDone") throw unexpected(result);
+        return result.value;
+      },
+      cache,
+      `${merge.variantKey} ${group}`,
+    );
+    return ofGroup(reduced);
+  });
+  return (await Promise.all(groups)).flat();
 }
 
 /** Merges every shard that nobody holds yet; `onMerged` is told how many are held. */
@@ -101,7 +112,7 @@ export async function mergeCandidate(
 export async function writeShard(
   merge: CandidateMerge,
   shard: number,
-  reduced: readonly ReducedStage[],
+  reduced: readonly GroupStatistic[],
   target: { readonly stagingDirectory: string; readonly files: string[]; readonly stagingToken: string },
   { fleet, signal }: MergeEnvironment,
 ): Promise<Extract<TaskResult, { case: "writeDone" | "mergeDone" }>> {
@@ -115,7 +126,7 @@ function lease(
   merge: CandidateMerge,
   shard: number,
   stage: string,
-  reduced: readonly ReducedStage[],
+  reduced: readonly GroupStatistic[],
   task: LeaseTask,
   fleet: Fleet,
   signal: AbortSignal,
@@ -139,7 +150,8 @@ function lease(
           id: merge.mergeId,
           variant: merge.variant,
           scalars: merge.scalars(shard),
-          statistics: reduced.map(({ stage: statistic, tensor, values }) => ({
+          statistics: reduced.map(({ group, stage: statistic, tensor, values }) => ({
+            group,
             statistic,
             tensor,
             values: [...values],

@@ -97,7 +97,9 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
 
   /** Statistics across shards read every shard concerned several times. */
   const spansShards = (planned: PlannedVariant): boolean =>
-    planned.graph.stages.some((_, stage) => reductionScopes(plan, planned, stage, {}).length > 0);
+    planned.groups.some(({ graph }, group) =>
+      graph.stages.some((_, stage) => reductionScopes(plan, planned, group, stage).length > 0),
+    );
 
   const candidate = (state: JobState, candidateId: string): CandidateMerge => {
     const { planned, coefficients } = candidateOf(state, candidateId);
@@ -109,7 +111,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     return {
       jobId,
       mergeId: `${candidateId}.${exact}`,
-      graph: planned.graph,
+      graphs: planned.groups.map(({ graph }) => graph),
       variant: variantMessage(planned),
       variantKey,
       shards: plan.shards,
@@ -117,7 +119,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
       keepInputs: spec.kind === "search" || spansShards(planned),
       inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
       scalars: (shard) => scalarRows(plan, planned, shard, coefficients),
-      scopesOf: (stage) => reductionScopes(plan, planned, stage, coefficients),
+      scopesOf: (group, stage) => reductionScopes(plan, planned, group, stage, coefficients),
     };
   };
 

@@ -18,16 +18,15 @@ import type { JobState } from "../job/state.ts";
 import { stringifyRecipe, withCoefficients } from "../recipe/index.ts";
 import { searchHistory } from "../report/history.ts";
 import { VERSIONS } from "../versions.ts";
-import { candidateStatistics, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
+import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
 import { outputConfig } from "./output-config.ts";
 import type { PreparedJob } from "./prepared-job.ts";
-import type { ReducedStage } from "./statistics.ts";
 
 /** The staging directory of a job and what its shards have in common. */
 export interface Staged {
   readonly staging: Staging;
   /** Statistics of the final candidate, found once. */
-  statistics(find: () => Promise<ReducedStage[]>): Promise<ReducedStage[]>;
+  statistics(find: () => Promise<GroupStatistic[]>): Promise<GroupStatistic[]>;
 }
 
 /** The recipe with the coefficients that are published; `amalgam merge` of it gives the same weights. */
@@ -51,7 +50,7 @@ export async function stageJob(job: PreparedJob, state: JobState): Promise<Stage
   const { spec } = state;
   const planDigest = await stagingDigest(job, state);
   const staging = await createStaging(spec.outputDirectory, job.plan.output, { planDigest, overwrite: spec.overwrite });
-  let found: Promise<ReducedStage[]> | undefined;
+  let found: Promise<GroupStatistic[]> | undefined;
   return { staging, statistics: (find) => (found ??= find()) };
 }
 

@@ -50,15 +50,11 @@ const INPUTS = SPECS.map((spec, tensor) => [0, 1, 2].map((model) => weights(mode
 const planOf = (text: string, shardBytes: number): Plan =>
   planJob({ ...syntheticJob(text, (path) => syntheticCheckpoint(path, SPECS)), shardBytes });
 const own = (plan: Plan): PlannedVariant => plan.variants[0]!;
-const programOf = ({ variant, graph }: PlannedVariant): Program =>
-  buildProgram({
-    method: graph.method.name,
-    models: variant.merge.models.length,
-    hasBase: variant.base !== undefined,
-    options: variant.options,
-    inputDtypes: graph.inputs.map(() => "F32" as const),
-    outputDtype: "F32",
-  });
+const graphOf = ({ groups }: PlannedVariant): MergeGraph => groups[0]!.graph;
+const programOf = ({ groups }: PlannedVariant): Program => {
+  const { spec, graph } = groups[0]!;
+  return buildProgram({ ...spec, inputDtypes: graph.inputs.map(() => "F32" as const), outputDtype: "F32" });
+};
 
 interface Shards {
   readonly pass: StatisticPass;
@@ -68,7 +64,7 @@ interface Shards {
 /** Workers in this process: each shard is computed with the kernels package, and answers after `delay` turns of the event loop. */
 function inProcess(plan: Plan, delay: (shard: number) => number): Shards {
   const planned = own(plan);
-  const { graph } = planned;
+  const graph = graphOf(planned);
   const program = programOf(planned);
   const places = place(program);
   const passes = { count: 0 };
@@ -136,7 +132,7 @@ function inOnePiece(text: string): Map<string, Scalars> {
   const rows = scalarRows(plan, planned, 0);
   const merged = plan.shards[0]!.segments.flatMap((segment, index) => {
     if (segment.copySlot !== undefined) return [];
-    const scalars = named(planned.graph.parameters, rows[index]!.values);
+    const scalars = named(graphOf(planned).parameters, rows[index]!.values);
     return [{ tensor: segment.tensor, elements: Number(segment.elements), scalars }];
   });
   const results = mergeTensors(
@@ -149,7 +145,7 @@ function inOnePiece(text: string): Map<string, Scalars> {
 }
 
 const reduce = (plan: Plan, { pass }: Shards, cache: StatisticCache = new Map()): Promise<ReducedStage[]> =>
-  reduceStatistics(own(plan).graph, (stage) => reductionScopes(plan, own(plan), stage), pass, cache, "variant");
+  reduceStatistics(graphOf(own(plan)), (stage) => reductionScopes(plan, own(plan), 0, stage), pass, cache, "variant");
 
 const cuts = fc.record({
   blocksPerShard: fc.integer({ min: 1, max: 12 }),
@@ -165,7 +161,7 @@ for (const [scope, text] of [
     await fc.assert(
       fc.asyncProperty(cuts, async ({ blocksPerShard, delays }) => {
         const plan = planOf(text, blocksPerShard * BLOCK * 4 * 3);
-        const { graph } = own(plan);
+        const graph = graphOf(own(plan));
         expect(graph.stages.every((stage) => stage.scope === scope)).toBe(true);
         const reduced = await reduce(
           plan,

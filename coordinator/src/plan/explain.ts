@@ -1,4 +1,5 @@
 /** A plan in words and numbers, for `amalgam plan`: plain JSON data, and the same as rows of a table. */
+import type { Stage } from "@amalgam/kernels";
 import { BASE_ROW, searchDimensions } from "../recipe/index.ts";
 import type { TaskInput } from "./tasks.ts";
 import type { Plan, PlanTotals } from "./types.ts";
@@ -26,19 +27,14 @@ export interface PlanExplanation {
 
 export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanExplanation {
   const { recipe, totals, variants } = plan;
-  const stages = variants[0]?.graph.stages ?? [];
-  const cut = plan.tensors.some(({ firstShard, lastShard, action }) => action === "merge" && firstShard < lastShard);
-  const crossing = stages.filter(({ scope }) => scope === "model" || cut);
+  const passes = crossingStages(plan);
   return {
     method: recipe.method,
     inputs: plan.slots.map(({ kind, name }, index) => ({ kind, name, path: plan.roots[index] ?? "" })),
     totals,
     shards: plan.shards.length,
     outputFiles: plan.output.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
-    statistics: {
-      sums: crossing.filter(({ family }) => family === "reduce").length,
-      orderStatistics: crossing.filter(({ family }) => family === "select").length,
-    },
+    statistics: { sums: passes("reduce"), orderStatistics: passes("select") },
     memoryBytes: {
       oneShard: totals.largestShardInputBytes + totals.largestShardOutputBytes,
       allResident: totals.inputBytes + totals.outputBytes,
@@ -57,6 +53,18 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
     notes: plan.notes,
     digest: plan.digest,
   };
+}
+
+/** Stages of a family that cross shards, in the group that has most of them: groups read different tensors, so their passes do not add up. */
+function crossingStages({ variants, tensors }: Plan): (family: Stage["family"]) => number {
+  const cutGroups = new Set<number>();
+  for (const { action, group, firstShard, lastShard } of tensors) {
+    if (action === "merge" && firstShard < lastShard) cutGroups.add(group);
+  }
+  const crossing = (variants[0]?.groups ?? []).map(({ graph }, group) =>
+    graph.stages.filter(({ scope }) => scope === "model" || cutGroups.has(group)),
+  );
+  return (family) => Math.max(0, ...crossing.map((stages) => stages.filter((stage) => stage.family === family).length));
 }
 
 /** Label and text of each row. */

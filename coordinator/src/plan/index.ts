@@ -11,6 +11,7 @@ export { type ReductionScope, reductionScopes } from "./stages.ts";
 export { confirmSplit, type TaskInput } from "./tasks.ts";
 export type {
   Plan,
+  PlannedGroup,
   PlannedTensor,
   PlannedVariant,
   PlanOptions,

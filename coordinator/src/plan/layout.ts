@@ -77,7 +77,7 @@ function segmentMessage(tensor: PlannedTensor, { firstElement, elements }: Cut):
     outputDtype: tensor.outputDtype,
     outputFile: tensor.outputFile,
     outputOffset: BigInt(tensor.outputOffset + firstElement * dtypeBytes(tensor.outputDtype)),
-    ...(tensor.action === "copy" ? { copySlot: REFERENCE_SLOT } : {}),
+    ...(tensor.action === "copy" ? { copySlot: REFERENCE_SLOT } : { group: tensor.group }),
   });
 }
 

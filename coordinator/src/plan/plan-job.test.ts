@@ -83,7 +83,13 @@ test("excluded tensors are copied from the base, and a copied segment names its 
 test("scalars follow the segments of a shard, resolved for each tensor", () => {
   const planned = plan(TIES, SPECS);
   const [variant] = planned.variants;
-  expect(variant?.graph.parameters).toEqual(["density[0]", "density[1]", "lambda", "weight[0]", "weight[1]"]);
+  expect(variant?.groups[0]?.graph.parameters).toEqual([
+    "density[0]",
+    "density[1]",
+    "lambda",
+    "weight[0]",
+    "weight[1]",
+  ]);
   const rows = planned.shards.flatMap(({ index, segments }) =>
     scalarRows(planned, variant as NonNullable<typeof variant>, index).map(({ values }, position) => [
       segments[position]?.tensor,

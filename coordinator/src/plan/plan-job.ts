@@ -31,7 +31,7 @@ export interface PlanInput extends PlanOptions {
 export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_OUTPUT_FILE_BYTES }: PlanInput): Plan {
   const slots = slotsOf(recipe);
   const variants = plannedVariants(recipe, headers);
-  const used = new Set(variants.flatMap((variant) => variant.slots));
+  const used = new Set(variants.flatMap(({ groups }) => groups.flatMap(({ slots }) => slots)));
   const match = matchTensors(recipe, headers, used);
   const depths = tensorDepths(match.tensors.map(({ tensor }) => tensor.name));
   const problems = [...match.problems, ...unsetParameters(recipe, variants, match.tensors, depths)];
@@ -41,7 +41,7 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
 
   const { files, fileIndex } = inputFiles(headers);
   const places = outputPlaces(output);
-  const rowwise = variants.some(({ graph }) => graph.rowwise);
+  const rowwise = variants.some(({ groups }) => groups.some(({ graph }) => graph.rowwise));
   const located: LocatedTensor[] = match.tensors.map((matched, index) => {
     const { tensor, action } = matched;
     const spec = specs[index] as { readonly dtype: DType };
@@ -55,6 +55,7 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
       ...place,
       sources: locateSources(matched.sources, fileIndex),
       depth: depths.get(tensor.name) ?? 0,
+      group: 0,
     };
   });
   const cuttables = located.map((tensor) => cuttable(tensor, rowwise));
@@ -90,8 +91,8 @@ function plannedVariants(recipe: Recipe, headers: readonly SlotHeader[]): Planne
   return variantsOf(recipe).map((variant) => {
     const { merge, base, options } = variant;
     const { method, models } = merge;
-    const graph = buildGraph({ method, models: models.length, hasBase: base !== undefined, options });
-    return { variant, graph, slots: variantSlots(variant, slots) };
+    const spec = { method, models: models.length, hasBase: base !== undefined, options };
+    return { variant, groups: [{ spec, graph: buildGraph(spec), slots: variantSlots(variant, slots) }] };
   });
 }
 
@@ -104,14 +105,16 @@ function unsetParameters(
 ): string[] {
   const remarks = new TensorRemarks();
   const searched = new Set(recipe.search?.coefficients.map(({ parameter }) => parameter) ?? []);
-  for (const { graph, variant } of variants) {
+  for (const { groups, variant } of variants) {
     const isSearched = (name: string): boolean =>
       variant.role === "recipe" && searched.has(name.replace(/\[\d+\]$/, ""));
-    for (const { name, read, unset } of scalarReaders(graph, variant.merge, recipe.seed)) {
-      if (isSearched(name)) continue;
-      for (const { tensor, action } of tensors) {
-        const place = { name: tensor.name, depth: depths.get(tensor.name) ?? 0 };
-        if (action === "merge" && read(place) === undefined) remarks.add(unset, tensor.name);
+    for (const { graph } of groups) {
+      for (const { name, read, unset } of scalarReaders(graph, variant.merge, recipe.seed)) {
+        if (isSearched(name)) continue;
+        for (const { tensor, action } of tensors) {
+          const place = { name: tensor.name, depth: depths.get(tensor.name) ?? 0 };
+          if (action === "merge" && read(place) === undefined) remarks.add(unset, tensor.name);
+        }
       }
     }
   }

@@ -13,13 +13,13 @@ import {
   type TensorPlace,
   variantWithCoefficients,
 } from "../recipe/index.ts";
-import type { Plan, PlannedVariant } from "./types.ts";
+import type { Plan, PlannedGroup, PlannedVariant } from "./types.ts";
 
 /** Coefficients of a search by name, e.g. `weight[a]`. */
 export type Coefficients = Readonly<Record<string, number>>;
 
 /**
- * One row for each segment of the shard: the values of `graph.parameters`, in that order. Rows of copied tensors are empty.
+ * One row for each segment of the shard: the values of its graph's parameters, in their order. Rows of copied tensors are empty.
  * `coefficients` are for the recipe's own variant of a search.
  */
 export function scalarRows(
@@ -29,22 +29,23 @@ export function scalarRows(
   coefficients: Coefficients = {},
 ): ScalarRow[] {
   const { merge } = settledVariant(plan, planned, coefficients);
-  const resolve = scalarResolver(planned.graph, merge, plan.recipe.seed);
+  const resolvers = planned.groups.map(({ graph }) => scalarResolver(graph, merge, plan.recipe.seed));
   return (plan.shardTensors[shard] ?? []).map((index) => {
     const tensor = plan.tensors[index];
-    const values = tensor === undefined || tensor.action === "copy" ? [] : resolve(tensor);
-    return create(ScalarRowSchema, { values });
+    const values = tensor === undefined || tensor.action === "copy" ? [] : resolvers[tensor.group]?.(tensor);
+    return create(ScalarRowSchema, { values: values ?? [] });
   });
 }
 
-/** The same by name, for any tensor (an index into `plan.tensors`), as the kernels package's `startStage` wants it. */
+/** The same by name, for any tensor of a group (an index into `plan.tensors`), as the kernels package's `startStage` wants it. */
 export function scalarsByName(
   plan: Plan,
   planned: PlannedVariant,
+  { graph }: PlannedGroup,
   coefficients: Coefficients = {},
 ): (tensor: number) => Record<string, number> {
-  const { parameters } = planned.graph;
-  const resolve = scalarResolver(planned.graph, settledVariant(plan, planned, coefficients).merge, plan.recipe.seed);
+  const { parameters } = graph;
+  const resolve = scalarResolver(graph, settledVariant(plan, planned, coefficients).merge, plan.recipe.seed);
   return (tensor) => {
     const place = plan.tensors[tensor];
     if (place === undefined) throw new RangeError(`the plan has no tensor ${tensor}`);

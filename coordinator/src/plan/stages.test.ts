@@ -1,8 +1,11 @@
 import type { TensorSpec } from "@amalgam/checkpoint";
+import type { MergeGraph } from "@amalgam/kernels";
+import type { MergeGroup } from "@amalgam/proto";
 import { expect, test } from "vitest";
 import {
   evaluationLayout,
   type Plan,
+  type PlannedGroup,
   type PlannedVariant,
   planJob,
   reductionScopes,
@@ -24,14 +27,16 @@ const plan = (text: string, shardBytes: number): Plan =>
   planJob({ ...syntheticJob(text, (path) => syntheticCheckpoint(path, SPECS)), shardBytes });
 
 const own = ({ variants }: Plan): PlannedVariant => variants[0] as PlannedVariant;
+const graphOf = ({ groups }: PlannedVariant): MergeGraph => (groups[0] as PlannedGroup).graph;
 
 test("a statistic of a tensor is reduced across shards only where the tensor was cut", () => {
   const text = `merge_method: ties\n${MODELS}parameters: {weight: 1, density: 0.5}\n`;
   const whole = plan(text, 1e9);
-  expect(own(whole).graph.stages.map(({ scope }) => scope)).toContain("tensor");
-  expect(own(whole).graph.stages.flatMap((_, stage) => reductionScopes(whole, own(whole), stage))).toEqual([]);
+  const { stages } = graphOf(own(whole));
+  expect(stages.map(({ scope }) => scope)).toContain("tensor");
+  expect(stages.flatMap((_, stage) => reductionScopes(whole, own(whole), 0, stage))).toEqual([]);
   const cut = plan(text, 3 * 4 * BLOCK);
-  const [scope, ...more] = reductionScopes(cut, own(cut), 0);
+  const [scope, ...more] = reductionScopes(cut, own(cut), 0, 0);
   expect(more).toEqual([]);
   expect(scope).toMatchObject({
     tensor: "large",
@@ -44,7 +49,7 @@ test("a statistic of a tensor is reduced across shards only where the tensor was
 
 test("a statistic of the model covers every merged element and no copied one", () => {
   const planned = plan(`merge_method: ties_official\n${MODELS}`, 1e9);
-  expect(reductionScopes(planned, own(planned), 0)).toMatchObject([
+  expect(reductionScopes(planned, own(planned), 0, 0)).toMatchObject([
     { tensor: "", elements: 4 * BLOCK + 8, shards: [0], parameters: { "density[0]": 0.2 } },
   ]);
 });
@@ -58,8 +63,10 @@ evaluate:
   const planned = plan(text, 1e9);
   expect(planned.slots.map(({ name }) => name)).toEqual(["base", "a", "b", "fisher of a", "fisher of b"]);
   const variants = planned.variants.map((variant) => {
-    const { method, hasBase, models, slots, options } = variantMessage(variant);
-    expect(slots).toHaveLength(variant.graph.inputs.length);
+    const { groups } = variantMessage(variant);
+    const { method, hasBase, models, slots, options } = groups[0] as MergeGroup;
+    expect(groups).toHaveLength(1);
+    expect(slots).toHaveLength(graphOf(variant).inputs.length);
     return [variant.variant.name, method, hasBase, models, slots, options];
   });
   expect(variants).toEqual([
@@ -76,7 +83,7 @@ test("coefficients of a search reach the recipe's own variant and no other", () 
   const planned = plan(text, 1e9);
   const values = { "weight[a]": 0.25, "weight[b]": 0.75 };
   const rows = (variant: PlannedVariant) => scalarRows(planned, variant, 0, values).map((row) => row.values);
-  expect(own(planned).graph.parameters).toEqual(["epsilon", "weight[0]", "weight[1]"]);
+  expect(graphOf(own(planned)).parameters).toEqual(["epsilon", "weight[0]", "weight[1]"]);
   expect(rows(own(planned))).toContainEqual([1e-12, 0.25, 0.75]);
   expect(rows(planned.variants[1] as PlannedVariant)).toContainEqual([1]);
   expect(() => scalarRows(planned, own(planned), 0)).toThrow(/weight/);

@@ -1,4 +1,4 @@
-/** Which statistics of a variant the coordinator reduces: those of the whole model, and those of tensors that lie in several shards. */
+/** Which statistics of a group the coordinator reduces: those of all that it merges, and those of tensors that lie in several shards. */
 import { type Coefficients, scalarsByName } from "./scalars.ts";
 import type { Plan, PlannedVariant } from "./types.ts";
 
@@ -14,22 +14,25 @@ export interface ReductionScope {
 }
 
 /**
- * The scopes of a stage (an index into `graph.stages`). A tensor that lies in one shard is left to its worker; a statistic over the model is
- * reduced by the coordinator even where one shard holds all.
+ * The scopes of a stage of a group's graph (an index into `graph.stages`). A tensor that lies in one shard is left to its worker; a statistic
+ * over the model is reduced by the coordinator even where one shard holds all.
  */
 export function reductionScopes(
   plan: Plan,
   planned: PlannedVariant,
+  group: number,
   stage: number,
   coefficients: Coefficients = {},
 ): ReductionScope[] {
-  const scope = planned.graph.stages[stage]?.scope;
-  const scalars = scalarsByName(plan, planned, coefficients);
+  const found = planned.groups[group];
+  const scope = found?.graph.stages[stage]?.scope;
+  if (found === undefined || scope === undefined) return [];
+  const scalars = scalarsByName(plan, planned, found, coefficients);
   const merged = plan.tensors
     .map((tensor, index) => ({ tensor, index }))
-    .filter(({ tensor }) => tensor.action === "merge" && tensor.elements > 0);
+    .filter(({ tensor }) => tensor.action === "merge" && tensor.group === group && tensor.elements > 0);
   const [first] = merged;
-  if (scope === undefined || first === undefined) return [];
+  if (first === undefined) return [];
   if (scope === "model") {
     const elements = merged.reduce((sum, { tensor }) => sum + tensor.elements, 0);
     const shards = new Set(merged.flatMap(({ tensor }) => range(tensor.firstShard, tensor.lastShard)));

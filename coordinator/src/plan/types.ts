@@ -1,6 +1,6 @@
 /** What a plan is: the slots and files that go in, the tensors that come out, and the shards in between. Plain data; see `planJob`. */
 import type { Checkpoint, DType, JsonObject, OutputLayout } from "@amalgam/checkpoint";
-import type { MergeGraph } from "@amalgam/kernels";
+import type { GraphSpec, MergeGraph } from "@amalgam/kernels";
 import type { InputFile, Shard } from "@amalgam/proto";
 import type { Recipe, RecipeVariant } from "../recipe/index.ts";
 
@@ -46,14 +46,22 @@ export interface PlannedTensor {
   readonly sources: readonly (TensorSource | undefined)[];
   /** Depth in the model for gradients, in [0, 1]. */
   readonly depth: number;
+  /** Index into the groups of every variant: what merges the tensor. */
+  readonly group: number;
   /** Shards that the tensor's segments lie in, inclusive; an empty tensor lies in none (`last` < `first`). */
   readonly firstShard: number;
   readonly lastShard: number;
 }
 
-/** A variant with its merge graph and the slots of the graph's inputs. */
+/** A variant with its groups, which have the same numbers in all variants of a job: a tensor's group depends on no variant. */
 export interface PlannedVariant {
   readonly variant: RecipeVariant;
+  readonly groups: readonly PlannedGroup[];
+}
+
+/** Tensors that are merged by one program from the same slots: the program's graph, and the slots of its inputs. */
+export interface PlannedGroup {
+  readonly spec: GraphSpec;
   readonly graph: MergeGraph;
   /** In the order of the graph's inputs. */
   readonly slots: readonly number[];

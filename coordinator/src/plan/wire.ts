@@ -1,18 +1,23 @@
 /** Plan pieces as wire messages: variants for shard workers, layouts for evaluators. */
 
-import { type ShardLayout, ShardLayoutSchema, type Variant, VariantSchema } from "@amalgam/proto";
+import {
+  type MergeGroup,
+  MergeGroupSchema,
+  type ShardLayout,
+  ShardLayoutSchema,
+  type Variant,
+  VariantSchema,
+} from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
-import type { Plan, PlannedVariant } from "./types.ts";
+import type { Plan, PlannedGroup, PlannedVariant } from "./types.ts";
 
-export function variantMessage({ variant, slots }: PlannedVariant): Variant {
-  const options = Object.entries(variant.options).map(([name, value]) => [name, JSON.stringify(value)] as const);
-  return create(VariantSchema, {
-    method: variant.merge.method,
-    hasBase: variant.base !== undefined,
-    models: variant.merge.models.length,
-    slots: [...slots],
-    options: Object.fromEntries(options),
-  });
+export const variantMessage = ({ groups }: PlannedVariant): Variant =>
+  create(VariantSchema, { groups: groups.map(groupMessage) });
+
+function groupMessage({ spec, slots }: PlannedGroup): MergeGroup {
+  const { method, hasBase, models } = spec;
+  const options = Object.entries(spec.options).map(([name, value]) => [name, JSON.stringify(value)] as const);
+  return create(MergeGroupSchema, { method, hasBase, models, slots: [...slots], options: Object.fromEntries(options) });
 }
 
 /** Per shard, the segments in the order in which a worker streams their bytes. */

@@ -39,7 +39,7 @@ export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistic
   const options = Object.fromEntries(
     Object.entries(merge.options).map(([name, value]) => [name, JSON.stringify(value)]),
   );
-  const variant = { method, hasBase, models, slots: slotsOf(merge), options };
+  const variant = { groups: [{ method, hasBase, models, slots: slotsOf(merge), options }] };
   return {
     shard: job.shards[shard]!,
     candidate: { id, variant, scalars: job.shards[shard]!.segments!.map(() => row), statistics },

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/shard.proto.
  */
 export const file_amalgam_v1_shard: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxIlsKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEIjkKCklucHV0U2xpY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAki4QEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQirQEKB1ZhcmlhbnQSDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRIxCgdvcHRpb25zGAUgAygLMiAuYW1hbGdhbS52MS5WYXJpYW50Lk9wdGlvbnNFbnRyeRouCgxPcHRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJDCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoASKVAQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlIhsKCVNjYWxhclJvdxIOCgZ2YWx1ZXMYASADKAEiQgoRRmV0Y2hTaGFyZFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBXNoYXJkGAIgASgNEg4KBnNoYTI1NhgDIAEoCSIiChJGZXRjaFNoYXJkUmVzcG9uc2USDAoEZGF0YRgBIAEoDDJdCgxTaGFyZFNlcnZpY2USTQoKRmV0Y2hTaGFyZBIdLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlcXVlc3QaHi5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXNwb25zZTABYgZwcm90bzM");
+  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxIlsKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEIjkKCklucHV0U2xpY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAki8AEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBEg0KBWdyb3VwGAogASgNQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQiMQoHVmFyaWFudBImCgZncm91cHMYASADKAsyFi5hbWFsZ2FtLnYxLk1lcmdlR3JvdXAiswEKCk1lcmdlR3JvdXASDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRI0CgdvcHRpb25zGAUgAygLMiMuYW1hbGdhbS52MS5NZXJnZUdyb3VwLk9wdGlvbnNFbnRyeRouCgxPcHRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJSCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoARINCgVncm91cBgEIAEoDSKVAQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlIhsKCVNjYWxhclJvdxIOCgZ2YWx1ZXMYASADKAEiQgoRRmV0Y2hTaGFyZFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBXNoYXJkGAIgASgNEg4KBnNoYTI1NhgDIAEoCSIiChJGZXRjaFNoYXJkUmVzcG9uc2USDAoEZGF0YRgBIAEoDDJdCgxTaGFyZFNlcnZpY2USTQoKRmV0Y2hTaGFyZBIdLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlcXVlc3QaHi5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXNwb25zZTABYgZwcm90bzM");
 
 /**
  * One input file of a job (a safetensors file of the base, of an expert, or of its Fisher information).
@@ -140,6 +140,13 @@ export type Segment = Message<"amalgam.v1.Segment"> & {
    * @generated from field: optional uint32 copy_slot = 9;
    */
   copySlot?: number | undefined;
+
+  /**
+   * Index into the groups of a variant: what merges the segment when it is not copied.
+   *
+   * @generated from field: uint32 group = 10;
+   */
+  group: number;
 };
 
 /**
@@ -172,11 +179,31 @@ export const ShardSchema: GenMessage<Shard> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_shard, 3);
 
 /**
- * One way of merging a job's inputs: a method specialised on its options, over some of the job's slots.
+ * One way of merging a job's inputs. Segments that are merged from other slots or by other programs than the rest name
+ * another group; a variant has as many groups as the job's segments name.
  *
  * @generated from message amalgam.v1.Variant
  */
 export type Variant = Message<"amalgam.v1.Variant"> & {
+  /**
+   * @generated from field: repeated amalgam.v1.MergeGroup groups = 1;
+   */
+  groups: MergeGroup[];
+};
+
+/**
+ * Describes the message amalgam.v1.Variant.
+ * Use `create(VariantSchema)` to create a new message.
+ */
+export const VariantSchema: GenMessage<Variant> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 4);
+
+/**
+ * A method specialised on its options, over some of the job's slots.
+ *
+ * @generated from message amalgam.v1.MergeGroup
+ */
+export type MergeGroup = Message<"amalgam.v1.MergeGroup"> & {
   /**
    * @generated from field: string method = 1;
    */
@@ -208,11 +235,11 @@ export type Variant = Message<"amalgam.v1.Variant"> & {
 };
 
 /**
- * Describes the message amalgam.v1.Variant.
- * Use `create(VariantSchema)` to create a new message.
+ * Describes the message amalgam.v1.MergeGroup.
+ * Use `create(MergeGroupSchema)` to create a new message.
  */
-export const VariantSchema: GenMessage<Variant> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 4);
+export const MergeGroupSchema: GenMessage<MergeGroup> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 5);
 
 /**
  * The results of a stage of statistics that was reduced across shards.
@@ -228,7 +255,7 @@ export type StatisticValue = Message<"amalgam.v1.StatisticValue"> & {
   statistic: number;
 
   /**
-   * Empty for model scope.
+   * Empty for model scope: all that the group merges.
    *
    * @generated from field: string tensor = 2;
    */
@@ -240,6 +267,13 @@ export type StatisticValue = Message<"amalgam.v1.StatisticValue"> & {
    * @generated from field: repeated double values = 3;
    */
   values: number[];
+
+  /**
+   * Whose merge graph: an index into the variant's groups.
+   *
+   * @generated from field: uint32 group = 4;
+   */
+  group: number;
 };
 
 /**
@@ -247,7 +281,7 @@ export type StatisticValue = Message<"amalgam.v1.StatisticValue"> & {
  * Use `create(StatisticValueSchema)` to create a new message.
  */
 export const StatisticValueSchema: GenMessage<StatisticValue> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 5);
+  messageDesc(file_amalgam_v1_shard, 6);
 
 /**
  * A variant with every number filled in, for one shard.
@@ -266,7 +300,7 @@ export type Candidate = Message<"amalgam.v1.Candidate"> & {
   variant?: Variant | undefined;
 
   /**
-   * Numeric parameters, in the order of the merge graph's parameters, one row per segment of the shard.
+   * Numeric parameters, in the order of the parameters of the segment's merge graph, one row per segment of the shard.
    *
    * @generated from field: repeated amalgam.v1.ScalarRow scalars = 3;
    */
@@ -285,7 +319,7 @@ export type Candidate = Message<"amalgam.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 6);
+  messageDesc(file_amalgam_v1_shard, 7);
 
 /**
  * @generated from message amalgam.v1.ScalarRow
@@ -302,7 +336,7 @@ export type ScalarRow = Message<"amalgam.v1.ScalarRow"> & {
  * Use `create(ScalarRowSchema)` to create a new message.
  */
 export const ScalarRowSchema: GenMessage<ScalarRow> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 7);
+  messageDesc(file_amalgam_v1_shard, 8);
 
 /**
  * @generated from message amalgam.v1.FetchShardRequest
@@ -331,7 +365,7 @@ export type FetchShardRequest = Message<"amalgam.v1.FetchShardRequest"> & {
  * Use `create(FetchShardRequestSchema)` to create a new message.
  */
 export const FetchShardRequestSchema: GenMessage<FetchShardRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 8);
+  messageDesc(file_amalgam_v1_shard, 9);
 
 /**
  * @generated from message amalgam.v1.FetchShardResponse
@@ -348,7 +382,7 @@ export type FetchShardResponse = Message<"amalgam.v1.FetchShardResponse"> & {
  * Use `create(FetchShardResponseSchema)` to create a new message.
  */
 export const FetchShardResponseSchema: GenMessage<FetchShardResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 9);
+  messageDesc(file_amalgam_v1_shard, 10);
 
 /**
  * @generated from service amalgam.v1.ShardService
