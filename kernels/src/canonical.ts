@@ -21,7 +21,8 @@ function detail(e: Expr): string {
   }
 }
 
-export function canonical<T extends Expr>(root: T): T {
+/** The roots, rebuilt of shared nodes. */
+export function canonical<T extends Expr>(roots: readonly T[]): T[] {
   const seen = new Map<Expr, Expr>();
   const byKey = new Map<string, Expr>();
   const numbers = new Map<Expr, number>();
@@ -39,7 +40,7 @@ export function canonical<T extends Expr>(root: T): T {
     seen.set(e, found);
     return found;
   };
-  return visit(root) as T;
+  return roots.map((root) => visit(root) as T);
 }
 
 /** The nodes below the roots, each once, arguments before users. Does not go below a node that `isLeaf`. */

@@ -143,6 +143,23 @@ describe.each(Object.values(METHODS))("$name", (method) => {
     }
   });
 
+  test.runIf(method.artefact)("has the interpreter's bits in its masks", () => {
+    for (const dtype of FLOAT_DTYPES) {
+      for (const [models, masks] of [
+        [3, 0],
+        [11, 1],
+      ] as const) {
+        const program = programFor(method, models, Array(models + 1).fill(dtype), {}, "U8", masks);
+        const model = randomModel(program, SIZES, masks);
+        const expected = interpreted(program, model, "float32").map((x) => encodeElements(x, "U8"));
+        merged(program, model).forEach(({ bytes, flags }, t) => {
+          expect(flags).toBe(0);
+          expect(bytes).toEqual(expected[t]);
+        });
+      }
+    }
+  });
+
   test("stays within a few float32 roundings of the float64 result", () => {
     const program = programFor(method, some, "F32");
     const model = randomModel(program, SIZES, 3);

@@ -1,4 +1,4 @@
-// Plain conversions between bytes of a float dtype and numbers, one element at a time: the reference
+// Plain conversions between bytes of a dtype and numbers, one element at a time: the reference
 // for the vectorised ones in wasm/lanes.ts, and good enough for small tensors.
 import { type DTypeName, dtypeBytes, SMALL_FLOATS, type SmallFloat } from "./dtype.ts";
 
@@ -64,13 +64,15 @@ export function decodeElements(bytes: Uint8Array, dtype: DTypeName): Float64Arra
         return decodeBfloat(view.getUint16(at, true));
       case "F16":
         return decodeSmall(view.getUint16(at, true), SMALL_FLOATS.F16);
+      case "U8":
+        return view.getUint8(at);
       default:
         return decodeSmall(view.getUint8(at), SMALL_FLOATS[dtype]);
     }
   });
 }
 
-/** The bytes of the numbers, each rounded to float32 and then to the dtype, as kernels do. */
+/** The bytes of the numbers, each rounded to float32 and then to the dtype, as kernels do; U8 cuts fractions and saturates. */
 export function encodeElements(values: ArrayLike<number>, dtype: DTypeName): Uint8Array {
   const size = dtypeBytes(dtype);
   const view = new DataView(new ArrayBuffer(values.length * size));
@@ -81,6 +83,7 @@ export function encodeElements(values: ArrayLike<number>, dtype: DTypeName): Uin
     else if (dtype === "F32") view.setFloat32(at, value, true);
     else if (dtype === "BF16") view.setUint16(at, encodeBfloat(value), true);
     else if (dtype === "F16") view.setUint16(at, encodeSmall(value, SMALL_FLOATS.F16), true);
+    else if (dtype === "U8") view.setUint8(at, Math.min(255, Math.max(0, value)));
     else view.setUint8(at, encodeSmall(value, SMALL_FLOATS[dtype]));
   }
   return new Uint8Array(view.buffer);

@@ -1,7 +1,9 @@
-// The floating dtypes a kernel reads and writes, by their safetensors names, with their layout and a
-// plain reference conversion. The fast conversions are in wasm/lanes.ts and are tested against these.
+// The dtypes a kernel reads and writes, by their safetensors names, with the layout of small floats. Plain conversions are in
+// convert.ts; the fast ones in wasm/lanes.ts are tested against them.
 
-export type DTypeName = "F64" | "F32" | "F16" | "BF16" | "F8_E4M3" | "F8_E5M2";
+export type FloatDType = "F64" | "F32" | "F16" | "BF16" | "F8_E4M3" | "F8_E5M2";
+/** U8 is for masks, eight to an element: whole numbers from 0 to 255. */
+export type DTypeName = FloatDType | "U8";
 
 /** A float narrower than 32 bits, in sign-magnitude encoding. */
 export interface SmallFloat {
@@ -47,12 +49,19 @@ export const SMALL_FLOATS: { readonly [name in "F16" | "F8_E4M3" | "F8_E5M2"]: S
   },
 };
 
-const BYTES: { readonly [name in DTypeName]: number } = { F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 };
+const FLOAT_BYTES: { readonly [name in FloatDType]: number } = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+};
 
 /** The floating dtypes kernels merge; anything else is copied by the planner. */
-export const FLOAT_DTYPES: readonly DTypeName[] = Object.keys(BYTES) as DTypeName[];
+export const FLOAT_DTYPES: readonly FloatDType[] = Object.keys(FLOAT_BYTES) as FloatDType[];
 
-export const isFloatDType = (name: string): name is DTypeName => Object.hasOwn(BYTES, name);
+export const isFloatDType = (name: string): name is FloatDType => Object.hasOwn(FLOAT_BYTES, name);
 
 /** Bytes of one element. */
-export const dtypeBytes = (dtype: DTypeName): number => BYTES[dtype];
+export const dtypeBytes = (dtype: DTypeName): number => (dtype === "U8" ? 1 : FLOAT_BYTES[dtype]);

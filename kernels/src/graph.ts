@@ -2,7 +2,7 @@
 // statistics ordered into stages. Independent of dtypes and of any back-end.
 import { canonical, topological } from "./canonical.ts";
 import type { Expr, F32, InputRole, StatisticExpr } from "./expr.ts";
-import { input, param } from "./expr.ts";
+import { input, param, select, sum } from "./expr.ts";
 import type { MergeMethod, MethodContext, Parameter } from "./method.ts";
 import { methodNamed } from "./methods/index.ts";
 import { RANDOM_KEY } from "./random.ts";
@@ -18,8 +18,8 @@ export const buildGraph = (spec: GraphSpec): MergeGraph => graphOf(methodNamed(s
 export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): MergeGraph {
   checkSpec(method, spec);
   const inputs = inputRoles(method, spec);
-  const output = canonical(method.build(contextFor(method, spec)));
-  const nodes = topological([output], never);
+  const [output, ...scales] = canonical(rootsOf(method, spec)) as [F32, ...F32[]];
+  const nodes = topological([output, ...scales], never);
   const names = new Map(nodes.filter(isStatistic).map((s, i) => [s, `statistic[${i}]`]));
   const nameOf = (s: StatisticExpr): string => names.get(s)!;
   for (const s of names.keys()) {
@@ -40,14 +40,29 @@ export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): M
   return {
     method,
     inputs,
-    parameters: parameterNames([output]),
+    parameters: parameterNames([output, ...scales]),
     stages: stages.filter((s) => s.scope !== "row"),
     rowStages,
     ranks,
     rowwise: rowStages.length > 0 || ranks.length > 0,
     output,
+    scales,
     nameOf,
   };
+}
+
+/** Models whose masks share an output element. */
+export const MASKS_PER_ELEMENT = 8;
+
+/** The output, then scalars that are wanted beside it. */
+function rootsOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): F32[] {
+  const context = contextFor(method, spec);
+  const artefact = method.artefact?.(context);
+  if (spec.masks === undefined) return [method.build(context), ...(artefact?.scales ?? [])];
+  const from = spec.masks * MASKS_PER_ELEMENT;
+  const masks = artefact?.masks.slice(from, from + MASKS_PER_ELEMENT) ?? [];
+  if (masks.length === 0) throw new RangeError(`${method.name}: there are no masks from model ${from} on`);
+  return [sum(masks.map((mask, i) => select(mask, 2 ** i, 0)))];
 }
 
 function checkSpec(method: MergeMethod, spec: Omit<GraphSpec, "method">): void {

@@ -3,7 +3,7 @@ export type { DTypeName } from "./dtype.ts";
 export { dtypeBytes, FLOAT_DTYPES, isFloatDType } from "./dtype.ts";
 export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
-export { buildGraph } from "./graph.ts";
+export { buildGraph, MASKS_PER_ELEMENT } from "./graph.ts";
 export { interpret, type PlainTensor } from "./interpreter.ts";
 export { type MergedTensor, mergeTensors, type TensorBytes } from "./merge.ts";
 export type {
@@ -17,6 +17,7 @@ export type {
 export { METHODS } from "./methods/index.ts";
 export { buildProgram } from "./program.ts";
 export { RANDOM_KEY, randomKey } from "./random.ts";
+export { scaleValues } from "./scalars.ts";
 export { decodePartial, decodeState, encodePartial, encodeState, mergePartials } from "./statistics/partial.ts";
 export { advanceStage, runStage, startStage } from "./statistics/stage.ts";
 export type {

@@ -1,6 +1,6 @@
 // What a merge method is: metadata for recipes and documentation, and one function that writes the
 // method as an expression. Nothing outside src/methods/ knows a method by name.
-import type { F32 } from "./expr.ts";
+import type { F32, Mask } from "./expr.ts";
 
 interface ParameterBase {
   /** `model` parameters have one value for each model, `global` ones one value for the merge. */
@@ -48,6 +48,16 @@ export interface MethodContext {
   readonly choice: (name: string) => string;
 }
 
+/**
+ * What a method makes that is more than one model: the checkpoint of model i is base + scale[i] * mask[i] * vector, where the
+ * vector is what `build` gives.
+ */
+export interface Artefact {
+  readonly masks: readonly Mask[];
+  /** One scalar for each model, of parameters and statistics. */
+  readonly scales: readonly F32[];
+}
+
 export interface MergeMethod {
   readonly name: string;
   /** One sentence for lists. */
@@ -62,4 +72,6 @@ export interface MergeMethod {
   readonly companions: readonly string[];
   readonly parameters: Readonly<Record<string, Parameter>>;
   readonly build: (m: MethodContext) => F32;
+  /** Given by methods whose result is an artefact and no model: `build` is then a task vector that all models share. */
+  readonly artefact?: (m: MethodContext) => Artefact;
 }

@@ -54,6 +54,7 @@ export function buildProgram(spec: ProgramSpec): Program {
     spec.hasBase,
     spec.inputDtypes,
     spec.outputDtype,
+    spec.masks,
     Object.entries(spec.options).sort(([a], [b]) => (a < b ? -1 : 1)),
   ]);
   let program = programs.get(key);

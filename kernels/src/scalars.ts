@@ -3,7 +3,7 @@
 import type { Expr, StatisticExpr } from "./expr.ts";
 import { cutName } from "./graph.ts";
 import { OPERATORS, type Precision, rounding } from "./semantics.ts";
-import type { Scalars } from "./types.ts";
+import type { MergeGraph, Scalars } from "./types.ts";
 
 type Source =
   | { readonly name: string }
@@ -85,4 +85,11 @@ export function compileScalars(
     }
     for (let i = 0; i < results.length; i++) into[i] = values[results[i]!]!;
   };
+}
+
+/** The scales of an artefact's models, in float64, from the parameters and the results of all stages. */
+export function scaleValues({ scales, nameOf }: MergeGraph, scalars: Scalars): number[] {
+  const found = new Float64Array(scales.length);
+  compileScalars(scales, nameOf, "float64")(scalars, found);
+  return [...found];
 }

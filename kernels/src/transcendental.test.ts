@@ -3,7 +3,7 @@ import { encodeElements } from "./convert.ts";
 import type { F32 } from "./expr.ts";
 import { METHODS } from "./methods/index.ts";
 import { merged, programFor } from "./testing/models.ts";
-import { exp, log } from "./transcendental.ts";
+import { exp, log, tanh } from "./transcendental.ts";
 
 function mapped(build: (x: F32) => F32, values: readonly number[]): Float32Array {
   const method = {
@@ -28,4 +28,13 @@ test("exp and log are within a few float32 roundings of the functions", () => {
   });
   expect([...mapped(log, [1])]).toEqual([0]);
   expect([...mapped(exp, [0])]).toEqual([1]);
+});
+
+test("tanh is within a few float32 roundings everywhere, near zero and far from it", () => {
+  const steps = Array.from({ length: 20_001 }, (_, i) => Math.fround((i - 10_000) / 300));
+  const numbers = [...steps, ...steps.map((x) => Math.fround(x / 1e6)), 1e30, -1e30, 1e-30];
+  mapped(tanh, numbers).forEach((y, i) => {
+    const exact = Math.tanh(numbers[i]!);
+    expect(Math.abs(y - exact), `tanh(${numbers[i]})`).toBeLessThanOrEqual(5e-7 * Math.abs(exact));
+  });
 });

@@ -10,6 +10,8 @@ export interface GraphSpec {
   readonly models: number;
   readonly hasBase: boolean;
   readonly options: Readonly<Record<string, boolean | string>>;
+  /** Of a method that makes an artefact, in place of the vector: the masks of eight models from 8 times this on, a bit for each. */
+  readonly masks?: number;
 }
 
 /** A merge specialised to dtypes; `inputDtypes` are in the order of `MergeGraph.inputs`. */
@@ -51,6 +53,8 @@ export interface MergeGraph {
   /** True when a statistic of row scope or a rank is used: segments must then be whole rows and say `rowElements`. */
   readonly rowwise: boolean;
   readonly output: F32;
+  /** Of a method that makes an artefact: the scale of each model. Their statistics are among the stages. */
+  readonly scales: readonly F32[];
   /** The name of a statistic's result. */
   readonly nameOf: (statistic: StatisticExpr) => string;
 }

@@ -6,6 +6,7 @@ import type { MergeSettings, RecipeModel } from "./types.ts";
 /** The method, or the message of why there is none. */
 export function methodNamed(name: string): MergeMethod | string {
   const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
+  if (method?.artefact !== undefined) return `merge method \`${name}\` makes an artefact: not supported yet`;
   if (method !== undefined) return method;
   const known = Object.keys(METHODS);
   return `unknown merge method \`${name}\`${suggestion(name, known)} (methods: ${listed(known)})`;

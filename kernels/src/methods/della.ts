@@ -6,12 +6,20 @@ import type { MergeMethod, MethodContext } from "../method.ts";
 import { density, int8Mask, lambda, normalize, rescale, weight } from "./parameters.ts";
 import { electedSum, rescaledL1, taskVectors, weightedSum } from "./parts.ts";
 
-function dropped(m: MethodContext): F32[] {
+/** With which probability each entry of each task vector is kept. */
+export function keepProbabilities(m: MethodContext): F32[] {
   const [densities, epsilons] = [m.params("density"), m.params("epsilon")];
   return taskVectors(m).map((delta, i) => {
     const [middle, epsilon] = [densities[i]!, epsilons[i]!];
     const ranked = add(wide(sub(middle, epsilon)), mul(mul(rankInRow(abs(delta)), 2), epsilon));
-    const probability = select(ge(middle, 1), 1, select(le(middle, 0), 0, ranked));
+    return select(ge(middle, 1), 1, select(le(middle, 0), 0, ranked));
+  });
+}
+
+function dropped(m: MethodContext): F32[] {
+  const probabilities = keepProbabilities(m);
+  return taskVectors(m).map((delta, i) => {
+    const probability = probabilities[i]!;
     const kept = select(lt(random(i), probability), delta, 0);
     if (!m.flag("rescale")) return kept;
     if (m.choice("rescale_by") === "l1") return rescaledL1("tensor", kept, delta);

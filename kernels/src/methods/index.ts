@@ -5,6 +5,7 @@ import { breadcrumbs, breadcrumbsTies } from "./breadcrumbs.ts";
 import { dareLinear, dareTies } from "./dare.ts";
 import { della, dellaLinear } from "./della.ts";
 import { dfMerge } from "./df-merge.ts";
+import { emr } from "./emr.ts";
 import { fisher } from "./fisher.ts";
 import { karcher } from "./karcher.ts";
 import { linear } from "./linear.ts";
@@ -13,9 +14,12 @@ import { multislerp } from "./multislerp.ts";
 import { nearswap } from "./nearswap.ts";
 import { nuslerp } from "./nuslerp.ts";
 import { passthrough } from "./passthrough.ts";
+import { pcb } from "./pcb.ts";
 import { ram, ramplusTl } from "./ram.ts";
 import { sce } from "./sce.ts";
 import { slerp } from "./slerp.ts";
+import { uniformSoup } from "./soup.ts";
+import { consensusTa, consensusTies, tallMasks } from "./tall.ts";
 import { taskArithmetic } from "./task-arithmetic.ts";
 import { ties } from "./ties.ts";
 import { tiesOfficial } from "./ties-official.ts";
@@ -44,6 +48,12 @@ export const METHODS = {
   passthrough,
   fisher,
   df_merge: dfMerge,
+  uniform_soup: uniformSoup,
+  pcb,
+  consensus_ta: consensusTa,
+  consensus_ties: consensusTies,
+  emr,
+  tall_masks: tallMasks,
 } satisfies Record<string, MergeMethod> as Readonly<Record<string, MergeMethod>>;
 
 /** The method of that name; throws a RangeError that lists the known ones. */

@@ -33,6 +33,12 @@ export const modelStock: MergeMethod = {
       default: false,
       doc: "Angles row by row (runs of the last dimension) instead of tensor by tensor.",
     },
+    clamp: {
+      kind: "boolean",
+      scope: "global",
+      default: false,
+      doc: "Stay between the base and the models' mean; without it task vectors at obtuse angles lead beyond the base.",
+    },
   },
   build: (m) => {
     const scope: Scope = m.flag("filter_wise") ? "row" : "tensor";
@@ -48,7 +54,8 @@ export const modelStock: MergeMethod = {
     const models = vectors.length;
     const divisor = add(1, mul(models - 1, cosine));
     // Task vectors that cancel say nothing of the way to go: the base, where the formula has a pole.
-    const t = wide(select(lt(abs(divisor), 1e-6), 0, div(mul(constant(models), cosine), divisor)));
+    const ratio = wide(select(lt(abs(divisor), 1e-6), 0, div(mul(constant(models), cosine), divisor)));
+    const t = m.flag("clamp") ? clamp(ratio, 0, 1) : ratio;
     return add(mul(t, div(sum(m.models), models)), mul(sub(1, t), m.base));
   },
 };

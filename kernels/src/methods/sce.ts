@@ -48,6 +48,13 @@ export const sce: MergeMethod = {
       max: 1,
       doc: "Fraction of each tensor's varying entries that are kept; 1 keeps all entries.",
     },
+    selection: {
+      kind: "enum",
+      scope: "global",
+      choices: ["entries", "weights"],
+      default: "entries",
+      doc: "What the selected entries decide: entries merges them alone, as mergekit does; weights takes only the models' weights from them and merges all entries, as FuseAI's program does.",
+    },
     int8_mask: int8Mask,
   },
   build: (m) => {
@@ -57,10 +64,11 @@ export const sce: MergeMethod = {
     const varying = mul(countOver("tensor", ne(spread, 0)), abs(top));
     const everything = countOver("tensor", eq(m.base, m.base));
     const selected = largest("tensor", spread, select(lt(top, 1), floor(varying), everything));
-    const vectors = all.map((x) => select(selected, x, 0));
-    const energies = vectors.map((x) => div(dotOver("tensor", x, x), everything));
+    const chosen = all.map((x) => select(selected, x, 0));
+    const energies = chosen.map((x) => div(dotOver("tensor", x, x), everything));
     const total = sum(energies);
-    const weights = energies.map((e) => wide(select(lt(total, 1e-6), 1 / vectors.length, div(e, total))));
+    const weights = energies.map((e) => wide(select(lt(total, 1e-6), 1 / all.length, div(e, total))));
+    const vectors = m.choice("selection") === "entries" ? chosen : all;
     const agrees = agreeing(vectors, ge(sum(vectors), 0));
     const mixed = sum(vectors.map((x, i) => select(agrees[i]!, mul(x, weights[i]!), 0)));
     const divisor = sum(weights.map((w, i) => select(agrees[i]!, w, 0)));

@@ -60,11 +60,13 @@ export const programFor = (
   dtype: DTypeName | readonly DTypeName[],
   options: Readonly<Record<string, boolean | string>> = {},
   outputDtype: DTypeName = typeof dtype === "string" ? dtype : "F32",
+  masks?: number,
 ): Program => {
   const hasBase = method.base !== "none";
   const inputs = (hasBase ? 1 : 0) + models * (1 + method.companions.length);
   const inputDtypes = typeof dtype === "string" ? Array<DTypeName>(inputs).fill(dtype) : dtype;
-  return programOf(method, { method: method.name, models, hasBase, options, inputDtypes, outputDtype });
+  const part = masks === undefined ? {} : { masks };
+  return programOf(method, { method: method.name, models, hasBase, options, inputDtypes, outputDtype, ...part });
 };
 
 /** A model for the program: one entry for each tensor. */

@@ -121,3 +121,20 @@ test("float64 is rounded to float32 when read and written back exactly", () => {
   expect(decodeElements(bytes, "F64")).toEqual(Float64Array.from(values, Math.fround));
   expect(flags).toBe(3);
 });
+
+describe("U8", () => {
+  const codes = Uint8Array.from({ length: 256 }, (_, i) => i);
+  test("every code is read as its number and stored as itself", () => {
+    expect([...decodeElements(through(codes, 256, "U8", "F32").bytes, "F32")]).toEqual([...codes]);
+    expect(through(codes, 256, "U8", "U8")).toEqual({ bytes: codes, flags: 0, scalars: expect.anything() });
+  });
+  test("fractions are cut, and what does not fit is flagged and saturates", () => {
+    const store = (x: number) => through(encodeElements([x], "F32"), 1, "F32", "U8");
+    expect([0.9, 1, 254.9, 255.5].map((x) => store(x).bytes[0])).toEqual([0, 1, 254, 255]);
+    expect(store(255.5).flags).toBe(0);
+    for (const x of [256, 4e4, 1e9]) {
+      expect(store(x)).toMatchObject({ bytes: Uint8Array.of(255), flags: FLAG_OUTPUT_NOT_FINITE });
+      expect(encodeElements([x], "U8")).toEqual(Uint8Array.of(255));
+    }
+  });
+});

@@ -1,4 +1,4 @@
-// Four elements of any float dtype to and from f32 lanes: exact when widening, one rounding to
+// Four elements of any dtype to and from f32 lanes: exact when widening, one rounding to
 // nearest even when narrowing. NaN stays NaN and subnormals are kept.
 import { type DTypeName, SMALL_FLOATS, type SmallFloat } from "../dtype.ts";
 import type { KernelFunction, Local } from "./function.ts";
@@ -27,6 +27,10 @@ export function loadLanes(f: KernelFunction, dtype: DTypeName, pointer: Local): 
     case "F16":
       f.memory(SIMD.load16x4U, 0);
       widen(f, SMALL_FLOATS[dtype]);
+      break;
+    case "U8":
+      f.memory(SIMD.load32Zero, 0).simd(SIMD.extendLowI8x16U).simd(SIMD.extendLowI16x8U);
+      f.simd(SIMD.f32x4ConvertI32x4S);
       break;
     default:
       f.memory(SIMD.load32Zero, 0).simd(SIMD.extendLowI8x16U).simd(SIMD.extendLowI16x8U);
@@ -63,18 +67,20 @@ export function storeLanes(
       narrow(f, SMALL_FLOATS[dtype], value);
       packAndStore16(f);
       break;
-    default: {
+    case "U8":
+      f.get(value).splat(255).simd(SIMD.f32x4Pmin).simd(SIMD.i32x4TruncSatF32x4S);
+      packAndStore8(f);
+      break;
+    default:
       narrow(f, SMALL_FLOATS[dtype], value);
-      const packed = f.keep();
-      f.get(packed).get(packed).simd(SIMD.narrowI32x4U);
-      f.tee(packed).get(packed).simd(SIMD.narrowI16x8U).memory(SIMD.store32Lane, 0, 0);
-    }
+      packAndStore8(f);
   }
 }
 
 /** Magnitudes from these float32 bits on are not finite once stored in the dtype. */
 export function overflowFrom(dtype: DTypeName): number {
   if (dtype === "F64" || dtype === "F32") return INFINITY;
+  if (dtype === "U8") return 0x43800000; // 256
   return dtype === "BF16" ? 0x7f7f8000 : SMALL_FLOATS[dtype].overflowFrom;
 }
 
@@ -152,4 +158,11 @@ function narrowToBfloat(f: KernelFunction, value: Local, inputs: readonly DTypeN
 function packAndStore16(f: KernelFunction): void {
   const packed = f.keep();
   f.get(packed).get(packed).simd(SIMD.narrowI32x4U).memory(SIMD.store64Lane, 0, 0);
+}
+
+/** Pops an address and i32 lanes below 2^8; negative ones are stored as 0. */
+function packAndStore8(f: KernelFunction): void {
+  const packed = f.keep();
+  f.get(packed).get(packed).simd(SIMD.narrowI32x4U);
+  f.tee(packed).get(packed).simd(SIMD.narrowI16x8U).memory(SIMD.store32Lane, 0, 0);
 }
