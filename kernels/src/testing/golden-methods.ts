@@ -111,7 +111,7 @@ export interface Merge {
   /** The masks of an artefact in place of its vector. */
   readonly masks?: number;
   /** For each input of the merge (base, models, companions) its tensors; by default the base and all models. */
-  readonly inputs?: readonly (readonly number[][])[];
+  readonly inputs?: readonly (readonly (readonly number[])[])[];
   readonly rowElements?: readonly number[];
 }
 
