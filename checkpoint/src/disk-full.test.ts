@@ -63,7 +63,7 @@ test("a disk that fills up on the way gives one clear error, publishes nothing, 
   await using staging = await createStaging(out, layout, { planDigest: "p" });
   expect(staging.resumed).toBe(true);
   const { file, begin } = staging.locate("w");
-  staging.writeRange(file, begin, bytes);
+  await staging.writeRange(file, begin, bytes);
   const provenance = { recipe: "", seed: 0, versions: {}, inputs: [] };
   const tensorDigests = new Map([["w", sha256Bytes(bytes)]]);
   await sealAndPublish(staging, { tensorDigests, sideFiles: [], modelCard: "", provenance });
@@ -76,7 +76,7 @@ test("a disk that fills up while the side files are written publishes nothing", 
   await using staging = await createStaging(out, layoutOf(mebibyte), { planDigest: "p" });
   const { file, begin } = staging.locate("w");
   const bytes = new Uint8Array(mebibyte);
-  staging.writeRange(file, begin, bytes);
+  await staging.writeRange(file, begin, bytes);
   const sideFiles = [{ name: "tokenizer.json", bytes: new Uint8Array(8 * mebibyte) }];
   const provenance = { recipe: "", seed: 0, versions: {}, inputs: [] };
   const tensorDigests = new Map([["w", sha256Bytes(bytes)]]);

@@ -19,13 +19,13 @@ const layout = planOutputFiles(specs, 20);
 const planDigest = "p";
 
 /** Writes every tensor, out of order and in pieces, and returns the digests. */
-function fill(staging: Staging): Map<string, string> {
+async function fill(staging: Staging): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   for (const { name } of specs.toReversed()) {
     const { file, begin, end } = staging.locate(name);
     const bytes = new Uint8Array(end - begin).map((_, i) => i + name.length);
-    staging.writeRange(file, begin + 1, bytes.subarray(1));
-    staging.writeRange(file, begin, bytes.subarray(0, 1));
+    await staging.writeRange(file, begin + 1, bytes.subarray(1));
+    await staging.writeRange(file, begin, bytes.subarray(0, 1));
     digests.set(name, sha256Bytes(bytes));
   }
   return digests;
@@ -41,7 +41,7 @@ test("a published directory opens as a checkpoint, has a true manifest and no tr
   const out = join(parent.path, "deep", "out");
   await using staging = await createStaging(out, layout, { planDigest });
   const steps: string[] = [];
-  const options = { ...publication(fill(staging)), onStep: (step: string) => void steps.push(step) };
+  const options = { ...publication(await fill(staging)), onStep: (step: string) => void steps.push(step) };
   const manifest = await sealAndPublish(staging, options);
   expect(steps).toEqual(["verified", "sealed", "renamed", "published"]);
   expect(await readdir(join(parent.path, "deep"))).toEqual(["out"]);
@@ -66,7 +66,7 @@ test("a changed, missing or added file is found by verifying the published direc
   await using parent = await temporaryDirectory();
   const out = join(parent.path, "out");
   await using staging = await createStaging(out, layout, { planDigest });
-  await sealAndPublish(staging, publication(fill(staging)));
+  await sealAndPublish(staging, publication(await fill(staging)));
   await writeFile(join(out, "config.json"), "[]");
   await truncate(join(out, "model-00001-of-00002.safetensors"), 3);
   await rm(join(out, "README.md"));
@@ -83,10 +83,10 @@ test("bytes that changed in staging are caught before anything is published, by 
   await using parent = await temporaryDirectory();
   const out = join(parent.path, "out");
   await using staging = await createStaging(out, layout, { planDigest });
-  const digests = fill(staging);
+  const digests = await fill(staging);
   expect(await staging.staleTensors(digests)).toEqual([]);
   const { file, begin } = staging.locate("b");
-  staging.writeRange(file, begin + 4, Uint8Array.of(0xff));
+  await staging.writeRange(file, begin + 4, Uint8Array.of(0xff));
   expect(await staging.staleTensors(digests)).toEqual(["b"]);
   await expect(sealAndPublish(staging, publication(digests))).rejects.toThrow(
     /00002\.safetensors: tensor "b": its bytes on disk are not the bytes that were computed/,
@@ -99,9 +99,9 @@ test("bytes that changed in staging are caught before anything is published, by 
 test("a header overwritten in staging is caught before anything is published", async () => {
   await using parent = await temporaryDirectory();
   await using staging = await createStaging(join(parent.path, "out"), layout, { planDigest });
-  const digests = fill(staging);
-  using writer = openRangeWriter(staging.path("model-00001-of-00002.safetensors"));
-  writer.write(Uint8Array.of(0), 0);
+  const digests = await fill(staging);
+  await using writer = await openRangeWriter(staging.path("model-00001-of-00002.safetensors"));
+  await writer.write(Uint8Array.of(0), 0);
   await expect(sealAndPublish(staging, publication(digests))).rejects.toThrow(/no longer has the size and header/);
 });
 
@@ -110,7 +110,7 @@ test("a second process is refused while the first one stages, and may go on afte
   const out = join(parent.path, "out");
   const first = await createStaging(out, layout, { planDigest });
   await expect(createStaging(out, layout, { planDigest })).rejects.toThrow(/another process is writing this output/);
-  const digests = fill(first);
+  const digests = await fill(first);
   await first[Symbol.asyncDispose]();
   await using second = await createStaging(out, layout, { planDigest });
   expect(second.resumed).toBe(true);
@@ -130,7 +130,7 @@ test("distrusted bytes are not taken up by the next run", async () => {
   await using parent = await temporaryDirectory();
   const out = join(parent.path, "out");
   const first = await createStaging(out, layout, { planDigest });
-  const digests = fill(first);
+  const digests = await fill(first);
   first.distrust();
   await first[Symbol.asyncDispose]();
   await using second = await createStaging(out, layout, { planDigest });
@@ -143,9 +143,9 @@ test("writes outside a tensor's part of the file are refused", async () => {
   await using staging = await createStaging(join(parent.path, "out"), layout, { planDigest });
   const [file] = layout.files;
   const bytes = new Uint8Array(8);
-  expect(() => staging.writeRange(file!.name, 0, bytes)).toThrow(/lies in the header/);
-  expect(() => staging.writeRange(file!.name, file!.fileBytes - 4, bytes)).toThrow(/are outside the file/);
-  expect(() => staging.writeRange("other.safetensors", 0, bytes)).toThrow(/has no file other/);
+  await expect(staging.writeRange(file!.name, 0, bytes)).rejects.toThrow(/lies in the header/);
+  await expect(staging.writeRange(file!.name, file!.fileBytes - 4, bytes)).rejects.toThrow(/are outside the file/);
+  await expect(staging.writeRange("other.safetensors", 0, bytes)).rejects.toThrow(/has no file other/);
   expect(() => staging.locate("other")).toThrow(/has no such tensor/);
 });
 
@@ -175,7 +175,7 @@ test("an empty directory is filled, and an earlier output is replaced when that 
   await model(out);
   await using staging = await createStaging(out, layout, { planDigest: "second", overwrite: true });
   expect((await verifyPublished(out)).planDigest).toBe(planDigest);
-  await sealAndPublish(staging, publication(fill(staging)));
+  await sealAndPublish(staging, publication(await fill(staging)));
   expect((await verifyPublished(out)).planDigest).toBe("second");
   expect(await readdir(parent.path)).toEqual(["out"]);
 });
@@ -195,7 +195,7 @@ test.each([
 ])("a side file named like %s is refused", async (_, name, rule) => {
   await using parent = await temporaryDirectory();
   await using staging = await createStaging(join(parent.path, "out"), layout, { planDigest });
-  const options = { ...publication(fill(staging)), sideFiles: [{ name, bytes: "" }] };
+  const options = { ...publication(await fill(staging)), sideFiles: [{ name, bytes: "" }] };
   await expect(sealAndPublish(staging, options)).rejects.toThrow(rule);
 });
 
@@ -206,7 +206,7 @@ test("an aborted job leaves its staged bytes for the next run and publishes noth
   {
     await using staging = await createStaging(out, layout, { planDigest, signal: abort.signal });
     const options = {
-      ...publication(fill(staging)),
+      ...publication(await fill(staging)),
       signal: abort.signal,
       onStep: () => abort.abort(new Error("stop")),
     };
@@ -236,6 +236,6 @@ async function mine(out: string, files: Record<string, string>): Promise<void> {
 
 async function model(out: string, more: Record<string, string> = {}): Promise<void> {
   await using staging = await createStaging(out, layout, { planDigest });
-  await sealAndPublish(staging, publication(fill(staging)));
+  await sealAndPublish(staging, publication(await fill(staging)));
   await writeFiles(out, more);
 }

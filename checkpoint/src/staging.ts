@@ -49,10 +49,10 @@ export interface Staging extends AsyncDisposable {
   path(file: string): string;
   /** Where a tensor goes: its file and absolute byte range. */
   locate(tensor: string): ByteRange & { readonly file: string };
-  /** Writes at an absolute offset of a weight file, blocking. The range must lie in the data section. */
-  writeRange(file: string, offset: number, bytes: Uint8Array): void;
+  /** Writes at an absolute offset of a weight file. The range must lie in the data section. */
+  writeRange(file: string, offset: number, bytes: Uint8Array): Promise<void>;
   /** Flushes what `writeRange` wrote to disk. After an error all staged bytes are distrusted, see `distrust`. */
-  sync(): void;
+  flush(): Promise<void>;
   /**
    * Makes the next run start from nothing. For a failed flush: the kernel forgets the pages it could not write, so that reading
    * them back may show bytes that never reached the disk.
@@ -131,7 +131,7 @@ class OpenStaging implements Staging {
   readonly #lock: Disposable;
   readonly #files: ReadonlyMap<string, OutputFile>;
   readonly #places = new Map<string, ByteRange & { file: string }>();
-  readonly #writers = new Map<string, RangeWriter>();
+  readonly #writers = new Map<string, Promise<RangeWriter>>();
 
   constructor(
     outDir: string,
@@ -166,21 +166,18 @@ class OpenStaging implements Staging {
     return place;
   }
 
-  writeRange(file: string, offset: number, bytes: Uint8Array): void {
+  async writeRange(file: string, offset: number, bytes: Uint8Array): Promise<void> {
     if (offset < this.#file(file).header.length) {
       throw new CheckpointError({ file: this.path(file), rule: `offset ${offset} lies in the header` });
     }
-    let writer = this.#writers.get(file);
-    if (writer === undefined) {
-      writer = openRangeWriter(this.path(file));
-      this.#writers.set(file, writer);
-    }
-    writer.write(bytes, offset);
+    const opening = this.#writers.get(file) ?? openRangeWriter(this.path(file));
+    this.#writers.set(file, opening);
+    await (await opening).write(bytes, offset);
   }
 
-  sync(): void {
+  async flush(): Promise<void> {
     try {
-      for (const writer of this.#writers.values()) writer.sync();
+      for (const writer of this.#writers.values()) await (await writer).flush();
     } catch (error) {
       this.distrust();
       throw error;
@@ -205,19 +202,20 @@ class OpenStaging implements Staging {
   }
 
   async discard(): Promise<void> {
-    this.#closeWriters();
+    await this.#closeWriters();
     await withSystemErrors(this.stagingDir, "remove it", () => rm(this.stagingDir, { recursive: true, force: true }));
     this.#lock[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closeWriters();
+    await this.#closeWriters();
     this.#lock[Symbol.dispose]();
   }
 
-  #closeWriters(): void {
-    for (const writer of this.#writers.values()) writer[Symbol.dispose]();
+  async #closeWriters(): Promise<void> {
+    const opened = await Promise.allSettled(this.#writers.values());
     this.#writers.clear();
+    for (const each of opened) if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
   }
 
   #file(name: string): OutputFile {

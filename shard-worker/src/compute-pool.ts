@@ -2,15 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { AmalgamError, type Logger } from "@amalgam/runtime";
 import { describeFailure } from "./task-error.ts";
-import type {
-  FromThread,
-  PhaseTimes,
-  ShardResult,
-  ShardTask,
-  SharedShard,
-  ThreadData,
-  ToThread,
-} from "./thread-protocol.ts";
+import type { FromThread, ShardResult, ShardTask, SharedShard, ThreadData, ToThread } from "./thread-protocol.ts";
 
 export interface ComputeRequest {
   readonly shard: SharedShard;
@@ -19,7 +11,7 @@ export interface ComputeRequest {
 
 export interface ComputeAnswer {
   readonly result: ShardResult;
-  readonly times: PhaseTimes;
+  readonly computeMs: number;
 }
 
 export interface ComputePool extends AsyncDisposable {

@@ -2,7 +2,8 @@
 // What a lease does is the runner's; what a session means is the reducer's.
 import type { Lease } from "@amalgam/proto";
 import type { Logger } from "@amalgam/runtime";
-import type { LeaseReport, LeaseRunner } from "./lease-runner.ts";
+import type { LeaseReport } from "./lease-messages.ts";
+import type { LeaseRunner } from "./lease-runner.ts";
 import { noSession, queuedLeases, reduceSession, type SessionEvent } from "./session.ts";
 
 export interface LeaseQueue {

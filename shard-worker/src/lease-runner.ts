@@ -1,24 +1,23 @@
 // Runs one lease: finds memory for the shard, brings in the inputs it lacks, hands the computation to a thread and turns the
 // result into the message for the coordinator. Knows nothing of sessions; which lease comes next is not decided here.
 
-import type { CoordinatorService, Lease, WorkRequestSchema } from "@amalgam/proto";
-import { AmalgamError, CHUNK_BYTES, type Client, MAX_RECEIVE_BYTES, toAmalgamError } from "@amalgam/runtime";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { SharedMemory } from "@amalgam/kernels";
+import type { CoordinatorService, Lease } from "@amalgam/proto";
+import { AmalgamError, type Client, toAmalgamError } from "@amalgam/runtime";
 import type { ComputeAnswer, ComputePool } from "./compute-pool.ts";
 import type { HeldShards } from "./held-shards.ts";
+import { type LeaseReport, neededSlots, report, shardTask, variantOf } from "./lease-messages.ts";
 import type { MemoryBlock, MemoryPool } from "./memory-pool.ts";
+import { byteCount, type OutputFiles, type OutputRange } from "./output-files.ts";
 import { scratchBytes } from "./programs.ts";
 import { readInputs } from "./read-inputs.ts";
 import { inputRanges, layOutShard, type ShardLayout } from "./shard-layout.ts";
-import { findTarget } from "./staging.ts";
+import { findTarget, type OutputTarget } from "./staging.ts";
 import type { InputSource, Storage, StorageMode } from "./storage.ts";
 import { streamInputs } from "./stream-inputs.ts";
 import { givenUp } from "./task-error.ts";
-import type { OutputTarget, ShardTask, StatisticState, VariantTask } from "./thread-protocol.ts";
+import type { ShardResult, VariantTask } from "./thread-protocol.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
-
-/** What the coordinator gets to hear of a lease: its result or its failure. */
-export type LeaseReport = NonNullable<MessageInitShape<typeof WorkRequestSchema>["message"]>;
 
 /** What a block of memory holds of a shard. */
 export interface LoadedShard {
@@ -51,12 +50,13 @@ export interface LeaseRunnerParts {
   readonly memory: MemoryPool<LoadedShard>;
   readonly held: HeldShards;
   readonly storage: Storage;
+  readonly outputs: OutputFiles;
   readonly storageMode: StorageMode;
   readonly metrics: WorkerMetrics;
 }
 
 export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
-  const { coordinator, compute, memory, held, storage, storageMode, metrics } = parts;
+  const { coordinator, compute, memory, held, storage, outputs, storageMode, metrics } = parts;
   const forgotten = new WeakSet<Lease>();
   const running = new Set<Lease>();
   let nextShardId = 1;
@@ -95,13 +95,13 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     lease: Lease,
     block: MemoryBlock<LoadedShard>,
     variant: VariantTask,
+    place: boolean,
     signal: AbortSignal,
-  ): Promise<LeaseReport> => {
+  ): Promise<ComputeAnswer> => {
     const shard = block.contents!;
     const missing = neededSlots(lease, variant).difference(shard.loaded);
     await bringInputs(lease, block, missing, signal);
     for (const slot of missing) shard.loaded.add(slot);
-    const target = lease.task.case === "write" ? await findTarget(lease.task.value, storageMode) : undefined;
     const answer = await compute.run(
       {
         shard: {
@@ -110,13 +110,46 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
           layout: shard.layout,
           inputFiles: lease.files.map(({ path }) => path),
         },
-        task: shardTask(lease, variant, target),
+        task: shardTask(lease, variant, place),
       },
       { signal },
     );
     if (signal.aborted) throw givenUp();
     metrics.answered(answer);
-    const done = await report(lease, answer, held);
+    return answer;
+  };
+
+  /** Writes a merged shard to its offsets. Resolves when its bytes are needed no more, with a promise that they are on the disk. */
+  const write = async (lease: Lease, ranges: readonly OutputRange[]): Promise<{ readonly flushed: Promise<void> }> => {
+    const started = performance.now();
+    const bytes = byteCount(ranges);
+    await outputs.write(lease.jobId, ranges);
+    const flushed = outputs.flush(lease.jobId, ranges).then(() => metrics.written(bytes, performance.now() - started));
+    return { flushed };
+  };
+
+  /** The block is free again as soon as nothing is read from it any more; putting the result away may take longer. */
+  const run = async (
+    lease: Lease,
+    block: MemoryBlock<LoadedShard>,
+    variant: VariantTask,
+    signal: AbortSignal,
+  ): Promise<LeaseReport> => {
+    const { layout } = block.contents!;
+    let answer: ComputeAnswer;
+    let flushed: Promise<void> | undefined;
+    try {
+      const target = lease.task.case === "write" ? await findTarget(lease.task.value, storageMode) : undefined;
+      answer = await execute(lease, block, variant, target !== undefined, signal);
+      if (target !== undefined) {
+        ({ flushed } = await write(lease, outputRanges(layout, block.memory, answer.result, target)));
+      }
+    } finally {
+      running.delete(lease);
+      release(lease, block, variant);
+    }
+    await flushed;
+    const done = await report(lease, answer.result, flushed !== undefined, held);
     if (!signal.aborted) return done;
     // Given up while the shard was put away.
     held.drop(lease.jobId, [lease.candidate!.id], lease.shard!.index);
@@ -135,7 +168,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     const resident = memory.peek(key);
     const slots = lease.keepInputs ? "all" : needed;
     const fits = resident !== undefined && (resident.slots === "all" || needed.isSubsetOf(resident.slots));
-    const layout = fits ? resident.layout : layOutShard(lease.shard!, slots);
+    const layout = fits ? resident.layout : layOutShard(lease.shard!, slots, lease.task.case === "write");
     const sizes = fits ? resident.bytes : new Map<string, number>();
     const variantKey = JSON.stringify(variant);
     const bytes = sizes.get(variantKey) ?? layout.scratchAddress + scratchBytes(variant, layout);
@@ -159,15 +192,10 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
         const block = reserve(lease, variant);
         if (block === undefined) return undefined;
         running.add(lease);
-        return execute(lease, block, variant, signal)
-          .then((done) => {
-            metrics.attempt(lease, "done");
-            return done;
-          }, failed)
-          .finally(() => {
-            running.delete(lease);
-            release(lease, block, variant);
-          });
+        return run(lease, block, variant, signal).then((done) => {
+          metrics.attempt(lease, "done");
+          return done;
+        }, failed);
       } catch (error) {
         return Promise.resolve(failed(error));
       }
@@ -178,6 +206,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
       for (const lease of running) if (lease.jobId === jobId) forgotten.add(lease);
       held.forget(jobId);
       void storage.forget(jobId);
+      void outputs.forget(jobId);
       memory.forget(keyPrefix(jobId));
     },
   };
@@ -186,76 +215,18 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
 const keyPrefix = (jobId: string): string => `${jobId}\u0000`;
 const shardKey = (lease: Lease): string => `${keyPrefix(lease.jobId)}${lease.shard!.index}`;
 
-function variantOf(lease: Lease): VariantTask {
-  const variant = lease.candidate?.variant;
-  if (variant === undefined || lease.shard === undefined || lease.task.case === undefined) {
-    throw new AmalgamError(
-      "internal",
-      "the lease is incomplete: it needs a shard, a candidate with its variant, and a task",
-    );
-  }
-  const groups = variant.groups.map(({ method, hasBase, models, slots, options }) => {
-    return { method, hasBase, models, slots, options };
+/** Where the merged bytes of each segment lie, and where they go. */
+function outputRanges(
+  { segments }: ShardLayout,
+  memory: SharedMemory,
+  result: ShardResult,
+  { files }: OutputTarget,
+): OutputRange[] {
+  const bytes = result.kind === "held" ? result.bytes : new Uint8Array(memory.buffer);
+  let at = 0;
+  return segments.map(({ outputFile, outputOffset, outputBytes, outputAddress }) => {
+    const begin = result.kind === "held" ? at : outputAddress!;
+    at += outputBytes;
+    return { path: files[outputFile]!, offset: outputOffset, bytes: bytes.subarray(begin, begin + outputBytes) };
   });
-  return { groups };
-}
-
-function neededSlots({ shard }: Lease, { groups }: VariantTask): Set<number> {
-  const { segments } = shard!;
-  const merging = new Set(segments.filter(({ copySlot }) => copySlot === undefined).map(({ group }) => group));
-  const needed = new Set([...merging].flatMap((group) => groups[group]?.slots ?? []));
-  for (const { copySlot } of segments) if (copySlot !== undefined) needed.add(copySlot);
-  return needed;
-}
-
-function shardTask(lease: Lease, variant: VariantTask, target: OutputTarget | undefined): ShardTask {
-  const candidate = lease.candidate!;
-  const common = {
-    variant,
-    scalars: candidate.scalars.map(({ values }) => values),
-    statistics: candidate.statistics.map(({ group, statistic, tensor, values }) => {
-      return { group, statistic, tensor, values };
-    }),
-  };
-  if (lease.task.case !== "statistic") {
-    // Digests of segments are for the manifest: a candidate that is only evaluated needs none.
-    return { kind: "merge", ...common, target, digestSegments: lease.task.case === "write" };
-  }
-  const { group, statistic, states } = lease.task.value;
-  return {
-    kind: "statistic",
-    ...common,
-    group,
-    statistic,
-    states: states.map(({ tensor, data }) => ({ tensor, data })),
-  };
-}
-
-/** A message that is too long would end the session, and again when the lease is repeated. */
-function assertSendable(partials: readonly StatisticState[]): void {
-  const bytes = partials.reduce((sum, { data }) => sum + data.byteLength, 0);
-  if (bytes <= MAX_RECEIVE_BYTES - CHUNK_BYTES) return;
-  throw new AmalgamError(
-    "internal",
-    `the statistics of ${partials.length} tensors take ${bytes} bytes, too many for one message; lease fewer tensors at once`,
-  );
-}
-
-async function report(lease: Lease, { result }: ComputeAnswer, held: HeldShards): Promise<LeaseReport> {
-  const { leaseId, jobId, shard, candidate } = lease;
-  switch (result.kind) {
-    case "partials":
-      assertSendable(result.partials);
-      return { case: "statisticDone", value: { leaseId, partials: [...result.partials] } };
-    case "written":
-      return { case: "writeDone", value: { leaseId, segmentSha256: [...result.segmentSha256] } };
-    case "held": {
-      const { bytes, sha256, segmentSha256 } = result;
-      await held.hold({ jobId, shard: shard!.index, candidateId: candidate!.id, sha256 }, bytes);
-      const byteLength = BigInt(bytes.byteLength);
-      return { case: "mergeDone", value: { leaseId, sha256, byteLength, segmentSha256: [...segmentSha256] } };
-    }
-    default:
-      return result satisfies never;
-  }
 }

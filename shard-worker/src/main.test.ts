@@ -44,7 +44,7 @@ test("a worker process serves what it merged over gRPC, says when it is ready, a
   const addresses: string[] = [];
   const ended = runShardWorkerProcess(config, log, stop.signal, (address) => addresses.push(address));
   await poll(async () => (await fetch(`http://${ops}/readyz`)).ok, { what: "readiness", timeoutMs: 10_000 });
-  expect(coordinator.hellos[0]).toMatchObject({ workerId: "worker-1", address: addresses[0], slots: 2 });
+  expect(coordinator.hellos[0]).toMatchObject({ workerId: "worker-1", address: addresses[0], slots: 3 });
 
   const scalars = { "weight[0]": 1, "weight[1]": 1 };
   const what = leaseOn(job, 0, { method: "linear", models: 2, hasBase: false, options: {}, scalars });

@@ -1,20 +1,27 @@
-// Where merged bytes go: into a buffer that evaluators fetch from, or to their final offsets in the output files.
-// Both give the digests that the coordinator compares.
+// What becomes of merged bytes in a compute thread: they stay at their place in the shard's memory, from which they are written to
+// files, or are copied to a buffer that evaluators fetch from. Both give the digests that the coordinator compares.
 import { createHash, type Hash } from "node:crypto";
-import { openRangeWriter, type RangeWriter } from "@amalgam/checkpoint";
-import { fileFailure } from "./file-failure.ts";
-import type { SegmentPlan, ShardLayout } from "./shard-layout.ts";
-import type { OutputTarget, ShardResult } from "./thread-protocol.ts";
+import type { ShardLayout } from "./shard-layout.ts";
+import type { ShardResult } from "./thread-protocol.ts";
 
 /** Takes a shard's bytes in order, segment by segment. */
 export interface OutputSink {
-  begin(segment: SegmentPlan): void;
-  write(bytes: Uint8Array): void;
+  begin(): void;
+  take(bytes: Uint8Array): void;
   end(): void;
-  /** After the last segment. A written shard is on the disk when this returns. */
+  /** After the last segment. */
   finish(): ShardResult;
-  /** Releases what is open, whether or not the shard was finished. */
-  close(): void;
+}
+
+/** For a layout that places its output. */
+export function createPlacedSink(): OutputSink {
+  const segments = segmentDigests();
+  return {
+    begin: segments.begin,
+    take: segments.update,
+    end: segments.end,
+    finish: () => ({ kind: "placed", segmentSha256: segments.list }),
+  };
 }
 
 export function createHeldSink({ outputBytes }: ShardLayout, digestSegments: boolean): OutputSink {
@@ -24,7 +31,7 @@ export function createHeldSink({ outputBytes }: ShardLayout, digestSegments: boo
   let length = 0;
   return {
     begin: segments.begin,
-    write(chunk) {
+    take(chunk) {
       bytes.set(chunk, length);
       // From the copy: a shared buffer must not change under the digest.
       const copy = bytes.subarray(length, length + chunk.byteLength);
@@ -34,43 +41,6 @@ export function createHeldSink({ outputBytes }: ShardLayout, digestSegments: boo
     },
     end: segments.end,
     finish: () => ({ kind: "held", bytes, sha256: shard.digest("hex"), segmentSha256: segments.list }),
-    close: () => {},
-  };
-}
-
-/** Opens each output file once, at the first segment that goes there; the files exist with their full length. */
-export function createFileSink({ outputBytes }: ShardLayout, { files }: OutputTarget): OutputSink {
-  const segments = segmentDigests();
-  const writers = new Map<number, RangeWriter>();
-  let writer: RangeWriter;
-  let offset = 0;
-  const attempt = <T>(call: () => T): T => {
-    try {
-      return call();
-    } catch (error) {
-      throw fileFailure(error, outputBytes);
-    }
-  };
-  return {
-    begin({ outputFile, outputOffset }) {
-      writer = writers.get(outputFile) ?? attempt(() => openRangeWriter(files[outputFile]!));
-      writers.set(outputFile, writer);
-      offset = outputOffset;
-      segments.begin();
-    },
-    write(chunk) {
-      attempt(() => writer.write(chunk, offset));
-      offset += chunk.byteLength;
-      segments.update(chunk);
-    },
-    end: segments.end,
-    finish() {
-      for (const each of writers.values()) attempt(() => each.sync());
-      return { kind: "written", bytes: outputBytes, segmentSha256: segments.list };
-    },
-    close() {
-      for (const each of writers.values()) each[Symbol.dispose]();
-    },
   };
 }
 

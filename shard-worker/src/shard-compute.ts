@@ -12,20 +12,15 @@ import {
   type StagePartial,
 } from "@amalgam/kernels";
 import { inputNotFinite, outputNotFinite } from "./not-finite.ts";
-import { createFileSink, createHeldSink, type OutputSink } from "./output-sink.ts";
+import { createHeldSink, createPlacedSink, type OutputSink } from "./output-sink.ts";
 import { segmentGroup, segmentProgram } from "./programs.ts";
-import { type SegmentPlan, windowElements } from "./shard-layout.ts";
+import { mergedAddress, type SegmentPlan, windowElements } from "./shard-layout.ts";
 import { addPartial, type PreparedSegment, scalarsBefore } from "./shard-statistics.ts";
 import type { ShardResult, ShardTask, SharedShard, VariantTask } from "./thread-protocol.ts";
 
-/** Told how long each phase took. */
-export interface PhaseClock {
-  add(phase: "compute" | "write", ms: number): void;
-}
-
 export interface ShardCompute {
   /** @param checkpoint called between blocks; throws when the lease was cancelled */
-  run(task: ShardTask, clock: PhaseClock, checkpoint: () => void): ShardResult;
+  run(task: ShardTask, checkpoint: () => void): ShardResult;
 }
 
 export function createShardCompute({ memory, layout, inputFiles }: SharedShard): ShardCompute {
@@ -62,7 +57,8 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
     prepared: PreparedSegment,
     row: readonly number[],
     task: ShardTask & { kind: "merge" },
-    emit: (chunk: Uint8Array) => void,
+    sink: OutputSink,
+    checkpoint: () => void,
   ): void => {
     const { plan, executor, segment } = prepared;
     const { graph, spec } = executor.program;
@@ -76,44 +72,29 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
         elements: Math.min(step, plan.elements - first),
         rowElements: rowElements(plan),
       };
-      const flags = executor.output({ ...window, output: layout.windowAddress }, scalars);
+      const output = mergedAddress(layout, plan, first);
+      const flags = executor.output({ ...window, output }, scalars);
       if ((flags & FLAG_INPUT_NOT_FINITE) !== 0) {
         const { slots } = segmentGroup(task.variant, plan);
         throw inputNotFinite(bytes, { plan, program: executor.program, slots, window, inputFiles });
       }
       if ((flags & FLAG_OUTPUT_NOT_FINITE) !== 0) throw outputNotFinite(plan);
-      const length = window.elements * dtypeBytes(plan.outputDtype);
-      emit(bytes.subarray(layout.windowAddress, layout.windowAddress + length));
+      sink.take(bytes.subarray(output, output + window.elements * dtypeBytes(plan.outputDtype)));
+      checkpoint();
     }
   };
 
-  const merge = (
-    task: ShardTask & { kind: "merge" },
-    sink: OutputSink,
-    clock: PhaseClock,
-    checkpoint: () => void,
-  ): ShardResult => {
-    let writeMs = 0;
-    const started = performance.now();
-    const emit = (chunk: Uint8Array): void => {
-      const before = performance.now();
-      sink.write(chunk);
-      writeMs += performance.now() - before;
-      checkpoint();
-    };
+  const merge = (task: ShardTask & { kind: "merge" }, checkpoint: () => void): ShardResult => {
+    const sink = task.place && layout.placesOutput ? createPlacedSink() : createHeldSink(layout, task.digestSegments);
     prepare(task.variant).forEach((prepared, i) => {
       const plan = layout.segments[i]!;
-      sink.begin(plan);
-      if (prepared === undefined) emit(inputBytes(bytes, plan, plan.copySlot!));
-      else mergeSegment(prepared, task.scalars[i] ?? [], task, emit);
+      sink.begin();
+      if (prepared === undefined) sink.take(inputBytes(bytes, plan, plan.copySlot!));
+      else mergeSegment(prepared, task.scalars[i] ?? [], task, sink, checkpoint);
       sink.end();
+      checkpoint();
     });
-    const before = performance.now();
-    const result = sink.finish();
-    const ended = performance.now();
-    clock.add("write", writeMs + ended - before);
-    clock.add("compute", before - started - writeMs);
-    return result;
+    return sink.finish();
   };
 
   const statistic = (task: ShardTask & { kind: "statistic" }, checkpoint: () => void): ShardResult => {
@@ -135,21 +116,7 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
   };
 
   return {
-    run(task, clock, checkpoint) {
-      if (task.kind === "statistic") {
-        const started = performance.now();
-        const result = statistic(task, checkpoint);
-        clock.add("compute", performance.now() - started);
-        return result;
-      }
-      const sink =
-        task.target === undefined ? createHeldSink(layout, task.digestSegments) : createFileSink(layout, task.target);
-      try {
-        return merge(task, sink, clock, checkpoint);
-      } finally {
-        sink.close();
-      }
-    },
+    run: (task, checkpoint) => (task.kind === "statistic" ? statistic(task, checkpoint) : merge(task, checkpoint)),
   };
 }
 

@@ -40,7 +40,7 @@ const shards: fc.Arbitrary<Shard> = fc
 test("inputs, window and work area never overlap and are aligned", () => {
   fc.assert(
     fc.property(shards, (shard) => {
-      const layout = layOutShard(shard, "all");
+      const layout = layOutShard(shard, "all", false);
       const ranges = inputRanges(layout, new Set([0, 1, 2])).sort((a, b) => a.address - b.address || a.bytes - b.bytes);
       let end = 1;
       for (const { address, bytes } of ranges) {
@@ -56,10 +56,31 @@ test("inputs, window and work area never overlap and are aligned", () => {
   );
 });
 
+test("the places of merged bytes overlap neither each other nor anything else", () => {
+  fc.assert(
+    fc.property(shards, (shard) => {
+      const layout = layOutShard(shard, "all", true);
+      const inputs = inputRanges(layout, new Set([0, 1, 2]));
+      const outputs = layout.segments
+        .filter(({ copySlot }) => copySlot === undefined)
+        .map(({ outputAddress, outputBytes }) => ({ address: outputAddress!, bytes: outputBytes }));
+      let end = 1;
+      for (const { address, bytes } of [...inputs, ...outputs].sort(
+        (a, b) => a.address - b.address || a.bytes - b.bytes,
+      )) {
+        expect(address % 16).toBe(0);
+        expect(address).toBeGreaterThanOrEqual(end);
+        end = address + bytes;
+      }
+      expect(layout.scratchAddress).toBeGreaterThanOrEqual(end);
+    }),
+  );
+});
+
 test("joined ranges ask for every byte wanted, in order, and for little else", () => {
   fc.assert(
     fc.property(shards, (shard) => {
-      const ranges = inputRanges(layOutShard(shard, "all"), new Set([0, 1, 2]));
+      const ranges = inputRanges(layOutShard(shard, "all", false), new Set([0, 1, 2]));
       const spans = joinRanges(ranges);
       expect(spans.flatMap((span) => span.ranges)).toEqual(ranges);
       for (const { file, offset, bytes, ranges: inside } of spans) {
@@ -84,7 +105,7 @@ test("slots that are not wanted get no room, but a copied tensor keeps its own",
       { ...segment, tensor: "copied", copySlot: 0 },
     ],
   });
-  const { segments, inputBytes } = layOutShard(shard, new Set([1]));
+  const { segments, inputBytes } = layOutShard(shard, new Set([1]), false);
   expect(segments.map(({ inputs }) => inputs.map((input) => input?.file))).toEqual([
     [undefined, 1],
     [0, undefined],
@@ -98,6 +119,7 @@ test("a window is made of whole rows", () => {
       segments: [{ tensor: "t", shape: [1000n, 1000n], elements: 1_000_000n, outputDtype: "F32", inputs: [] }],
     }),
     "all",
+    false,
   ).segments[0]!;
   expect(windowElements(plan) % 1000).toBe(0);
 });
@@ -107,5 +129,5 @@ test("an unknown dtype is refused, naming the tensor", () => {
   const shard = create(ShardSchema, {
     segments: [{ tensor: "t", shape: [4n], elements: 4n, inputs, outputDtype: "F32" }],
   });
-  expect(() => layOutShard(shard, "all")).toThrow('tensor "t": unknown dtype "F4"');
+  expect(() => layOutShard(shard, "all", false)).toThrow('tensor "t": unknown dtype "F4"');
 });

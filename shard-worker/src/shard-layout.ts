@@ -1,5 +1,5 @@
-// Where everything of a shard lies in its WebAssembly memory: pure arithmetic. Inputs lie one after another; behind them
-// is a work area for the kernels and a window through which merged bytes leave, so that outputs never need room of their own size.
+// Where everything of a shard lies in its WebAssembly memory: pure arithmetic. Inputs lie one after another; behind them is the
+// place of the merged bytes, or only a window through which they leave, and a work area for the kernels.
 import { type DType, dtypeBytes, isDType } from "@amalgam/checkpoint";
 import type { Shard } from "@amalgam/proto";
 import { TaskError } from "./task-error.ts";
@@ -24,6 +24,8 @@ export interface SegmentPlan {
   readonly inputs: readonly (InputPlan | undefined)[];
   readonly outputDtype: DType;
   readonly outputBytes: number;
+  /** Where the merged bytes have their place; those of a copied tensor are its input's. Undefined in a layout without. */
+  readonly outputAddress: number | undefined;
   readonly outputFile: number;
   readonly outputOffset: number;
   /** Set when the tensor is copied from this slot instead of merged. */
@@ -36,7 +38,9 @@ export interface ShardLayout {
   readonly segments: readonly SegmentPlan[];
   readonly inputBytes: number;
   readonly outputBytes: number;
-  /** Through this window, as long as the largest run of merged bytes made in one go, results leave the memory. */
+  /** Whether merged bytes have a place of their own. */
+  readonly placesOutput: boolean;
+  /** Else they leave the memory through this window, as long as the largest run of them made in one go. */
   readonly windowAddress: number;
   /** The kernels' work area: from here to the end of the memory. */
   readonly scratchAddress: number;
@@ -55,9 +59,10 @@ export function align(address: number): number {
 /**
  * Lays out a shard's inputs.
  * @param slots the slots to make room for; a copied segment's own slot always gets room
+ * @param placesOutput make room for all merged bytes
  * @throws TaskError invalid_argument when a segment names an unknown dtype, or copies a slot that it lacks
  */
-export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): ShardLayout {
+export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all", placesOutput: boolean): ShardLayout {
   let address = FIRST_ADDRESS;
   let inputBytes = 0;
   let outputBytes = 0;
@@ -84,6 +89,8 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): S
       );
     }
     outputBytes += segmentBytes;
+    const ownAddress = copySlot === undefined ? address : inputs[copySlot]!.address;
+    if (placesOutput && copySlot === undefined) address = align(address + segmentBytes);
     const plan: SegmentPlan = {
       tensor,
       shape: segment.shape.map(Number),
@@ -92,15 +99,24 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all"): S
       inputs,
       outputDtype,
       outputBytes: segmentBytes,
+      outputAddress: placesOutput ? ownAddress : undefined,
       outputFile: segment.outputFile,
       outputOffset: Number(segment.outputOffset),
       copySlot,
       group,
     };
-    if (copySlot === undefined) windowBytes = Math.max(windowBytes, windowElements(plan) * dtypeBytes(outputDtype));
+    if (copySlot === undefined && !placesOutput)
+      windowBytes = Math.max(windowBytes, windowElements(plan) * dtypeBytes(outputDtype));
     return plan;
   });
-  return { segments, inputBytes, outputBytes, windowAddress: address, scratchAddress: align(address + windowBytes) };
+  const scratchAddress = align(address + windowBytes);
+  return { segments, inputBytes, outputBytes, placesOutput, windowAddress: address, scratchAddress };
+}
+
+/** Address at which the merged elements of a segment, from `first` on, are put. */
+export function mergedAddress({ windowAddress }: ShardLayout, segment: SegmentPlan, first: number): number {
+  const { outputAddress, outputDtype } = segment;
+  return outputAddress === undefined ? windowAddress : outputAddress + first * dtypeBytes(outputDtype);
 }
 
 /** Elements that are merged in one go: whole rows, and about as much as stays in a core's cache until it is hashed. */

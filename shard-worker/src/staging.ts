@@ -5,10 +5,15 @@ import { join, relative, resolve, sep } from "node:path";
 import type { WriteTask } from "@amalgam/proto";
 import { AmalgamError } from "@amalgam/runtime";
 import type { StorageMode } from "./storage.ts";
-import type { OutputTarget } from "./thread-protocol.ts";
 
 // The file holds a token and a few facts about the job.
 const MAX_STAGING_BYTES = 65_536;
+
+/** Where to write merged shards. */
+export interface OutputTarget {
+  /** Paths of the job's output files, by index. */
+  readonly files: readonly string[];
+}
 
 /**
  * Where to write, or undefined when the shard must be held for the coordinator to fetch.

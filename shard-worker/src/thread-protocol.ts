@@ -33,11 +33,6 @@ export interface StatisticValue {
   readonly values: readonly number[];
 }
 
-export interface OutputTarget {
-  /** Paths of the job's output files, by index. */
-  readonly files: readonly string[];
-}
-
 export type ShardTask =
   | {
       readonly kind: "merge";
@@ -45,8 +40,8 @@ export type ShardTask =
       /** Numeric parameters, one row per segment. */
       readonly scalars: readonly (readonly number[])[];
       readonly statistics: readonly StatisticValue[];
-      /** Where to write the merged bytes; undefined hands them back. */
-      readonly target: OutputTarget | undefined;
+      /** Leave the merged bytes in the shard's memory, if its layout has a place for them, instead of handing them back. */
+      readonly place: boolean;
       /** Digest each segment, not only the shard. */
       readonly digestSegments: boolean;
     }
@@ -78,11 +73,6 @@ export type ToThread =
       readonly task: ShardTask;
     };
 
-export interface PhaseTimes {
-  readonly computeMs: number;
-  readonly writeMs: number;
-}
-
 export type ShardResult =
   | {
       readonly kind: "held";
@@ -90,11 +80,11 @@ export type ShardResult =
       readonly sha256: string;
       readonly segmentSha256: readonly string[];
     }
-  | { readonly kind: "written"; readonly bytes: number; readonly segmentSha256: readonly string[] }
+  | { readonly kind: "placed"; readonly segmentSha256: readonly string[] }
   | { readonly kind: "partials"; readonly partials: readonly StatisticState[] };
 
 export type FromThread =
-  | { readonly kind: "done"; readonly result: ShardResult; readonly times: PhaseTimes }
+  | { readonly kind: "done"; readonly result: ShardResult; readonly computeMs: number }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 
 /** What a thread is started with. */

@@ -26,6 +26,7 @@ export interface WorkerMetrics {
   phase(phase: Phase, ms: number): void;
   inputBytes(source: "direct" | "stream", bytes: number): void;
   answered(answer: ComputeAnswer): void;
+  written(bytes: number, ms: number): void;
   load(load: WorkerLoad): void;
 }
 
@@ -48,7 +49,7 @@ export function createWorkerMetrics(registry: Registry, workerId: string): Worke
     (name) =>
       new Histogram({
         name,
-        help: "Time a lease spent reading inputs, computing, and hashing and writing outputs.",
+        help: "Time a lease spent reading inputs, computing and hashing, and writing outputs to the disk.",
         labelNames: ["phase"],
         buckets: [0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 20, 100],
         registers,
@@ -67,11 +68,13 @@ export function createWorkerMetrics(registry: Registry, workerId: string): Worke
     attempt: ({ task }, outcome) => attempts.inc({ task: task.case ?? "none", outcome }),
     phase,
     inputBytes: (source, bytes) => input.inc({ source }, bytes),
-    answered({ result, times }) {
-      phase("compute", times.computeMs);
-      if (result.kind === "partials") return;
-      phase("write", times.writeMs);
-      output.inc({ target: result.kind }, result.kind === "held" ? result.bytes.byteLength : result.bytes);
+    answered({ result, computeMs }) {
+      phase("compute", computeMs);
+      if (result.kind === "held") output.inc({ target: "held" }, result.bytes.byteLength);
+    },
+    written(bytes, ms) {
+      phase("write", ms);
+      output.inc({ target: "written" }, bytes);
     },
     load(load) {
       for (const name of Object.keys(gauges) as (keyof WorkerLoad)[])

@@ -17,6 +17,7 @@ import { createHeldShards } from "./held-shards.ts";
 import { createLeaseQueue } from "./lease-queue.ts";
 import { createLeaseRunner, type LoadedShard } from "./lease-runner.ts";
 import { createMemoryPool } from "./memory-pool.ts";
+import { createOutputFiles } from "./output-files.ts";
 import { openSession, type SessionLink } from "./session-link.ts";
 import { createShardService } from "./shard-service.ts";
 import { createStorage, type StorageMode } from "./storage.ts";
@@ -66,18 +67,20 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
     budgetBytes: memoryBytes - heldBytes,
     onDiscard: ({ id }) => compute.forget(id),
   });
-  // One lease per thread computes while the next one waits for its turn, so that no thread waits for a round trip.
-  const slots = threads * 2;
+  // For each thread one lease computes, the next one's inputs are read, and the one before is put on the disk.
+  const slots = threads * 3;
   const metrics = createWorkerMetrics(options.metrics, workerId);
   const storage = createStorage(options.storage, (file, reason) =>
     log.warn({ file, reason }, "this file is streamed from the coordinator"),
   );
+  const outputs = createOutputFiles();
   const runner = createLeaseRunner({
     coordinator,
     compute,
     memory,
     held,
     storage,
+    outputs,
     storageMode: options.storage,
     metrics,
   });
@@ -197,6 +200,7 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
       await compute[Symbol.asyncDispose]();
       await held[Symbol.asyncDispose]();
       await storage[Symbol.asyncDispose]();
+      await outputs[Symbol.asyncDispose]();
       signal.removeEventListener("abort", drain);
     },
   };

@@ -28,10 +28,10 @@ if ((await findPublished(outDir, planDigest)) === undefined) {
     const { file, begin, end } = staging.locate(name);
     const bytes = new Uint8Array(end - begin).fill(Number(fill) + i);
     tensorDigests.set(name, sha256Bytes(bytes));
-    staging.writeRange(file, begin, bytes);
+    await staging.writeRange(file, begin, bytes);
     if (i === 2) reached("half-written");
   }
-  staging.sync();
+  await staging.flush();
   reached("written");
   const provenance = { recipe: `fill: ${fill}\n`, seed: 1, versions: { amalgam: "0" }, inputs: [] };
   const sideFiles = [{ name: "config.json", bytes: "{}\n" }];

@@ -157,7 +157,8 @@ function lease(
             values: [...values],
           })),
         }),
-        keepInputs: merge.keepInputs,
+        // Writing comes last.
+        keepInputs: merge.keepInputs && task.case !== "write",
         task,
       }),
       done: (result) => {

@@ -92,7 +92,7 @@ export async function writeJobShard(
       const { outputFile, outputOffset } = segments[segment]!;
       const bytes = job.segmentBytes(shard, segment);
       const count = Math.min(bytes - written, data.length - at);
-      staging.writeRange(
+      await staging.writeRange(
         staging.layout.files[outputFile]!.name,
         Number(outputOffset) + written,
         data.subarray(at, at + count),
@@ -108,7 +108,7 @@ export async function writeJobShard(
   if (digest.digest("hex") !== held.sha256) {
     throw new AmalgamError("aborted", `shard ${shard} arrived with other bytes than its worker merged`);
   }
-  staging.sync();
+  await staging.flush();
   return result.value.segmentSha256;
 }
 
