@@ -1,127 +1,147 @@
-// How fast kernels run on this machine, one thread, data in memory: `npx node tests/bench/kernels.bench.ts`.
-// Prints one line a measurement (best of several runs); asserts nothing.
+// What kernels cost on this machine, one thread, data in memory: `npx node tests/bench/kernels.bench.ts [--only TEXT] [--elements N]`.
+// For every method and option that changes its statistics: user CPU time per element (best of several runs; the machine may be
+// shared), of each stage of statistics and of the output pass, and what 1.1 billion parameters would take. Asserts nothing.
+import { parseArgs } from "node:util";
 import {
   buildProgram,
   createExecutor,
   createMemory,
   type DTypeName,
   dtypeBytes,
+  encodeElements,
+  METHODS,
+  type MergeMethod,
   mergePartials,
   type ProgramSpec,
   runStage,
   type Scalars,
-  type Segment,
 } from "@amalgam/kernels";
 
-const ELEMENTS = 1 << 24;
-const RUNS = 5;
+const { values: settings } = parseArgs({
+  options: { only: { type: "string", default: "" }, elements: { type: "string", default: String(1 << 22) } },
+});
+const ROW_ELEMENTS = 2048;
+const ELEMENTS = Math.ceil(Number(settings.elements) / ROW_ELEMENTS) * ROW_ELEMENTS;
+const RUNS = 3;
+const MODEL_PARAMETERS = 1.1e9;
 
-interface Benchmark {
-  readonly name: string;
-  readonly spec: ProgramSpec;
-  readonly scalars: Scalars;
+interface Case {
+  readonly method: MergeMethod;
+  readonly dtype: DTypeName;
+  readonly models: number;
+  readonly options: Readonly<Record<string, boolean | string>>;
 }
 
-const dtypes = (count: number, dtype: DTypeName): Pick<ProgramSpec, "inputDtypes" | "outputDtype"> => ({
-  inputDtypes: Array<DTypeName>(count).fill(dtype),
-  outputDtype: dtype,
-});
-const each = (name: string, models: number, value: number): Scalars =>
-  Object.fromEntries(Array.from({ length: models }, (_, i) => [`${name}[${i}]`, value]));
-const ties = (models: number, dtype: DTypeName, density: number): Benchmark => ({
-  name: `ties, ${models} models, ${dtype}, density ${density}`,
-  spec: { method: "ties", models, hasBase: true, options: {}, ...dtypes(models + 1, dtype) },
-  scalars: { ...each("weight", models, 0.4), ...each("density", models, density), lambda: 1 },
-});
-const fisher = (models: number, dtype: DTypeName): Benchmark => ({
-  name: `fisher, ${models} models, ${dtype}`,
-  spec: { method: "fisher", models, hasBase: false, options: { normalize: "l2" }, ...dtypes(2 * models, dtype) },
-  scalars: { ...each("weight", models, 0.4), floor: 1e-6 },
-});
-const linear = (models: number, dtype: DTypeName): Benchmark => ({
-  name: `linear, ${models} models, ${dtype}`,
-  spec: { method: "linear", models, hasBase: false, options: {}, ...dtypes(models, dtype) },
-  scalars: each("weight", models, 0.4),
-});
+/** Values that make a method do its usual work; others take their default. */
+const VALUES: Readonly<Record<string, number>> = { weight: 0.4, density: 0.5, t: 0.4, select_topk: 0.5, r: 0.1 };
 
-const benchmarks = [
-  linear(3, "BF16"),
-  linear(3, "F16"),
-  linear(3, "F8_E4M3"),
-  ties(3, "BF16", 1),
-  ties(3, "BF16", 0.5),
-  ties(8, "BF16", 0.5),
-  fisher(3, "F32"),
-  fisher(3, "BF16"),
+function casesOf(method: MergeMethod): Case[] {
+  const models = Math.min(Math.max(3, method.minModels), method.maxModels ?? 3);
+  const options = Object.entries(method.parameters).flatMap(([name, parameter]) => {
+    if (parameter.kind === "number" || parameter.ignored) return [];
+    const choices = parameter.kind === "enum" ? parameter.choices : [false, true];
+    return choices.filter((choice) => choice !== parameter.default).map((choice) => ({ [name]: choice }));
+  });
+  return [{}, ...options].map((set) => ({ method, dtype: "BF16", models, options: set }));
+}
+const linear = METHODS["linear"]!;
+const ties = METHODS["ties"]!;
+const cases: Case[] = [
+  ...Object.values(METHODS).flatMap(casesOf),
+  ...(["F16", "F32", "F8_E4M3"] as const).flatMap((dtype) => [
+    { method: linear, dtype, models: 3, options: {} },
+    { method: ties, dtype, models: 3, options: {} },
+  ]),
+  { method: ties, dtype: "BF16", models: 8, options: {} },
 ];
 
-const memory = createMemory(1024 * 1024 * 1024);
-const line = (name: string, bytes: number, ms: number): void => {
-  const rate = `${(ELEMENTS / ms / 1e3).toFixed(0).padStart(5)} M params/s ${(bytes / ms / 1e6).toFixed(1).padStart(6)} GB/s`;
-  process.stdout.write(`${name.padEnd(60)} ${ms.toFixed(1).padStart(8)} ms ${rate}\n`);
-};
+const memory = createMemory(16 * 4 * ELEMENTS + (1 << 24));
 
-function best(run: () => void): number {
+/** Later inputs are close to the first, as fine-tuned models are: few large changes, many small ones. */
+function fill(at: number, dtype: DTypeName, input: number): void {
+  const uniformFrom = (seed: number) => {
+    let state = seed;
+    return (): number => {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      return state / 2 ** 31;
+    };
+  };
+  const [base, delta] = [uniformFrom(7), uniformFrom(1000 + input)];
+  const values = Float32Array.from({ length: ELEMENTS }, () => {
+    const [weight, change] = [0.04 * base(), delta()];
+    return input === 0 ? weight : weight + 0.004 * change ** 3;
+  });
+  new Uint8Array(memory.buffer).set(encodeElements(values, dtype), at);
+}
+
+function cpuNsPerElement(run: () => void): number {
   const times = Array.from({ length: RUNS }, () => {
-    const start = performance.now();
+    const before = process.cpuUsage();
     run();
-    return performance.now() - start;
+    return (process.cpuUsage(before).user * 1e3) / ELEMENTS;
   });
   return Math.min(...times);
 }
 
-/** Small weights near 0.02, later inputs close to the first, as fine-tuned models are. */
-function fill(at: number, dtype: DTypeName, seed: number): void {
-  let state = seed;
-  const next = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-  if (dtype === "F32") {
-    const to = new Float32Array(memory.buffer, at, ELEMENTS);
-    for (let i = 0; i < ELEMENTS; i++) to[i] = (next() - 0.5) * 0.04;
-  } else if (dtype === "BF16" || dtype === "F16") {
-    const to = new Uint16Array(memory.buffer, at, ELEMENTS);
-    const [zero, spread] = dtype === "BF16" ? [0x3c00, 0x200] : [0x2400, 0x800];
-    for (let i = 0; i < ELEMENTS; i++) to[i] = zero + next() * spread + (next() < 0.5 ? 0 : 0x8000);
-  } else {
-    const to = new Uint8Array(memory.buffer, at, ELEMENTS);
-    for (let i = 0; i < ELEMENTS; i++) to[i] = (next() * 0x70) | (next() < 0.5 ? 0 : 0x80);
-  }
+const number = (x: number, width: number, digits = 2): string => x.toFixed(digits).padStart(width);
+function line(name: string, what: string, ns: number, bytesPerElement: number): void {
+  const rate = `${number(ns, 8)} ns/element ${number(bytesPerElement / ns, 7)} GB/s`;
+  process.stdout.write(`${name.padEnd(58)} ${what.padEnd(26)} ${rate}\n`);
 }
 
-for (const { name, spec, scalars } of benchmarks) {
+function measure({ method, dtype, models, options }: Case): void {
+  const hasBase = method.base === "required";
+  const option = Object.entries(options).map(([key, value]) => `, ${key}: ${value}`);
+  const name = `${method.name}, ${models} models, ${dtype}${option.join("")}`;
+  if (!name.includes(settings.only)) return;
+  const inputs = models * (1 + method.companions.length) + (hasBase ? 1 : 0);
+  const spec: ProgramSpec = {
+    ...{ method: method.name, models, hasBase, options },
+    ...{ inputDtypes: Array<DTypeName>(inputs).fill(dtype), outputDtype: dtype },
+  };
   const program = buildProgram(spec);
   const executor = createExecutor(program, memory, 0);
   let end = Math.ceil(program.scratchBytes / 64) * 64;
-  const take = (dtype: DTypeName): number => {
+  const take = (): number => {
     const at = end;
     end += ELEMENTS * dtypeBytes(dtype);
     return at;
   };
-  const inputs = spec.inputDtypes.map((dtype, i) => {
-    const at = take(dtype);
-    fill(at, dtype, i + 1);
-    return at;
+  const addresses = spec.inputDtypes.map(take);
+  addresses.forEach((at, i) => {
+    fill(at, dtype, i);
   });
-  const output = take(spec.outputDtype);
-  const segment: Segment = { inputs, firstElement: 0, elements: ELEMENTS };
-  const read = spec.inputDtypes.reduce((bytes, d) => bytes + ELEMENTS * dtypeBytes(d), 0);
-  let found = scalars;
+  const segment = { inputs: addresses, firstElement: 0, elements: ELEMENTS, rowElements: ROW_ELEMENTS, output: take() };
+  const read = inputs * dtypeBytes(dtype);
+  let scalars: Scalars = Object.fromEntries(
+    program.graph.parameters.map((parameter) => {
+      const key = parameter.replace(/\[.*/u, "");
+      const declared = method.parameters[key];
+      return [parameter, VALUES[key] ?? (declared?.kind === "number" ? (declared.default ?? 1) : 42)];
+    }),
+  );
+  let total = 0;
   program.graph.stages.forEach((stage, s) => {
-    let passes = 0;
-    const ms = best(() => {
-      passes = 0;
-      const values = runStage(program.graph, s, found, ELEMENTS, (state) => {
-        passes++;
-        return [executor.statistic(s, state, segment, found)].reduce(mergePartials);
+    const passes: string[] = [];
+    let values: Scalars = {};
+    const ns = cpuNsPerElement(() => {
+      passes.length = 0;
+      values = runStage(program.graph, s, scalars, ELEMENTS, (state) => {
+        passes.push(state.status);
+        return [executor.statistic(s, state, segment, scalars)].reduce(mergePartials);
       });
-      found = { ...found, ...values };
     });
-    if (passes) line(`  ${name}: ${stage.statistics[0]!.kind}, ${passes} passes`, read * passes, ms);
+    scalars = { ...scalars, ...values };
+    total += ns;
+    line(`  ${name}`, `${stage.statistics[0]!.kind}, ${passes.length} passes`, ns, read * passes.length);
   });
-  const ms = best(() => {
-    executor.output({ ...segment, output }, found);
+  const ns = cpuNsPerElement(() => {
+    executor.output(segment, scalars);
   });
-  line(name, read + ELEMENTS * dtypeBytes(spec.outputDtype), ms);
+  line(`  ${name}`, "output", ns, read + dtypeBytes(dtype));
+  line(name, `total; 1.1 B: ${number(((total + ns) * MODEL_PARAMETERS) / 1e9, 6)} s`, total + ns, 0);
 }
+
+for (const one of cases) measure(one);

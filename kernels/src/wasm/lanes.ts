@@ -92,11 +92,18 @@ function widen(f: KernelFunction, small: SmallFloat): void {
     .splatBits(2 ** (small.bits - 1) - 1)
     .simd(SIMD.and);
   const magnitude = f.keep();
-  // Placed in float32's fields the exponent is too small by a constant, which one exact multiplication mends, subnormals included.
+  // Placed in float32's fields, the exponent is too small by a constant. Subnormals are whole multiples of the smallest one: as
+  // floats of that size they would be subnormal too, which processors are slow with.
   f.get(magnitude)
     .i32(23 - small.mantissaBits)
     .simd(SIMD.i32x4Shl);
-  f.splat(2 ** (127 - small.bias)).simd(SIMD.f32x4Mul);
+  f.splatBits((127 - small.bias) << 23).simd(SIMD.i32x4Add);
+  f.get(magnitude).simd(SIMD.f32x4ConvertI32x4S);
+  f.splat(2 ** (1 - small.bias - small.mantissaBits)).simd(SIMD.f32x4Mul);
+  f.get(magnitude)
+    .splatBits(2 ** small.mantissaBits - 1)
+    .simd(SIMD.i32x4GtS)
+    .simd(SIMD.bitselect);
   f.get(magnitude).splatBits(small.maxFinite).simd(SIMD.i32x4GtS);
   f.splatBits(hasInfinity ? INFINITY : 0x7fc00000)
     .simd(SIMD.and)
