@@ -7,7 +7,7 @@ import { rankFractions } from "./rank.ts";
 import { nextFloat32 } from "./statistics/key.ts";
 import { addHistograms } from "./statistics/partial.ts";
 import { addReduction, emptyReduction } from "./statistics/reduction.ts";
-import { SAMPLE_ELEMENTS } from "./statistics/search.ts";
+import { sampleElements } from "./statistics/search.ts";
 import { advanceOf, startOf } from "./statistics/stage.ts";
 import type {
   ExactSum,
@@ -25,7 +25,8 @@ import type {
 import { BLOCK_ELEMENTS } from "./types.ts";
 import { KernelCaller, MemoryViews, type Run } from "./wasm/caller.ts";
 import type { SharedMemory } from "./wasm/host.ts";
-import { readHistogram, readReduction, writeSearches } from "./wasm/read-back.ts";
+import { readInside, readReduction, writeSearches } from "./wasm/read-back.ts";
+import { SearchCounter } from "./wasm/search-counter.ts";
 
 /** Part of a segment that a pass covers. */
 type Part = Omit<Run, "rowIndex"> & { readonly rowElements: number | undefined; readonly inRow: boolean };
@@ -84,20 +85,18 @@ class WasmExecutor implements Executor {
       case "reduce":
         return this.reduce(kernels, part, scalars);
       case "histogram":
-        return this.histogram(kernels, state.sampleRounds > 0, state.searches, part, scalars);
-      case "ties":
-        return this.ties(kernels, part, this.withThresholds(stage, state.searches, scalars));
+        return this.histogram(kernels, state, part, scalars);
       case "locate":
-        return this.locate(kernels, state.searches, part, this.withThresholds(stage, state.searches, scalars));
+        return this.locate(kernels, state.searches, part, scalars);
       case "done":
         throw new TypeError("this stage is done: it needs no further pass");
     }
   }
 
-  private reduce({ reduce, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
+  private reduce({ kernel, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
     const kinds = reductions.map((r) => r.kind);
     const values: (ExactSum | number)[] = kinds.map(emptyReduction);
-    const caller = this.callerOf(reduce);
+    const caller = this.callerOf(kernel);
     const collect = (): void => {
       kinds.forEach((kind, i) => {
         values[i] = addReduction(kind, values[i]!, readReduction(this.views, caller.extra, i, kind));
@@ -110,53 +109,48 @@ class WasmExecutor implements Executor {
   }
 
   private histogram(
-    { histogram }: StageKernels,
-    sample: boolean,
-    searches: readonly Search[],
+    { kernel }: StageKernels,
+    { searches, sampleRounds }: Extract<StageState, { status: "histogram" }>,
     part: Part,
     scalars: Scalars,
   ): StagePartial {
-    const caller = this.callerOf(histogram!);
-    const read = (): Histogram[] =>
-      searches.map(({ low, high }, i) => readHistogram(this.views, caller.extra, i, searches.length, low === high));
+    const caller = this.callerOf(kernel);
+    const read = sampleElements(sampleRounds);
+    const start = (): SearchCounter => new SearchCounter(this.views, caller.extra, searches, sampleRounds > 0);
     // The row statistics found before each row share the scratch memory: then counts are read and cleared for each row.
-    const rowwise = needsRows(caller.kernel) && !part.inRow;
+    const rowwise = needsRows(kernel) && !part.inRow;
+    let counter = start();
     let elements = 0;
-    writeSearches(this.views, caller.extra, searches);
-    let counted = read();
+    let counted: readonly Histogram[] | undefined;
     this.sweep(caller, part, scalars, (run) => {
-      const visited = sample ? { ...run, elements: Math.min(run.elements, SAMPLE_ELEMENTS) } : run;
+      if (indexOf(run, part) % BLOCK_ELEMENTS >= read) return;
+      const visited = sampleRounds > 0 ? { ...run, elements: Math.min(run.elements, read) } : run;
       elements += visited.elements;
-      if (rowwise) writeSearches(this.views, caller.extra, searches);
-      caller.run(visited);
-      if (rowwise) counted = read().map((h, i) => addHistograms(counted[i]!, h));
+      if (rowwise) counter = start();
+      const chunk = indexOf(run, part);
+      caller.run(visited, (from, length) => counter.collect(chunk, chunk + from, length));
+      if (rowwise) counted = addAll(counted, counter.result());
     });
-    return { kind: "histogram", elements, searches: rowwise ? counted : read() };
+    return { kind: "histogram", elements, searches: counted ?? counter.result() };
   }
 
-  private ties({ reduce, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
-    const chunks: [number, number][][] = reductions.map(() => []);
-    const caller = this.callerOf(reduce);
-    this.sweep(caller, part, scalars, (run) => {
-      const counts = this.countEquals(caller, run, reductions.length);
-      counts.forEach((count, i) => {
-        if (count) chunks[i]!.push([indexOf(run, part), count]);
-      });
-    });
-    return { kind: "ties", chunks };
-  }
-
-  private locate({ reduce }: StageKernels, searches: readonly Search[], part: Part, scalars: Scalars): StagePartial {
+  private locate({ kernel }: StageKernels, searches: readonly Search[], part: Part, scalars: Scalars): StagePartial {
     const indexes = searches.map(() => -1);
-    const caller = this.callerOf(reduce);
+    const caller = this.callerOf(kernel);
+    const countEquals = (run: Run, search: number): number => {
+      const before = readInside(this.views, caller.extra, search);
+      caller.run(run);
+      return readInside(this.views, caller.extra, search) - before;
+    };
     this.sweep(caller, part, scalars, (run) => {
       searches.forEach((search, i) => {
         if (search.phase !== "locate" || search.start !== indexOf(run, part)) return;
         let [done, elements] = [0, run.elements];
         let { rank } = search;
+        writeSearches(this.views, caller.extra, searches);
         while (elements > 1) {
           const half = elements >> 1;
-          const count = this.countEquals(caller, partOfRun(run, done, half), searches.length)[i]!;
+          const count = countEquals(partOfRun(run, done, half), i);
           if (rank <= count) elements = half;
           else {
             rank -= count;
@@ -168,23 +162,6 @@ class WasmExecutor implements Executor {
       });
     });
     return { kind: "locate", indexes };
-  }
-
-  private countEquals(caller: KernelCaller, run: Run, searches: number): number[] {
-    const counts = new Array<number>(searches).fill(0);
-    caller.run(run, () => {
-      for (let i = 0; i < searches; i++) counts[i] = counts[i]! + readReduction(this.views, caller.extra, i, "count");
-    });
-    return counts;
-  }
-
-  /** Kernels that compare with a threshold find it under the statistic's own name. */
-  private withThresholds(stage: Stage, searches: readonly Search[], scalars: Scalars): Scalars {
-    const { nameOf } = this.program.graph;
-    return {
-      ...scalars,
-      ...Object.fromEntries(stage.statistics.map((s, i) => [nameOf(s), searches[i]!.threshold])),
-    };
   }
 
   /** Calls `visit` for each chunk, with the kernel prepared and the statistics of the chunk's row found. */
@@ -319,6 +296,9 @@ function valueIn(scalars: Scalars, name: string): number {
   if (value === undefined) throw new RangeError(`scalar ${name} is missing: an earlier stage gives it`);
   return value;
 }
+
+const addAll = (sums: readonly Histogram[] | undefined, more: readonly Histogram[]): readonly Histogram[] =>
+  sums?.map((h, i) => addHistograms(h, more[i]!)) ?? more;
 
 /** Where a chunk starts in the scope of the statistic being found. */
 const indexOf = (run: Run, part: Part): number => (part.inRow ? run.rowIndex : run.tensorIndex);

@@ -186,6 +186,7 @@ export const maximumOver = (scope: Scope, x: F32): F32 => statistic("maximum", s
 /**
  * The value of rank k (1 = largest) in the scope. k may be a scalar expression of parameters, statistics and `elements`,
  * evaluated in float64. k < 1 gives +Infinity and k >= the number of elements -Infinity, so that `ge(x, it)` keeps none or all.
+ * NaN counts as larger than everything.
  */
 export const kthLargest = (scope: Scope, x: F32, k: F32): F32 => statistic("kthLargest", scope, [x, k]) as F32;
 

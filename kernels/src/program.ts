@@ -1,13 +1,12 @@
 // A graph specialised to dtypes: the plan of each kernel it needs, compiled when first used.
 import { topological } from "./canonical.ts";
 import type { DTypeName } from "./dtype.ts";
-import type { Expr, F32 } from "./expr.ts";
-import { eq } from "./expr.ts";
+import type { Expr, ReductionKind } from "./expr.ts";
 import { graphOf } from "./graph.ts";
 import type { MergeMethod } from "./method.ts";
 import { methodNamed } from "./methods/index.ts";
 import { BLOCK_ELEMENTS, type MergeGraph, type Program, type ProgramSpec, type Stage } from "./types.ts";
-import { histogramSink, histogramsBytes } from "./wasm/histogram.ts";
+import { histogramSink, SEARCH_BYTES } from "./wasm/histogram.ts";
 import { type CompiledModule, compileModule } from "./wasm/host.ts";
 import { emitKernel, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
 import { outputSink } from "./wasm/output.ts";
@@ -22,10 +21,9 @@ export interface Kernel {
   readonly readsRanks: boolean;
 }
 export interface StageKernels {
-  /** Reductions; for a `select` stage, how many values equal each threshold. */
-  readonly reduce: Kernel;
+  readonly kernel: Kernel;
+  /** None for a `select` stage: its kernel searches. */
   readonly reductions: readonly Reduction[];
-  readonly histogram: Kernel | undefined;
 }
 /** What an executor needs to know of a program. */
 export interface CompiledProgram extends Program {
@@ -78,11 +76,7 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
   const rankKernels = graph.ranks.map((rank) =>
     kernelOf(graph, { ...spec, outputDtype: "F32" }, rank.args, 0, () => outputSink("F32", spec.inputDtypes)),
   );
-  const kernels = [
-    output,
-    ...rankKernels,
-    ...[...stageKernels.values()].flatMap((k) => (k.histogram ? [k.reduce, k.histogram] : [k.reduce])),
-  ];
+  const kernels = [output, ...rankKernels, ...[...stageKernels.values()].map((k) => k.kernel)];
   const stagingOffset = Math.max(...kernels.map((k) => k.plan.layout.bytes));
   const ranks = graph.ranks.length;
   const ranksOffset = stagingOffset + STAGING_BYTES * (graph.inputs.length + ranks + 1);
@@ -91,21 +85,16 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
 }
 
 function stageKernelsOf(graph: MergeGraph, spec: ProgramSpec, stage: Stage): StageKernels {
-  const searched = stage.statistics.map((s) => s.args[0]!);
-  const reductions = stage.statistics.map(
-    (s): Reduction =>
-      s.kind === "kthLargest"
-        ? { kind: "count", args: [eq(s.args[0] as F32, s as F32)] }
-        : { kind: s.kind, args: s.args },
-  );
+  const { statistics } = stage;
+  if (stage.family === "select") {
+    const searched = statistics.map((s) => s.args[0]!);
+    const sink = (plan: KernelPlan): Sink => histogramSink(plan.layout);
+    return { kernel: kernelOf(graph, spec, searched, SEARCH_BYTES * searched.length, sink), reductions: [] };
+  }
+  const reductions = statistics.map((s): Reduction => ({ kind: s.kind as ReductionKind, args: s.args }));
   const roots = reductions.flatMap((r) => r.args);
-  const reduce = kernelOf(graph, spec, roots, REDUCTION_BYTES * reductions.length, (plan) =>
-    reductionSink(reductions, plan.layout),
-  );
-  const histogram = kernelOf(graph, spec, searched, histogramsBytes(searched.length), (plan) =>
-    histogramSink(searched.length, plan.layout),
-  );
-  return { reduce, reductions, histogram: stage.family === "select" ? histogram : undefined };
+  const sink = (plan: KernelPlan): Sink => reductionSink(reductions, plan.layout);
+  return { kernel: kernelOf(graph, spec, roots, REDUCTION_BYTES * reductions.length, sink), reductions };
 }
 
 function kernelOf(

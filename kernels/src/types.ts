@@ -64,10 +64,10 @@ export interface MergeGraph {
  * integers: the answer lies in [low, high], or is thought to.
  */
 export interface Search {
-  readonly phase: "search" | "ties" | "locate" | "done";
+  readonly phase: "search" | "locate" | "done";
   readonly low: number;
   readonly high: number;
-  /** `search`: rank in the whole scope, 1 = largest. `ties` and `locate`: rank among the equals not yet passed. */
+  /** `search`: rank in the whole scope, 1 = largest. `locate`: rank among the equals of the chunk. */
   readonly rank: number;
   /** In `locate`: where the chunk begins that holds the last kept one of the equals. */
   readonly start: number;
@@ -84,7 +84,7 @@ export type StageState =
       readonly elements: number;
       readonly searches: readonly Search[];
     }
-  | { readonly status: "ties" | "locate"; readonly searches: readonly Search[] }
+  | { readonly status: "locate"; readonly searches: readonly Search[] }
   | { readonly status: "done"; readonly values: Scalars };
 
 /** An exactly represented sum of float64 values: `units` is in steps of 2^-1074, `special` collects infinities and NaN. */
@@ -97,13 +97,16 @@ export interface ExactSum {
 export interface Histogram {
   readonly above: number;
   readonly counts: Float64Array;
+  /** Where the interval is one value: how many elements have it in each chunk that has some, by where the chunk starts. */
+  readonly chunks: readonly (readonly [start: number, equals: number])[];
+  /** All values in the interval, where they are few enough to be listed: their keys, and their indexes. */
+  readonly listed?: { readonly keys: readonly number[]; readonly indexes: readonly number[] };
 }
 
 /** What one pass over a segment found. `mergePartials` is associative and commutative, to the bit. */
 export type StagePartial =
   | { readonly kind: "reduce"; readonly values: readonly (ExactSum | number)[]; readonly kinds: readonly string[] }
   | { readonly kind: "histogram"; readonly elements: number; readonly searches: readonly Histogram[] }
-  | { readonly kind: "ties"; readonly chunks: readonly (readonly (readonly [start: number, equals: number])[])[] }
   | { readonly kind: "locate"; readonly indexes: readonly number[] };
 
 /**

@@ -9,12 +9,12 @@ const partials: readonly (readonly [StagePartial, StagePartial])[] = [
     { kind: "reduce", kinds: ["sum", "count", "minimum"], values: [exactly(1e-300), 4, -2] },
   ],
   [
-    { kind: "histogram", elements: 5, searches: [{ above: 1, counts: Float64Array.of(0, 2, 0, 2) }] },
-    { kind: "histogram", elements: 4, searches: [{ above: 0, counts: Float64Array.of(1, 3, 0, 0) }] },
+    { kind: "histogram", elements: 5, searches: [{ above: 1, counts: Float64Array.of(0, 2, 0, 2), chunks: [] }] },
+    { kind: "histogram", elements: 4, searches: [{ above: 0, counts: Float64Array.of(1, 3, 0, 0), chunks: [] }] },
   ],
   [
-    { kind: "ties", chunks: [[[65_536, 2]], []] },
-    { kind: "ties", chunks: [[[0, 1]], [[0, 7]]] },
+    { kind: "histogram", elements: 5, searches: [{ above: 1, counts: Float64Array.of(4), chunks: [[65_536, 4]] }] },
+    { kind: "histogram", elements: 4, searches: [{ above: 1, counts: Float64Array.of(3), chunks: [[0, 3]] }] },
   ],
   [
     { kind: "locate", indexes: [-1, 12] },

@@ -1,9 +1,11 @@
 // Partial results of passes: merging, which no order or grouping changes, and their form on the wire.
 import type { ExactSum, Histogram, StagePartial, StageState } from "../types.ts";
 import { addExact } from "./exact-sum.ts";
+import { MOST_LISTED } from "./search.ts";
 
 type Reduced = Extract<StagePartial, { kind: "reduce" }>;
-type Chunks = Extract<StagePartial, { kind: "ties" }>["chunks"];
+/** More listed values than this stay at home: encoded they would be long, and a further pass finds what they tell. */
+const MOST_ENCODED = 4096;
 
 /** Merges the results of the same pass over two different parts of a scope. Associative and commutative, to the bit. */
 export function mergePartials(a: StagePartial, b: StagePartial): StagePartial {
@@ -13,17 +15,21 @@ export function mergePartials(a: StagePartial, b: StagePartial): StagePartial {
     const searches = a.searches.map((s, i) => addHistograms(s, b.searches[i]!));
     return { kind: "histogram", elements: a.elements + b.elements, searches };
   }
-  if (a.kind === "ties" && b.kind === "ties")
-    return { kind: "ties", chunks: a.chunks.map((c, i) => mergeChunks(c, b.chunks[i]!)) };
   if (a.kind === "locate" && b.kind === "locate")
     return { kind: "locate", indexes: a.indexes.map((x, i) => Math.max(x, b.indexes[i]!)) };
   throw new TypeError(`a ${a.kind} result and a ${b.kind} result are not from the same pass`);
 }
 
-export const addHistograms = (a: Histogram, b: Histogram): Histogram => ({
-  above: a.above + b.above,
-  counts: a.counts.map((n, bin) => n + b.counts[bin]!),
-});
+export function addHistograms(a: Histogram, b: Histogram): Histogram {
+  const above = a.above + b.above;
+  const counts = a.counts.map((n, bin) => n + b.counts[bin]!);
+  const chunks = byStart([...a.chunks, ...b.chunks]);
+  if (!a.listed || !b.listed || a.listed.keys.length + b.listed.keys.length > MOST_LISTED)
+    return { above, counts, chunks };
+  const keys = [...a.listed.keys, ...b.listed.keys];
+  const indexes = [...a.listed.indexes, ...b.listed.indexes];
+  return { above, counts, chunks, listed: { keys, indexes } };
+}
 
 function mergeReduced(of: Reduced, a: ExactSum | number, b: ExactSum | number, i: number): ExactSum | number {
   if (typeof a !== "number" && typeof b !== "number") return addExact(a, b);
@@ -32,9 +38,7 @@ function mergeReduced(of: Reduced, a: ExactSum | number, b: ExactSum | number, i
   return of.kinds[i] === "minimum" ? Math.min(x, y) : Math.max(x, y);
 }
 
-function mergeChunks(a: Chunks[number], b: Chunks[number]): Chunks[number] {
-  return [...a, ...b].sort((x, y) => x[0] - y[0]);
-}
+const byStart = (chunks: Histogram["chunks"][number][]): Histogram["chunks"] => chunks.sort((x, y) => x[0] - y[0]);
 
 // JSON with what JSON lacks written as one-key objects; counts are sparse. Small, and readable in a journal.
 type Tagged =
@@ -42,7 +46,8 @@ type Tagged =
   | { readonly number: string }
   | { readonly bins: number; readonly sparse: number[] };
 
-function toPlain(_key: string, value: unknown): unknown {
+function toPlain(key: string, value: unknown): unknown {
+  if (key === "listed" && (value as Required<Histogram>["listed"]).keys.length > MOST_ENCODED) return undefined;
   if (typeof value === "bigint") return { big: value.toString(16) } satisfies Tagged;
   if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) } satisfies Tagged;
   if (!(value instanceof Float64Array)) return value;
@@ -77,8 +82,8 @@ function decode(bytes: Uint8Array): unknown {
   return JSON.parse(parts.join(""), fromPlain);
 }
 
-const KINDS: readonly unknown[] = ["reduce", "histogram", "ties", "locate"] satisfies StagePartial["kind"][];
-const STATUSES: readonly unknown[] = ["reduce", "histogram", "ties", "locate", "done"] satisfies StageState["status"][];
+const KINDS: readonly unknown[] = ["reduce", "histogram", "locate"] satisfies StagePartial["kind"][];
+const STATUSES: readonly unknown[] = ["reduce", "histogram", "locate", "done"] satisfies StageState["status"][];
 
 export const encodePartial: (partial: StagePartial) => Uint8Array = encode;
 export const encodeState: (state: StageState) => Uint8Array = encode;

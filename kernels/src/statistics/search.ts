@@ -1,21 +1,28 @@
-// The search for an order statistic, as pure steps over counts: a sample of the elements suggests an
-// interval, full passes confirm and divide it until it is one value. The answer is exact and does not
-// depend on the sample, which only saves passes.
-import type { Histogram, Search, StagePartial } from "../types.ts";
-import { MAX_KEY, valueOfKey } from "./key.ts";
+// The search for an order statistic, as pure steps over counts: a sample of the elements suggests an interval, a full pass confirms
+// it and lists the values in it, or divides it until it is one value. The answer is exact and depends neither on the sample nor
+// on whether values were listed: both only save passes.
+import type { Histogram, Search } from "../types.ts";
+import { BLOCK_ELEMENTS } from "../types.ts";
+import { keyOf, valueOfKey } from "./key.ts";
 
 const BIN_BITS = 11;
 /** Scopes below this are searched without sampling. */
-const SAMPLE_FROM_ELEMENTS = 1 << 19;
-/** How many elements from the start of each block a sampling pass reads. */
-export const SAMPLE_ELEMENTS = 4096;
+const SAMPLE_FROM_ELEMENTS = 1 << 17;
 export const sampleRoundsFor = (elements: number): number => (elements < SAMPLE_FROM_ELEMENTS ? 0 : 3);
+/** How many elements at the start of every block a pass reads; the last sample is larger, since it says where to look. */
+export const sampleElements = (roundsLeft: number): number =>
+  roundsLeft === 0 ? BLOCK_ELEMENTS : roundsLeft === 1 ? 4096 : 1024;
+/** Values in an interval that are listed at most, so that memory stays bounded. */
+export const MOST_LISTED: number = 1 << 18;
+
+const FIRST_KEY = keyOf(-Infinity);
+const LAST_KEY = keyOf(Infinity);
 
 /** How far a key's distance from `low` is shifted to give its bin. */
 export const shiftOf = ({ low, high }: Search): number => Math.max(0, 32 - Math.clz32(high - low) - BIN_BITS);
 
 export function startSearch(rank: number, elements: number): Search {
-  const start = { low: 0, high: MAX_KEY, rank, start: 0, threshold: Number.NaN, cutoff: Number.NaN };
+  const start = { low: FIRST_KEY, high: LAST_KEY, rank, start: 0, threshold: Number.NaN, cutoff: Number.NaN };
   if (rank < 1) return { ...start, phase: "done", threshold: Infinity, cutoff: 0 };
   if (rank >= elements) return { ...start, phase: "done", threshold: -Infinity, cutoff: Infinity };
   return { ...start, phase: "search" };
@@ -36,29 +43,77 @@ export function afterSample(search: Search, { above, counts }: Histogram, sample
   };
 }
 
-/** Narrows the interval to the bin that holds the rank; one value wide, the search for it is over. */
-export function afterCount(search: Search, { above, counts }: Histogram, exact: boolean): Search {
+/** Narrows the interval to the bin that holds the rank, and ends the search where that, or what was listed, gives the answer. */
+export function afterCount(search: Search, histogram: Histogram, exact: boolean): Search {
   if (search.phase !== "search") return search;
-  const { bin, rank, outside } = binAt(counts, search.rank - above);
-  if (outside) {
-    if (search.low === 0 && search.high === MAX_KEY)
-      throw new RangeError("the passes of an order statistic did not cover its whole scope");
-    return { ...search, low: 0, high: MAX_KEY };
-  }
-  const [low, high] = [lowOf(search, bin), highOf(search, bin)];
-  if (low < high) return { ...search, low, high };
-  const threshold = valueOfKey(low);
-  return exact && rank < counts[bin]!
-    ? { ...search, phase: "ties", low, high, rank, threshold }
-    : { ...search, phase: "done", low, high, rank, threshold, cutoff: Infinity };
+  const { bin, rank, outside } = binAt(histogram.counts, search.rank - histogram.above);
+  if (outside) return widened(search, outside);
+  const narrowed = { ...search, low: lowOf(search, bin), high: highOf(search, bin) };
+  const { low, high } = narrowed;
+  const found = { ...narrowed, phase: "done", rank, threshold: valueOfKey(low), cutoff: Infinity } as const;
+  const count = histogram.counts[bin]!;
+  if (histogram.listed) return fromList(narrowed, histogram.listed, rank, exact);
+  if (low === high && (!exact || rank === count)) return found;
+  // Divided further, or, if only one value is left, counted chunk by chunk.
+  if (search.low < search.high) return narrowed;
+  return { ...found, phase: "locate", ...chunkAt(histogram.chunks, rank) };
 }
 
-/** Finds the chunk that holds the last of the equals to be kept. */
-export function afterTies(search: Search, chunks: Extract<StagePartial, { kind: "ties" }>["chunks"][number]): Search {
-  if (search.phase !== "ties") return search;
-  let { rank } = search;
-  for (const [start, count] of chunks.toSorted((a, b) => a[0] - b[0])) {
-    if (rank <= count) return { ...search, phase: "locate", start, rank };
+/** The whole range again where the sample misled. Above the whole range is NaN only. */
+function widened(search: Search, outside: "above" | "below"): Search {
+  if (search.low > FIRST_KEY || search.high < LAST_KEY) return { ...search, low: FIRST_KEY, high: LAST_KEY };
+  if (outside === "above") return { ...search, phase: "done", threshold: Number.NaN, cutoff: Infinity };
+  throw new RangeError("the passes of an order statistic did not cover its whole scope");
+}
+
+/** The element of that rank among the listed ones in the interval. */
+function fromList(
+  search: Search,
+  { keys, indexes }: Required<Histogram>["listed"],
+  rank: number,
+  exact: boolean,
+): Search {
+  const inside = keys.filter((key) => key >= search.low && key <= search.high);
+  const key = smallest(Float64Array.from(inside), inside.length - rank);
+  const found = {
+    ...search,
+    phase: "done",
+    low: key,
+    high: key,
+    threshold: valueOfKey(key),
+    cutoff: Infinity,
+  } as const;
+  const equals = Float64Array.from(indexes.filter((_, i) => keys[i] === key));
+  const kept = rank - inside.reduce((n, other) => n + (other > key ? 1 : 0), 0);
+  return exact && kept < equals.length ? { ...found, cutoff: smallest(equals, kept - 1) + 1 } : found;
+}
+
+/** The value that a sort would put at that place; reorders the values. */
+function smallest(values: Float64Array, place: number): number {
+  let [from, to] = [0, values.length - 1];
+  while (from < to) {
+    const pivot = values[(from + to) >> 1]!;
+    let [left, right] = [from, to];
+    while (left <= right) {
+      while (values[left]! < pivot) left++;
+      while (values[right]! > pivot) right--;
+      if (left > right) break;
+      [values[left], values[right]] = [values[right]!, values[left]!];
+      left++;
+      right--;
+    }
+    if (place <= right) to = right;
+    else if (place >= left) from = left;
+    else return pivot;
+  }
+  return values[place]!;
+}
+
+/** The chunk that holds the last of the equals to be kept, and the rank in it. */
+function chunkAt(chunks: Histogram["chunks"], rankOfAll: number): { readonly start: number; readonly rank: number } {
+  let rank = rankOfAll;
+  for (const [start, count] of chunks) {
+    if (rank <= count) return { start, rank };
     rank -= count;
   }
   throw new RangeError("the passes of an exact selection did not cover its whole scope");

@@ -5,7 +5,7 @@ import { cutoffName } from "../graph.ts";
 import { compileScalars, ELEMENTS } from "../scalars.ts";
 import type { MergeGraph, Scalars, Search, Stage, StagePartial, StageState } from "../types.ts";
 import { roundExact } from "./exact-sum.ts";
-import { afterCount, afterSample, afterTies, sampleRoundsFor, startSearch } from "./search.ts";
+import { afterCount, afterSample, sampleRoundsFor, startSearch } from "./search.ts";
 
 type Named = Pick<MergeGraph, "nameOf">;
 
@@ -44,8 +44,6 @@ export function advanceOf(graph: Named, stage: Stage, state: StageState, partial
           ? afterSample(search, histogram, partial.elements, state.elements)
           : afterCount(search, histogram, stage.statistics[i]!.exact);
       }
-      case "ties":
-        return afterTies(search, partial.chunks[i]!);
       case "locate":
         return search.phase === "locate" ? { ...search, phase: "done", cutoff: partial.indexes[i]! + 1 } : search;
       default:
@@ -55,7 +53,6 @@ export function advanceOf(graph: Named, stage: Stage, state: StageState, partial
   const some = (phase: Search["phase"]): boolean => searches.some((s) => s.phase === phase);
   if (some("search") && state.status === "histogram")
     return { ...state, sampleRounds: Math.max(0, state.sampleRounds - 1), searches };
-  if (some("ties")) return { status: "ties", searches };
   if (some("locate")) return { status: "locate", searches };
   return doneWith(graph, stage, searches);
 }

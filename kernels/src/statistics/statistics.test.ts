@@ -107,6 +107,12 @@ describe("an order statistic", () => {
     );
   });
 
+  test("takes NaN for larger than everything", () => {
+    const values = [1, Number.NaN, 3, -Infinity, Number.NaN, 2];
+    const found = [1, 2, 3, 4, 5].map((k) => statisticsOf(merged(byValue, model([values], k))[0]!.scalars)[0]);
+    expect(found).toEqual([Number.NaN, Number.NaN, 3, 2, 1]);
+  });
+
   const large = 700_001;
   const next = generator(1);
   const shapes: readonly (readonly [string, Float32Array])[] = [

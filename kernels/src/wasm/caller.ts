@@ -88,8 +88,8 @@ export class KernelCaller {
     this.views.ints.fill(-1, (this.block + laneMask) >>> 2, ((this.block + laneMask) >>> 2) + 4);
   }
 
-  /** Runs the kernel over the run; `collect` is called after each of the one or two calls that takes. */
-  run(run: Run, collect?: () => void): number {
+  /** Runs the kernel over the run; `collect` is called after each of the one or two calls that takes, with what they covered. */
+  run(run: Run, collect?: (from: number, elements: number) => void): number {
     const rest = run.elements & 3;
     const whole = run.elements - rest;
     let flags = 0;
@@ -98,11 +98,11 @@ export class KernelCaller {
       if (run.output !== undefined) this.setOutput(run.output + run.skip * this.outputBytes);
       this.setIndex(run.tensorIndex);
       flags = this.function(this.block, whole);
-      collect?.();
+      collect?.(0, whole);
     }
     if (rest) {
       flags |= this.runRest(run, whole, rest);
-      collect?.();
+      collect?.(whole, rest);
     }
     return flags;
   }

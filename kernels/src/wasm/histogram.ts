@@ -1,5 +1,5 @@
-// The pass of an order statistic: for each searched expression, how many values lie above an
-// interval of keys and how many in each part of it. Never sorts, never stores a value.
+// The pass of an order statistic: for each searched expression, how many values lie above an interval, how many in each part of
+// it, and, while there are few, which. Never sorts.
 import { BLOCK, type KernelFunction, type Local } from "./function.ts";
 import type { KernelPlan, Sink } from "./kernel.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
@@ -7,65 +7,118 @@ import { loadedBefore } from "./reduce.ts";
 
 /** Parts an interval is divided into at most; values outside it are counted in one more, which nobody reads. */
 export const BINS = 2048;
-/** Extra area: for each search low, high - low, high and shift; then lane counts of what is above and what is in; then histograms. */
-export const intervalOffset = (search: number): number => 16 * search;
-export const aboveOffset = (search: number, searches: number): number => 16 * searches + 32 * search;
-export const insideOffset = (search: number, searches: number): number => aboveOffset(search, searches) + 16;
+/** How many of the values in its interval a search can store in one run: as key and position in the run. */
+export const MOST_STORED = 4096;
+const STORED_BYTES = 8;
 /** Four counters (one for each lane, so that neighbours do not wait for each other) for each bin. */
-export const HISTOGRAM_BYTES: number = (BINS + 1) * 16;
-export const histogramOffset = (search: number, searches: number): number => 48 * searches + HISTOGRAM_BYTES * search;
-export const histogramsBytes = (searches: number): number => histogramOffset(searches, searches);
+const BIN_BYTES = 16;
 
-export function histogramSink(searches: number, layout: KernelPlan["layout"]): Sink {
+type SearchField =
+  | ("lowKey" | "shift" | "low" | "high" | "divided" | "stored")
+  | ("notAbove" | "inside" | "bins" | "values");
+/** Byte offsets in a search's part of the extra area: what the host sets, what it reads, and both. */
+export const SEARCH: Readonly<Record<SearchField, number>> = {
+  lowKey: 0,
+  shift: 4,
+  low: 8,
+  high: 12,
+  /** All ones unless the interval is a single value, which needs no parts; then most elements may be in it. */
+  divided: 16,
+  /** How many values are stored; MOST_STORED also stands for more. */
+  stored: 20,
+  /** Lane counts of values that are not above the interval; NaN is above. */
+  notAbove: 32,
+  /** Lane counts of values in it. */
+  inside: 48,
+  bins: 64,
+  values: 64 + (BINS + 1) * BIN_BYTES,
+};
+export const SEARCH_BYTES: number = SEARCH.values + (MOST_STORED + 4) * STORED_BYTES;
+
+export function histogramSink(layout: KernelPlan["layout"]): Sink {
   const counters: (readonly [at: number, local: Local])[] = [];
+  const stored: (readonly [at: number, next: Local])[] = [];
   return {
     outputBytes: 0,
     body: (f, lanes) => {
       const mask = loadedBefore(f, layout.laneMask);
+      const position = f.local(I32);
+      const divided: Local[] = [];
       lanes.forEach((value, s) => {
-        const at = layout.extra + intervalOffset(s);
-        const low = loadedBefore(f, at, SIMD.load32Splat);
-        const width = loadedBefore(f, at + 4, SIMD.load32Splat);
-        const high = loadedBefore(f, at + 8, SIMD.load32Splat);
-        const key = emitKey(f, value);
-        const [above, within] = [f.local(V128), f.local(V128)];
-        counters.push([aboveOffset(s, searches), above], [insideOffset(s, searches), within]);
-        f.get(above).get(key).get(high).simd(SIMD.i32x4GtU).get(mask).simd(SIMD.and).simd(SIMD.i32x4Sub).set(above);
-        f.get(key).get(low).simd(SIMD.i32x4Sub);
-        const distance = f.keep();
-        f.get(distance).get(width).simd(SIMD.i32x4LeU).get(mask).simd(SIMD.and);
-        const inside = f.keep();
+        const at = layout.extra + SEARCH_BYTES * s;
+        const low = loadedBefore(f, at + SEARCH.low, SIMD.load32Splat);
+        const high = loadedBefore(f, at + SEARCH.high, SIMD.load32Splat);
+        const canDivide = loadedBefore(f, at + SEARCH.divided, SIMD.load32Splat);
+        const [notAbove, within] = [f.local(V128), f.local(V128)];
+        counters.push([at + SEARCH.notAbove, notAbove], [at + SEARCH.inside, within]);
+        const below = f.get(value).get(high).simd(SIMD.f32x4Le).get(mask).simd(SIMD.and).keep();
+        // A true lane is -1.
+        f.get(notAbove).get(below).simd(SIMD.i32x4Sub).set(notAbove);
+        const inside = f.get(value).get(low).simd(SIMD.f32x4Ge).get(below).simd(SIMD.and).keep();
         f.get(within).get(inside).simd(SIMD.i32x4Sub).set(within);
-        // One value wide, the interval needs no bins; then many elements may be in it and this branch is never taken.
-        const divided = f.local(V128);
-        f.before(() => f.get(width).splatBits(0).simd(SIMD.i32x4Ne).set(divided));
-        f.get(inside).get(divided).simd(SIMD.and).simd(SIMD.anyTrue).op(OP.if, VOID);
-        emitCounting(f, distance, inside, at + 12, layout.extra + histogramOffset(s, searches));
+        divided.push(f.get(inside).get(canDivide).simd(SIMD.and).keep());
+      });
+      f.get(divided[0]!);
+      for (const d of divided.slice(1)) f.get(d).simd(SIMD.or);
+      f.simd(SIMD.anyTrue).op(OP.if, VOID);
+      lanes.forEach((value, s) => {
+        f.get(divided[s]!).simd(SIMD.anyTrue).op(OP.if, VOID);
+        stored.push(emitCounting(f, value, divided[s]!, position, layout.extra + SEARCH_BYTES * s));
         f.op(OP.end);
       });
+      f.op(OP.end);
+      f.get(position).i32(4).op(OP.i32Add).set(position);
     },
     finish: (f) => {
-      for (const [offset, local] of counters) {
-        const at = layout.extra + offset;
+      for (const [at, local] of counters)
         f.get(BLOCK).get(BLOCK).memory(SIMD.load, at).get(local).simd(SIMD.i32x4Add).memory(SIMD.store, at);
+      for (const [at, next] of stored) {
+        f.get(BLOCK).get(next).get(BLOCK).op(OP.i32Sub);
+        f.i32(at + SEARCH.values)
+          .op(OP.i32Sub)
+          .i32(3)
+          .op(OP.i32ShrU);
+        f.op(OP.i32Store, 0, at + SEARCH.stored);
       }
       f.i32(0);
     },
   };
 }
 
-function emitCounting(f: KernelFunction, distance: Local, inside: Local, shiftAt: number, histogram: number): void {
-  const shift = f.local(I32);
-  f.before(() => f.get(BLOCK).op(OP.i32Load, 0, shiftAt).set(shift));
-  f.get(distance).get(shift).simd(SIMD.i32x4ShrU).splatBits(BINS).get(inside).simd(SIMD.bitselect);
-  f.i32(4).simd(SIMD.i32x4Shl);
+/** Counts the lanes that are inside in their bins and stores them; returns where the next stored value goes. */
+function emitCounting(f: KernelFunction, value: Local, inside: Local, position: Local, search: number) {
+  const [shift, next, end] = [f.local(I32), f.local(I32), f.local(I32)];
+  f.before(() => {
+    const start = search + SEARCH.values;
+    f.get(BLOCK)
+      .op(OP.i32Load, 0, search + SEARCH.shift)
+      .set(shift);
+    f.get(BLOCK).i32(start).op(OP.i32Add).set(next);
+    f.get(next)
+      .i32(MOST_STORED * STORED_BYTES)
+      .op(OP.i32Add)
+      .set(end);
+  });
+  const low = loadedBefore(f, search + SEARCH.lowKey, SIMD.load32Splat);
+  const key = emitKey(f, value);
+  f.get(key).get(low).simd(SIMD.i32x4Sub).get(shift).simd(SIMD.i32x4ShrU);
+  f.splatBits(BINS).get(inside).simd(SIMD.bitselect).i32(4).simd(SIMD.i32x4Shl);
   const offsets = f.keep();
   const address = f.local(I32);
   for (let lane = 0; lane < 4; lane++) {
-    const counter = histogram + 4 * lane;
+    const counter = search + SEARCH.bins + 4 * lane;
     f.get(offsets).simd(SIMD.i32x4ExtractLane, lane).get(BLOCK).op(OP.i32Add).tee(address);
     f.get(address).op(OP.i32Load, 0, counter).i32(1).op(OP.i32Add).op(OP.i32Store, 0, counter);
   }
+  f.get(next).get(end).op(OP.i32Ne).op(OP.if, VOID);
+  for (let lane = 0; lane < 4; lane++) {
+    f.get(next).get(key).memory(SIMD.store32Lane, 0, lane);
+    f.get(next).get(position).i32(lane).op(OP.i32Add).op(OP.i32Store, 0, 4);
+    // A lane that is not inside leaves its place to the next one.
+    f.get(next).get(inside).simd(SIMD.i32x4ExtractLane, lane).i32(STORED_BYTES).op(OP.i32And).op(OP.i32Add).set(next);
+  }
+  f.get(next).get(end).get(next).get(end).op(OP.i32LtU).op(OP.select).set(next).op(OP.end);
+  return [search, next] as const;
 }
 
 /** The unsigned integer whose order is the float's; both zeros have the same. */

@@ -1,18 +1,25 @@
 // Reads what a statistics kernel left in its parameter block, and writes what a search needs there.
 import type { ReductionKind } from "../expr.ts";
+import { valueOfKey } from "../statistics/key.ts";
 import { shiftOf } from "../statistics/search.ts";
 import type { Histogram, Search } from "../types.ts";
 import type { MemoryViews } from "./caller.ts";
-import { aboveOffset, BINS, histogramOffset, histogramsBytes, insideOffset, intervalOffset } from "./histogram.ts";
+import { BINS, MOST_STORED, SEARCH, SEARCH_BYTES } from "./histogram.ts";
 import { REDUCTION_BYTES } from "./reduce.ts";
+
+/** Values in the interval of a search, with their indexes. */
+export interface Stored {
+  readonly keys: number[];
+  readonly indexes: number[];
+}
 
 /** Folds the lanes of one reduction, in a fixed order. */
 export function readReduction(views: MemoryViews, extra: number, index: number, kind: ReductionKind): number {
   const at = extra + REDUCTION_BYTES * index;
-  const { doubles, floats, ints } = views;
+  const { doubles, floats } = views;
   switch (kind) {
     case "count":
-      return ints[at >>> 2]! + ints[(at >>> 2) + 1]! + ints[(at >>> 2) + 2]! + ints[(at >>> 2) + 3]!;
+      return sumOfLanes(views, at);
     case "minimum":
     case "maximum": {
       const fold = kind === "minimum" ? Math.min : Math.max;
@@ -26,27 +33,58 @@ export function readReduction(views: MemoryViews, extra: number, index: number, 
 
 /** Tells the histogram kernel what to count, and clears its counters. */
 export function writeSearches(views: MemoryViews, extra: number, searches: readonly Search[]): void {
+  const { floats, words } = views;
   searches.forEach((search, i) => {
-    const { low, high } = search;
-    views.words.set([low, high - low, high, shiftOf(search)], (extra + intervalOffset(i)) >>> 2);
+    const at = (extra + SEARCH_BYTES * i) >>> 2;
+    words.fill(0, at, at + (SEARCH.values >>> 2));
+    words[at + (SEARCH.lowKey >>> 2)] = search.low;
+    words[at + (SEARCH.shift >>> 2)] = shiftOf(search);
+    floats[at + (SEARCH.low >>> 2)] = valueOfKey(search.low);
+    floats[at + (SEARCH.high >>> 2)] = valueOfKey(search.high);
+    words[at + (SEARCH.divided >>> 2)] = search.low === search.high ? 0 : 0xffffffff;
   });
-  const from = (extra + aboveOffset(0, searches.length)) >>> 2;
-  views.words.fill(0, from, (extra + histogramsBytes(searches.length)) >>> 2);
 }
 
-/** The counts of one search; `one` when its interval is a single value. */
-export function readHistogram(
+/** How many values were in the interval of a search since it was written. */
+export const readInside = (views: MemoryViews, extra: number, search: number): number =>
+  sumOfLanes(views, extra + SEARCH_BYTES * search + SEARCH.inside);
+
+/** The counts of a search since it was written, over that many elements. */
+export function readCounts(
   views: MemoryViews,
   extra: number,
   search: number,
-  searches: number,
-  one: boolean,
-): Histogram {
+  elements: number,
+): Pick<Histogram, "above" | "counts"> {
   const { words } = views;
-  const four = (at: number): number => words[at]! + words[at + 1]! + words[at + 2]! + words[at + 3]!;
-  const from = (extra + histogramOffset(search, searches)) >>> 2;
+  const at = extra + SEARCH_BYTES * search;
+  const above = elements - sumOfLanes(views, at + SEARCH.notAbove);
   const counts = new Float64Array(BINS);
-  for (let bin = 0; bin < BINS; bin++) counts[bin] = four(from + 4 * bin);
-  if (one) counts[0] = four((extra + insideOffset(search, searches)) >>> 2);
-  return { above: four((extra + aboveOffset(search, searches)) >>> 2), counts };
+  if (words[(at + SEARCH.divided) >>> 2] === 0) {
+    counts[0] = readInside(views, extra, search);
+    return { above, counts };
+  }
+  const bins = (at + SEARCH.bins) >>> 2;
+  for (let bin = 0; bin < BINS; bin++) {
+    const four = bins + 4 * bin;
+    counts[bin] = words[four]! + words[four + 1]! + words[four + 2]! + words[four + 3]!;
+  }
+  return { above, counts };
 }
+
+/** Adds what a search stored in the last run, which began at that index; false when it could not store all. */
+export function readStored(views: MemoryViews, extra: number, search: number, index: number, into: Stored): boolean {
+  const { words } = views;
+  const at = (extra + SEARCH_BYTES * search) >>> 2;
+  const stored = words[at + (SEARCH.stored >>> 2)]!;
+  if (stored === MOST_STORED) return false;
+  const from = at + (SEARCH.values >>> 2);
+  for (let value = from; value < from + 2 * stored; value += 2) {
+    into.keys.push(words[value]!);
+    into.indexes.push(index + words[value + 1]!);
+  }
+  return true;
+}
+
+const sumOfLanes = ({ ints }: MemoryViews, at: number): number =>
+  ints[at >>> 2]! + ints[(at >>> 2) + 1]! + ints[(at >>> 2) + 2]! + ints[(at >>> 2) + 3]!;
