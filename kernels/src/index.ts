@@ -5,6 +5,7 @@ export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
 export { buildGraph, MASKS_PER_ELEMENT } from "./graph.ts";
 export { interpret, type PlainTensor } from "./interpreter.ts";
+export { createMatrixKernels, type LowRankRow, MATRIX_BLOCK_BYTES, type MatrixKernels } from "./matrix.ts";
 export { type MergedTensor, mergeTensors, type TensorBytes } from "./merge.ts";
 export type {
   BooleanParameter,

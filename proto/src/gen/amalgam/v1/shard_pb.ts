@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/shard.proto.
  */
 export const file_amalgam_v1_shard: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxIlsKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEIjkKCklucHV0U2xpY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAki8AEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBEg0KBWdyb3VwGAogASgNQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQiMQoHVmFyaWFudBImCgZncm91cHMYASADKAsyFi5hbWFsZ2FtLnYxLk1lcmdlR3JvdXAiswEKCk1lcmdlR3JvdXASDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRI0CgdvcHRpb25zGAUgAygLMiMuYW1hbGdhbS52MS5NZXJnZUdyb3VwLk9wdGlvbnNFbnRyeRouCgxPcHRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJSCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoARINCgVncm91cBgEIAEoDSKVAQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlIhsKCVNjYWxhclJvdxIOCgZ2YWx1ZXMYASADKAEiQgoRRmV0Y2hTaGFyZFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBXNoYXJkGAIgASgNEg4KBnNoYTI1NhgDIAEoCSIiChJGZXRjaFNoYXJkUmVzcG9uc2USDAoEZGF0YRgBIAEoDDJdCgxTaGFyZFNlcnZpY2USTQoKRmV0Y2hTaGFyZBIdLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlcXVlc3QaHi5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXNwb25zZTABYgZwcm90bzM");
+  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxIlsKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEImQKCklucHV0U2xpY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAkSKQoHZGVyaXZlZBgEIAEoCzIYLmFtYWxnYW0udjEuRGVyaXZlZElucHV0Il0KDERlcml2ZWRJbnB1dBIUCgxyb3dfZWxlbWVudHMYASABKAQSKQoHc291cmNlcxgCIAMoCzIYLmFtYWxnYW0udjEuTWF0cml4U291cmNlEgwKBHJ1bnMYAyADKA0iYgoMTWF0cml4U291cmNlEgwKBGZpbGUYASABKA0SDgoGb2Zmc2V0GAIgASgEEg0KBWR0eXBlGAMgASgJEiUKCGxvd19yYW5rGAQgASgLMhMuYW1hbGdhbS52MS5Mb3dSYW5rImsKB0xvd1JhbmsSDAoEcmFuaxgBIAEoDRINCgVzY2FsZRgCIAEoARIgCgRsZWZ0GAMgASgLMhIuYW1hbGdhbS52MS5GYWN0b3ISIQoFcmlnaHQYBCABKAsyEi5hbWFsZ2FtLnYxLkZhY3RvciJXCgZGYWN0b3ISDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAkSEgoKdHJhbnNwb3NlZBgEIAEoCBIMCgRyb3dzGAUgASgEIvABCgdTZWdtZW50Eg4KBnRlbnNvchgBIAEoCRINCgVzaGFwZRgCIAMoBBIVCg1maXJzdF9lbGVtZW50GAMgASgEEhAKCGVsZW1lbnRzGAQgASgEEiYKBmlucHV0cxgFIAMoCzIWLmFtYWxnYW0udjEuSW5wdXRTbGljZRIUCgxvdXRwdXRfZHR5cGUYBiABKAkSEwoLb3V0cHV0X2ZpbGUYByABKA0SFQoNb3V0cHV0X29mZnNldBgIIAEoBBIWCgljb3B5X3Nsb3QYCSABKA1IAIgBARINCgVncm91cBgKIAEoDUIMCgpfY29weV9zbG90Ij0KBVNoYXJkEg0KBWluZGV4GAEgASgNEiUKCHNlZ21lbnRzGAIgAygLMhMuYW1hbGdhbS52MS5TZWdtZW50IjEKB1ZhcmlhbnQSJgoGZ3JvdXBzGAEgAygLMhYuYW1hbGdhbS52MS5NZXJnZUdyb3VwIrMBCgpNZXJnZUdyb3VwEg4KBm1ldGhvZBgBIAEoCRIQCghoYXNfYmFzZRgCIAEoCBIOCgZtb2RlbHMYAyABKA0SDQoFc2xvdHMYBCADKA0SNAoHb3B0aW9ucxgFIAMoCzIjLmFtYWxnYW0udjEuTWVyZ2VHcm91cC5PcHRpb25zRW50cnkaLgoMT3B0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUgoOU3RhdGlzdGljVmFsdWUSEQoJc3RhdGlzdGljGAEgASgNEg4KBnRlbnNvchgCIAEoCRIOCgZ2YWx1ZXMYAyADKAESDQoFZ3JvdXAYBCABKA0ilQEKCUNhbmRpZGF0ZRIKCgJpZBgBIAEoCRIkCgd2YXJpYW50GAIgASgLMhMuYW1hbGdhbS52MS5WYXJpYW50EiYKB3NjYWxhcnMYAyADKAsyFS5hbWFsZ2FtLnYxLlNjYWxhclJvdxIuCgpzdGF0aXN0aWNzGAQgAygLMhouYW1hbGdhbS52MS5TdGF0aXN0aWNWYWx1ZSIbCglTY2FsYXJSb3cSDgoGdmFsdWVzGAEgAygBIkIKEUZldGNoU2hhcmRSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRINCgVzaGFyZBgCIAEoDRIOCgZzaGEyNTYYAyABKAkiIgoSRmV0Y2hTaGFyZFJlc3BvbnNlEgwKBGRhdGEYASABKAwyXQoMU2hhcmRTZXJ2aWNlEk0KCkZldGNoU2hhcmQSHS5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXF1ZXN0Gh4uYW1hbGdhbS52MS5GZXRjaFNoYXJkUmVzcG9uc2UwAWIGcHJvdG8z");
 
 /**
  * One input file of a job (a safetensors file of the base, of an expert, or of its Fisher information).
@@ -54,7 +54,8 @@ export const InputFileSchema: GenMessage<InputFile> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_shard, 0);
 
 /**
- * The bytes of one input of a segment: elements follow each other in row-major order.
+ * One input of a segment: elements follow each other in row-major order, as a range of bytes of a file or, where `derived` is set,
+ * made of such ranges by the worker.
  *
  * @generated from message amalgam.v1.InputSlice
  */
@@ -70,11 +71,18 @@ export type InputSlice = Message<"amalgam.v1.InputSlice"> & {
   offset: bigint;
 
   /**
-   * Name as in safetensors: F32, BF16, ...
+   * Name as in safetensors: F32, BF16, ... What the merge reads; a derived input is rounded to it once.
    *
    * @generated from field: string dtype = 3;
    */
   dtype: string;
+
+  /**
+   * Then `file` and `offset` mean nothing.
+   *
+   * @generated from field: amalgam.v1.DerivedInput derived = 4;
+   */
+  derived?: DerivedInput | undefined;
 };
 
 /**
@@ -83,6 +91,155 @@ export type InputSlice = Message<"amalgam.v1.InputSlice"> & {
  */
 export const InputSliceSchema: GenMessage<InputSlice> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_shard, 1);
+
+/**
+ * Rows of matrices: moved, averaged, or with the product of an adapter's factors added to them.
+ *
+ * @generated from message amalgam.v1.DerivedInput
+ */
+export type DerivedInput = Message<"amalgam.v1.DerivedInput"> & {
+  /**
+   * Elements of one row, of the input and of its sources.
+   *
+   * @generated from field: uint64 row_elements = 1;
+   */
+  rowElements: bigint;
+
+  /**
+   * @generated from field: repeated amalgam.v1.MatrixSource sources = 2;
+   */
+  sources: MatrixSource[];
+
+  /**
+   * Runs of rows from the one of the segment's first element to the one of its last, encoded as in the checkpoint package's
+   * row-runs.ts: each row is zero, or the mean of rows of sources.
+   *
+   * @generated from field: repeated uint32 runs = 3;
+   */
+  runs: number[];
+};
+
+/**
+ * Describes the message amalgam.v1.DerivedInput.
+ * Use `create(DerivedInputSchema)` to create a new message.
+ */
+export const DerivedInputSchema: GenMessage<DerivedInput> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 2);
+
+/**
+ * A matrix [rows, row_elements] in a file.
+ *
+ * @generated from message amalgam.v1.MatrixSource
+ */
+export type MatrixSource = Message<"amalgam.v1.MatrixSource"> & {
+  /**
+   * @generated from field: uint32 file = 1;
+   */
+  file: number;
+
+  /**
+   * Of the matrix's first byte.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * @generated from field: string dtype = 3;
+   */
+  dtype: string;
+
+  /**
+   * @generated from field: amalgam.v1.LowRank low_rank = 4;
+   */
+  lowRank?: LowRank | undefined;
+};
+
+/**
+ * Describes the message amalgam.v1.MatrixSource.
+ * Use `create(MatrixSourceSchema)` to create a new message.
+ */
+export const MatrixSourceSchema: GenMessage<MatrixSource> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 3);
+
+/**
+ * scale * left @ right, to be added to a matrix.
+ *
+ * @generated from message amalgam.v1.LowRank
+ */
+export type LowRank = Message<"amalgam.v1.LowRank"> & {
+  /**
+   * @generated from field: uint32 rank = 1;
+   */
+  rank: number;
+
+  /**
+   * @generated from field: double scale = 2;
+   */
+  scale: number;
+
+  /**
+   * [rows, rank]
+   *
+   * @generated from field: amalgam.v1.Factor left = 3;
+   */
+  left?: Factor | undefined;
+
+  /**
+   * [rank, row_elements]
+   *
+   * @generated from field: amalgam.v1.Factor right = 4;
+   */
+  right?: Factor | undefined;
+};
+
+/**
+ * Describes the message amalgam.v1.LowRank.
+ * Use `create(LowRankSchema)` to create a new message.
+ */
+export const LowRankSchema: GenMessage<LowRank> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 4);
+
+/**
+ * @generated from message amalgam.v1.Factor
+ */
+export type Factor = Message<"amalgam.v1.Factor"> & {
+  /**
+   * @generated from field: uint32 file = 1;
+   */
+  file: number;
+
+  /**
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * @generated from field: string dtype = 3;
+   */
+  dtype: string;
+
+  /**
+   * Stored as its transpose.
+   *
+   * @generated from field: bool transposed = 4;
+   */
+  transposed: boolean;
+
+  /**
+   * Rows of the factor, not of its transpose.
+   *
+   * @generated from field: uint64 rows = 5;
+   */
+  rows: bigint;
+};
+
+/**
+ * Describes the message amalgam.v1.Factor.
+ * Use `create(FactorSchema)` to create a new message.
+ */
+export const FactorSchema: GenMessage<Factor> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 5);
 
 /**
  * A run of elements of one tensor, with where its inputs lie and where its merged bytes go.
@@ -154,7 +311,7 @@ export type Segment = Message<"amalgam.v1.Segment"> & {
  * Use `create(SegmentSchema)` to create a new message.
  */
 export const SegmentSchema: GenMessage<Segment> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 2);
+  messageDesc(file_amalgam_v1_shard, 6);
 
 /**
  * @generated from message amalgam.v1.Shard
@@ -176,7 +333,7 @@ export type Shard = Message<"amalgam.v1.Shard"> & {
  * Use `create(ShardSchema)` to create a new message.
  */
 export const ShardSchema: GenMessage<Shard> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 3);
+  messageDesc(file_amalgam_v1_shard, 7);
 
 /**
  * One way of merging a job's inputs. Segments that are merged from other slots or by other programs than the rest name
@@ -196,7 +353,7 @@ export type Variant = Message<"amalgam.v1.Variant"> & {
  * Use `create(VariantSchema)` to create a new message.
  */
 export const VariantSchema: GenMessage<Variant> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 4);
+  messageDesc(file_amalgam_v1_shard, 8);
 
 /**
  * A method specialised on its options, over some of the job's slots.
@@ -239,7 +396,7 @@ export type MergeGroup = Message<"amalgam.v1.MergeGroup"> & {
  * Use `create(MergeGroupSchema)` to create a new message.
  */
 export const MergeGroupSchema: GenMessage<MergeGroup> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 5);
+  messageDesc(file_amalgam_v1_shard, 9);
 
 /**
  * The results of a stage of statistics that was reduced across shards.
@@ -281,7 +438,7 @@ export type StatisticValue = Message<"amalgam.v1.StatisticValue"> & {
  * Use `create(StatisticValueSchema)` to create a new message.
  */
 export const StatisticValueSchema: GenMessage<StatisticValue> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 6);
+  messageDesc(file_amalgam_v1_shard, 10);
 
 /**
  * A variant with every number filled in, for one shard.
@@ -319,7 +476,7 @@ export type Candidate = Message<"amalgam.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 7);
+  messageDesc(file_amalgam_v1_shard, 11);
 
 /**
  * @generated from message amalgam.v1.ScalarRow
@@ -336,7 +493,7 @@ export type ScalarRow = Message<"amalgam.v1.ScalarRow"> & {
  * Use `create(ScalarRowSchema)` to create a new message.
  */
 export const ScalarRowSchema: GenMessage<ScalarRow> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 8);
+  messageDesc(file_amalgam_v1_shard, 12);
 
 /**
  * @generated from message amalgam.v1.FetchShardRequest
@@ -365,7 +522,7 @@ export type FetchShardRequest = Message<"amalgam.v1.FetchShardRequest"> & {
  * Use `create(FetchShardRequestSchema)` to create a new message.
  */
 export const FetchShardRequestSchema: GenMessage<FetchShardRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 9);
+  messageDesc(file_amalgam_v1_shard, 13);
 
 /**
  * @generated from message amalgam.v1.FetchShardResponse
@@ -382,7 +539,7 @@ export type FetchShardResponse = Message<"amalgam.v1.FetchShardResponse"> & {
  * Use `create(FetchShardResponseSchema)` to create a new message.
  */
 export const FetchShardResponseSchema: GenMessage<FetchShardResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 10);
+  messageDesc(file_amalgam_v1_shard, 14);
 
 /**
  * @generated from service amalgam.v1.ShardService
