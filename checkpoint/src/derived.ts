@@ -46,7 +46,3 @@ export function derivedDType(sources: readonly DerivedSource[], averages: boolea
   const moves = !averages && sources.every(({ dtype, lowRank }) => dtype === first?.dtype && lowRank === undefined);
   return moves && first !== undefined ? first.dtype : "F32";
 }
-
-/** Bytes that are read of one row's worth of it, on average: what its elements cost beside their place in memory. */
-export const factorBytes = ({ rank, left, right }: LowRank, size: (dtype: DType) => number, rowElements: number): number =>
-  rank * (left.rows * size(left.dtype) + rowElements * size(right.dtype));

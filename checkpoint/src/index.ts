@@ -11,6 +11,14 @@ export {
 } from "./checkpoint.ts";
 export { type CompareOptions, type Comparison, compareCheckpoints } from "./compatible.ts";
 export { decodeToFloat64 } from "./decode.ts";
+export {
+  type Derivation,
+  type DerivedSource,
+  derivedDType,
+  type Factor,
+  type LowRank,
+  type StoredMatrix,
+} from "./derived.ts";
 export { type CheckpointDiff, type DiffOptions, type Distance, diffCheckpoints } from "./diff.ts";
 export { type FileDigests, sha256Bytes, sha256File, sha256Range, sha256Tensors } from "./digest.ts";
 export {
@@ -69,6 +77,7 @@ export { checkOutput, readManifest, resolveOutput, verifyPublished } from "./out
 export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
 export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
+export { cutRuns, type RowRun, type RowRuns, type RowTerm, RunBuilder, readRuns } from "./row-runs.ts";
 export { collectSideFiles } from "./side-file-copy.ts";
 export { isSideFile } from "./side-files.ts";
 export {

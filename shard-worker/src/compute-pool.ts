@@ -6,6 +6,8 @@ import type { FromThread, ShardResult, ShardTask, SharedShard, ThreadData, ToThr
 
 export interface ComputeRequest {
   readonly shard: SharedShard;
+  /** Slots whose inputs have been read and are still to be derived: after a failure they are neither the one nor the other. */
+  readonly derive: ReadonlySet<number>;
   readonly task: ShardTask;
 }
 
@@ -84,7 +86,11 @@ export function createComputePool(size: number, log: Logger): ComputePool {
   };
   for (let i = 0; i < size; i++) startThread();
 
-  const start = (thread: Thread, { shard, task }: ComputeRequest, signal: AbortSignal): Promise<ComputeAnswer> => {
+  const start = (
+    thread: Thread,
+    { shard, derive, task }: ComputeRequest,
+    signal: AbortSignal,
+  ): Promise<ComputeAnswer> => {
     const { promise, resolve, reject } = Promise.withResolvers<ComputeAnswer>();
     thread.settle = { resolve, reject };
     Atomics.store(thread.cancelled, 0, 0);
@@ -92,7 +98,7 @@ export function createComputePool(size: number, log: Logger): ComputePool {
       thread.known.add(shard.id);
       send(thread, { kind: "shard", shard });
     }
-    send(thread, { kind: "task", shardId: shard.id, task });
+    send(thread, { kind: "task", shardId: shard.id, derive, task });
     const cancel = (): void => void Atomics.store(thread.cancelled, 0, 1);
     signal.addEventListener("abort", cancel, { once: true });
     return promise.finally(() => signal.removeEventListener("abort", cancel));

@@ -11,9 +11,11 @@ const checkpoint = (): void => {
   if (Atomics.load(cancelled, 0) !== 0) throw givenUp();
 };
 
-function runTask({ shardId, task }: ToThread & { kind: "task" }): FromThread {
+function runTask({ shardId, derive, task }: ToThread & { kind: "task" }): FromThread {
   const started = performance.now();
-  const result = shards.get(shardId)!.run(task, checkpoint);
+  const shard = shards.get(shardId)!;
+  shard.derive(derive, checkpoint);
+  const result = shard.run(task, checkpoint);
   return { kind: "done", result, computeMs: performance.now() - started };
 }
 

@@ -11,7 +11,7 @@ import type { MemoryBlock, MemoryPool } from "./memory-pool.ts";
 import { byteCount, type OutputFiles, type OutputRange } from "./output-files.ts";
 import { scratchBytes } from "./programs.ts";
 import { readInputs } from "./read-inputs.ts";
-import { inputRanges, layOutShard, type ShardLayout } from "./shard-layout.ts";
+import { derivedSlots, inputRanges, layOutShard, type ShardLayout } from "./shard-layout.ts";
 import { findTarget, type OutputTarget } from "./staging.ts";
 import type { InputSource, Storage, StorageMode } from "./storage.ts";
 import { streamInputs } from "./stream-inputs.ts";
@@ -101,7 +101,8 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     const shard = block.contents!;
     const missing = neededSlots(lease, variant).difference(shard.loaded);
     await bringInputs(lease, block, missing, signal);
-    for (const slot of missing) shard.loaded.add(slot);
+    const derive = derivedSlots(shard.layout, missing);
+    for (const slot of missing.difference(derive)) shard.loaded.add(slot);
     const answer = await compute.run(
       {
         shard: {
@@ -110,10 +111,12 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
           layout: shard.layout,
           inputFiles: lease.files.map(({ path }) => path),
         },
+        derive,
         task: shardTask(lease, variant, place),
       },
       { signal },
     );
+    for (const slot of derive) shard.loaded.add(slot);
     if (signal.aborted) throw givenUp();
     metrics.answered(answer);
     return answer;

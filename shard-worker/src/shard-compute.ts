@@ -11,6 +11,7 @@ import {
   type Program,
   type StagePartial,
 } from "@amalgam/kernels";
+import { deriveInputs } from "./derive-inputs.ts";
 import { inputNotFinite, outputNotFinite } from "./not-finite.ts";
 import { createHeldSink, createPlacedSink, type OutputSink } from "./output-sink.ts";
 import { segmentGroup, segmentProgram } from "./programs.ts";
@@ -19,6 +20,8 @@ import { addPartial, type PreparedSegment, scalarsBefore } from "./shard-statist
 import type { ShardResult, ShardTask, SharedShard, VariantTask } from "./thread-protocol.ts";
 
 export interface ShardCompute {
+  /** Makes the derived inputs of slots that have been read just now. */
+  derive(slots: ReadonlySet<number>, checkpoint: () => void): void;
   /** @param checkpoint called between blocks; throws when the lease was cancelled */
   run(task: ShardTask, checkpoint: () => void): ShardResult;
 }
@@ -116,6 +119,9 @@ export function createShardCompute({ memory, layout, inputFiles }: SharedShard):
   };
 
   return {
+    derive(slots, checkpoint) {
+      if (slots.size > 0) deriveInputs(memory, layout, slots, checkpoint);
+    },
     run: (task, checkpoint) => (task.kind === "statistic" ? statistic(task, checkpoint) : merge(task, checkpoint)),
   };
 }

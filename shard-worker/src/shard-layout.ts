@@ -1,18 +1,23 @@
 // Where everything of a shard lies in its WebAssembly memory: pure arithmetic. Inputs lie one after another; behind them is the
 // place of the merged bytes, or only a window through which they leave, and a work area for the kernels.
 import { type DType, dtypeBytes, isDType } from "@amalgam/checkpoint";
+import { MATRIX_BLOCK_BYTES } from "@amalgam/kernels";
 import type { Shard } from "@amalgam/proto";
+import { type DeriveStep, layOutDerived, type StoredRange } from "./derived-layout.ts";
 import { TaskError } from "./task-error.ts";
 
-/** The bytes of one slot of one segment: where they lie in a file, and where in memory. */
+/** The elements of one slot of one segment: what is read of them, and where they lie in memory. */
 export interface InputPlan {
+  /** The file that messages name. */
   readonly file: number;
-  /** Offset of the first byte in the file. */
-  readonly offset: number;
   readonly dtype: DType;
   readonly bytes: number;
   /** Byte offset in the shard's memory; a multiple of 16. */
   readonly address: number;
+  /** One range, which holds the elements as they are, or all that they are made of. */
+  readonly ranges: readonly StoredRange[];
+  /** What makes a derived input of its ranges; empty where they are the elements. */
+  readonly steps: readonly DeriveStep[];
 }
 
 export interface SegmentPlan {
@@ -38,6 +43,8 @@ export interface ShardLayout {
   readonly segments: readonly SegmentPlan[];
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /** Where the kernels that derive inputs take their parameters from. */
+  readonly matrixBlockAddress: number;
   /** Whether merged bytes have a place of their own. */
   readonly placesOutput: boolean;
   /** Else they leave the memory through this window, as long as the largest run of them made in one go. */
@@ -50,6 +57,8 @@ const WINDOW_ELEMENTS = 262_144;
 const ALIGNMENT = 16;
 // Address 0 is never handed out: a zero pointer in a kernel is a bug, not an input.
 const FIRST_ADDRESS = 1024;
+/** Part of the memory that is never handed out. */
+const MATRIX_BLOCK_ADDRESS = FIRST_ADDRESS - align(MATRIX_BLOCK_BYTES);
 
 /** The next multiple of 16 bytes. */
 export function align(address: number): number {
@@ -67,6 +76,11 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all", pl
   let inputBytes = 0;
   let outputBytes = 0;
   let windowBytes = 0;
+  const take = (bytes: number): number => {
+    const at = address;
+    address = align(address + bytes);
+    return at;
+  };
   const segments = shard.segments.map((segment): SegmentPlan => {
     const elements = Number(segment.elements);
     const { copySlot, group, tensor } = segment;
@@ -75,9 +89,16 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all", pl
       if (slice.dtype === "" || !wanted) return undefined;
       const dtype = knownDType(tensor, slice.dtype);
       const bytes = elements * dtypeBytes(dtype);
-      const plan = { file: slice.file, offset: Number(slice.offset), dtype, bytes, address };
-      address = align(address + bytes);
-      inputBytes += bytes;
+      const { derived } = slice;
+      let plan: InputPlan;
+      if (derived === undefined) {
+        const range = { file: slice.file, offset: Number(slice.offset), bytes, address: take(bytes) };
+        plan = { file: slice.file, dtype, bytes, address: range.address, ranges: [range], steps: [] };
+      } else {
+        const target = { tensor, dtype, firstElement: Number(segment.firstElement), elements };
+        plan = { file: derived.sources[0]?.file ?? 0, dtype, bytes, ...layOutDerived(derived, target, take) };
+      }
+      inputBytes += plan.ranges.reduce((sum, range) => sum + range.bytes, 0);
       return plan;
     });
     const outputDtype = knownDType(tensor, segment.outputDtype);
@@ -109,8 +130,15 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all", pl
       windowBytes = Math.max(windowBytes, windowElements(plan) * dtypeBytes(outputDtype));
     return plan;
   });
-  const scratchAddress = align(address + windowBytes);
-  return { segments, inputBytes, outputBytes, placesOutput, windowAddress: address, scratchAddress };
+  return {
+    segments,
+    inputBytes,
+    outputBytes,
+    matrixBlockAddress: MATRIX_BLOCK_ADDRESS,
+    placesOutput,
+    windowAddress: address,
+    scratchAddress: align(address + windowBytes),
+  };
 }
 
 /** Address at which the merged elements of a segment, from `first` on, are put. */
@@ -131,7 +159,7 @@ function knownDType(tensor: string, name: string): DType {
 }
 
 /** One range to read from a file into memory. */
-export interface InputRange extends InputPlan {
+export interface InputRange extends StoredRange {
   readonly tensor: string;
   readonly slot: number;
 }
@@ -141,8 +169,20 @@ export function inputRanges(layout: ShardLayout, slots: ReadonlySet<number>): In
   const ranges: InputRange[] = [];
   for (const { tensor, inputs } of layout.segments) {
     inputs.forEach((input, slot) => {
-      if (input !== undefined && slots.has(slot)) ranges.push({ ...input, tensor, slot });
+      if (input === undefined || !slots.has(slot)) return;
+      for (const range of input.ranges) ranges.push({ ...range, tensor, slot });
     });
   }
   return ranges.sort((a, b) => a.file - b.file || a.offset - b.offset);
+}
+
+/** Those of the slots that have an input which must be made of what was read. */
+export function derivedSlots(layout: ShardLayout, slots: ReadonlySet<number>): Set<number> {
+  const derived = new Set<number>();
+  for (const { inputs } of layout.segments) {
+    inputs.forEach((input, slot) => {
+      if (input !== undefined && input.steps.length > 0 && slots.has(slot)) derived.add(slot);
+    });
+  }
+  return derived;
 }

@@ -70,6 +70,8 @@ export type ToThread =
   | {
       readonly kind: "task";
       readonly shardId: number;
+      /** Slots whose inputs have been read and are still to be derived. */
+      readonly derive: ReadonlySet<number>;
       readonly task: ShardTask;
     };
 
