@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { allowedRoots, containedPath } from "./contained-path.ts";
+import type { Derivation } from "./derived.ts";
 import type { DType } from "./dtype.ts";
 import { CheckpointError, problemsOf, throwProblems } from "./errors.ts";
 import { parseIndex, type SafetensorsIndex } from "./index-file.ts";
@@ -25,6 +26,8 @@ export interface TensorRef {
   readonly file: string;
   readonly offset: number;
   readonly byteLength: number;
+  /** Set where the tensor is made of more than those bytes; then `dtype` is what it would be stored in. */
+  readonly derived?: Derivation;
 }
 
 export interface CheckpointFile {
@@ -34,7 +37,11 @@ export interface CheckpointFile {
   readonly byteLength: number;
   /** sha256 (hex) of the header, length included. */
   readonly headerSha256: string;
+  /** Length of that header: where the data begins. */
+  readonly headerBytes: number;
   readonly identity: FileIdentity;
+  /** How errors name it where it is not in the checkpoint's directory. */
+  readonly shown?: string;
 }
 
 export interface Checkpoint {
@@ -91,7 +98,8 @@ export function openCheckpointFile(checkpoint: Checkpoint, name: string): Promis
   const file = checkpoint.files.find((candidate) => candidate.name === name);
   if (file === undefined)
     throw new CheckpointError({ file: checkpoint.root, rule: `the checkpoint has no file ${name}` });
-  return openFileSource(file.path, { name: displayPath(checkpoint, name), noFollow: true, expected: file.identity });
+  const shown = file.shown ?? displayPath(checkpoint, name);
+  return openFileSource(file.path, { name: shown, noFollow: true, expected: file.identity });
 }
 
 /** Reads a whole side file of a checkpoint directory, at most `maxBytes` long. */
@@ -128,8 +136,9 @@ async function readWeights(
 async function readWeightsAt(path: string, name: string, shown: string, options: ReadOptions): Promise<WeightsRead> {
   await using source = await openFileSource(path, { name: shown, noFollow: true });
   const read = await readHeader(source, options);
-  const { headerSha256 } = read;
-  return { ...read, file: { name, path, byteLength: source.byteLength, headerSha256, identity: source.identity() } };
+  const { headerSha256, dataOffset: headerBytes } = read;
+  const identity = source.identity();
+  return { ...read, file: { name, path, byteLength: source.byteLength, headerSha256, headerBytes, identity } };
 }
 
 async function readAllWeights(
@@ -249,7 +258,7 @@ function displayPath(checkpoint: Checkpoint, name: string): string {
 function noWeights(path: string, names: readonly string[]): CheckpointError {
   const rule = `has neither ${singleName} nor ${indexName}`;
   if (names.includes("adapter_model.safetensors")) {
-    const hint = "it is a LoRA adapter: merge it into its base model first";
+    const hint = "it is a LoRA adapter: write it behind its base model, as in base+adapter";
     return new CheckpointError({ file: path, rule, hint });
   }
   if (names.some(isPickledWeights)) {

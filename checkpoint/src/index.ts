@@ -1,4 +1,6 @@
 // The public interface of @amalgam/checkpoint: safetensors and Hugging Face checkpoints in, atomically published models out.
+export { type Adapter, type AdapterModule, isAdapterDirectory, openAdapter } from "./adapter.ts";
+export type { AdapterConfig } from "./adapter-config.ts";
 export {
   type Checkpoint,
   type CheckpointFile,
@@ -91,3 +93,4 @@ export {
 } from "./source.ts";
 export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
 export { isDerivedBuffer, type TiedGroup, tiesWordEmbeddings } from "./tied.ts";
+export { withAdapter } from "./with-adapter.ts";

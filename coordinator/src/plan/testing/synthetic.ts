@@ -27,7 +27,8 @@ export function syntheticCheckpoint(
     const byteLength = layout.fileBytes;
     const identity = { byteLength, mtimeNs: 1n, inode: 1n, device: 1n };
     const headerSha256 = createHash("sha256").update(layout.header).digest("hex");
-    return { name: file, path: `${root}/${file}`, byteLength, headerSha256, identity };
+    const headerBytes = layout.header.length;
+    return { name: file, path: `${root}/${file}`, byteLength, headerSha256, headerBytes, identity };
   });
   const { config, tied = [] } = options;
   return { root, config, tensors, files, sideFiles: [], tied, identityDigest: "" };
