@@ -29,6 +29,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   alora_invocation_tokens: "it is active after certain tokens only, so it has no merged form",
   use_qalora: "QALoRA works on a quantised base",
   use_bdlora: "its factors are block-diagonal",
+  kasa_config: "KaSA changes the base as well",
+  monteclora_config: "MonteCLoRA draws its factors at random",
   arrow_config: "it is a router over several adapters",
   megatron_config: "its layers are Megatron's",
 };

@@ -36,8 +36,11 @@ export interface Adapter {
 const weightsName = "adapter_model.safetensors";
 const configName = "adapter_config.json";
 
-/** Whether a directory of these files is an adapter. */
-export const isAdapterDirectory = (names: readonly string[]): boolean => names.includes(configName);
+/** Whether a path is a directory that PEFT saved an adapter to, and no checkpoint. */
+export async function isAdapterDirectory(path: string): Promise<boolean> {
+  const names = await readdir(path).catch((): string[] => []);
+  return names.includes(configName) && !names.some((name) => name.startsWith("model.safetensors"));
+}
 
 /** Opens an adapter's directory. Throws CheckpointError or CheckpointProblems. */
 export async function openAdapter(path: string, options: ReadOptions = {}): Promise<Adapter> {

@@ -47,6 +47,8 @@ export interface CheckpointFile {
 export interface Checkpoint {
   /** The path as the caller gave it: a directory, or a single safetensors file. */
   readonly root: string;
+  /** Directory of the LoRA adapter that changes its tensors; see `withAdapter`. */
+  readonly adapter?: string;
   /** Parsed `config.json`; undefined when there is none. */
   readonly config: JsonObject | undefined;
   /** Files in name order, tensors of a file in offset order. */

@@ -49,7 +49,13 @@ export {
 export { parseHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
 export { parseIndex, type SafetensorsIndex } from "./index-file.ts";
 export { digestInputs, localFingerprint } from "./input-identity.ts";
-export { type CheckpointReport, inspectCheckpoint, type Totals } from "./inspect.ts";
+export {
+  type AdapterReport,
+  type CheckpointReport,
+  inspectAdapter,
+  inspectCheckpoint,
+  type Totals,
+} from "./inspect.ts";
 export { isJsonObject, parseJson, parseJsonObject } from "./json-file.ts";
 export type { JsonObject, JsonValue } from "./json-scanner.ts";
 export { layerOf } from "./layer.ts";

@@ -1,4 +1,6 @@
 // What is in a checkpoint, as data for `amalgam inspect`. Headers only: no weight is read.
+import type { Adapter } from "./adapter.ts";
+import { alphaOf } from "./adapter-config.ts";
 import type { Checkpoint, TensorRef } from "./checkpoint.ts";
 import { type DType, elementCount } from "./dtype.ts";
 import { layerOf } from "./layer.ts";
@@ -49,6 +51,33 @@ export function inspectCheckpoint(checkpoint: Checkpoint): CheckpointReport {
     }),
     sideFiles: checkpoint.sideFiles,
     tied: checkpoint.tied,
+  };
+}
+
+/** One module that an adapter adds a product to. */
+export interface AdaptedModule {
+  readonly path: string;
+  readonly rank: number;
+  readonly alpha: number;
+}
+
+export interface AdapterReport {
+  readonly root: string;
+  /** As the adapter's author wrote it. */
+  readonly baseModel: string | undefined;
+  readonly total: Totals;
+  readonly modules: readonly AdaptedModule[];
+  /** Tensors of the base that it replaces. */
+  readonly replaced: readonly string[];
+}
+
+export function inspectAdapter({ root, config, weights, modules, replaced }: Adapter): AdapterReport {
+  return {
+    root,
+    baseModel: config.baseModel,
+    total: totals([...weights.tensors.values()]),
+    modules: modules.map(({ path, a }) => ({ path, rank: a.shape[0] ?? 0, alpha: alphaOf(config, path) })),
+    replaced: [...replaced.keys()],
   };
 }
 

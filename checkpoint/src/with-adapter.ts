@@ -1,6 +1,7 @@
 // A base checkpoint as a LoRA adapter changes it: W + scaling * B A, as a description of what to read. No weight is read here, and no
 // copy of the base is ever made. Follows PEFT's merge (https://arxiv.org/abs/2106.09685), but for its rounding to the base's dtype.
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import type { Adapter, AdapterModule } from "./adapter.ts";
 import { alphaOf } from "./adapter-config.ts";
 import type { Checkpoint, CheckpointFile, TensorRef } from "./checkpoint.ts";
@@ -15,8 +16,9 @@ import { RunBuilder } from "./row-runs.ts";
  */
 export function withAdapter(base: Checkpoint, adapter: Adapter): Checkpoint {
   const overlay = new Overlay(base, adapter);
-  for (const module of adapter.modules) overlay.add(module);
+  // An embedding is saved whole beside its factors: what they are added to is the adapter's own copy.
   for (const [name, tensor] of adapter.replaced) overlay.replace(name, tensor);
+  for (const module of adapter.modules) overlay.add(module);
   throwProblems(overlay.problems);
   const { alpha, alphaPattern, rankStabilised, fanInFanOut } = adapter.config;
   const identity = createHash("sha256");
@@ -24,6 +26,7 @@ export function withAdapter(base: Checkpoint, adapter: Adapter): Checkpoint {
   identity.update(JSON.stringify(parts));
   return {
     ...base,
+    adapter: adapter.root,
     tensors: overlay.tensors,
     files: [...base.files, overlay.file],
     identityDigest: identity.digest("hex"),
@@ -32,7 +35,6 @@ export function withAdapter(base: Checkpoint, adapter: Adapter): Checkpoint {
 
 class Overlay {
   readonly tensors: Map<string, TensorRef>;
-  /** The adapter's file under a name that none of the base's has. */
   readonly file: CheckpointFile;
   readonly problems: CheckpointError[] = [];
   readonly #base: Checkpoint;
@@ -44,7 +46,10 @@ class Overlay {
     this.tensors = new Map(base.tensors);
     const [file] = adapter.weights.files;
     if (file === undefined) throw new Error("an adapter has a file");
-    this.file = { ...file, name: `${adapter.root}/${file.name}`, shown: `${adapter.root}/${file.name}` };
+    this.file = { ...file, shown: join(adapter.root, file.name) };
+    if (base.files.some(({ name }) => name === file.name)) {
+      this.#refuse(undefined, `the base ${base.root} has weights in a file of this name`);
+    }
   }
 
   add({ path, a, b, embedding }: AdapterModule): void {
@@ -99,7 +104,7 @@ class Overlay {
   }
 
   #find(name: string, tensor: TensorRef): TensorRef | undefined {
-    const found = this.#base.tensors.get(name);
+    const found = this.tensors.get(name);
     if (found !== undefined && isFloat(found.dtype)) return found;
     const tied = this.#base.tied.find(({ absent }) => absent.includes(name))?.stored[0];
     if (found !== undefined) this.#refuse(tensor, `the base's ${name} is ${found.dtype}, which is no float dtype`);
@@ -113,12 +118,13 @@ class Overlay {
   }
 
   #stored({ file: name, offset, dtype }: TensorRef, rows: number): StoredMatrix {
-    const file = this.#base.files.find((candidate) => candidate.name === name);
-    if (file === undefined) throw new Error(`the base has no file ${name}`);
+    const file = [...this.#base.files, this.file].find((candidate) => candidate.name === name);
+    if (file === undefined) throw new Error(`no file ${name}`);
     return { file, offset, dtype, rows };
   }
 
-  #refuse({ name }: TensorRef, rule: string): void {
-    this.problems.push(new CheckpointError({ file: this.file.name, tensor: name, rule }));
+  #refuse(tensor: TensorRef | undefined, rule: string): void {
+    const file = this.file.shown ?? this.file.name;
+    this.problems.push(new CheckpointError({ file, rule, ...(tensor === undefined ? {} : { tensor: tensor.name }) }));
   }
 }

@@ -13,7 +13,6 @@ const range = (offset: number, bytes: number, address: number): InputRange => ({
   tensor: "t",
   slot: 0,
   file: 0,
-  dtype: "F32",
   offset,
   bytes,
   address,

@@ -1,5 +1,11 @@
-// `amalgam inspect`: what is in a checkpoint. Reads headers only.
-import { inspectCheckpoint, openCheckpoint } from "@amalgam/checkpoint";
+// `amalgam inspect`: what is in a checkpoint, or in a LoRA adapter. Reads headers only.
+import {
+  inspectAdapter,
+  inspectCheckpoint,
+  isAdapterDirectory,
+  openAdapter,
+  openCheckpoint,
+} from "@amalgam/checkpoint";
 import type { CommandContext } from "../context.ts";
 import { formatTable } from "../render/table.ts";
 import { formatBytes, formatCount } from "../render/units.ts";
@@ -9,6 +15,7 @@ export async function run(
   path: string,
   options: { readonly tensors?: boolean },
 ): Promise<void> {
+  if (await isAdapterDirectory(path)) return printAdapter(context, path, options);
   const report = inspectCheckpoint(await openCheckpoint(path, { signal: context.signal }));
   if (context.json) {
     const layers = [...report.byLayer].map(([layer, totals]) => ({ layer: layer ?? null, ...totals }));
@@ -46,4 +53,28 @@ export async function run(
     `files: ${report.files.map(({ name, byteLength }) => `${name} (${formatBytes(byteLength)})`).join(", ")}`,
   );
   if (report.sideFiles.length > 0) context.print(`beside: ${report.sideFiles.join(", ")}`);
+}
+
+async function printAdapter(
+  context: CommandContext,
+  path: string,
+  options: { readonly tensors?: boolean },
+): Promise<void> {
+  const report = inspectAdapter(await openAdapter(path, { signal: context.signal }));
+  if (context.json) return context.printJson(report);
+  const { baseModel, modules, replaced, total } = report;
+  context.print(`${path}: a LoRA adapter${baseModel === undefined ? "" : ` of ${baseModel}`}`);
+  context.print(`${formatCount(total.parameters)} parameters in ${total.tensors} tensors, ${formatBytes(total.bytes)}`);
+  context.print("");
+  const rows = options.tensors
+    ? modules.map(({ path: module, rank, alpha }) => [module, String(rank), String(alpha)])
+    : [
+        ...Map.groupBy(modules, ({ path: module, rank, alpha }) => [module.split(".").at(-1), rank, alpha].join("\t")),
+      ].map(([key, group]) => [...key.split("\t"), String(group.length)]);
+  const header = options.tensors ? ["module", "rank", "alpha"] : ["modules", "rank", "alpha", "number"];
+  for (const line of formatTable(header, rows)) context.print(line);
+  if (replaced.length > 0) {
+    context.print("");
+    context.print(`instead of the base's: ${replaced.join(", ")}`);
+  }
 }

@@ -36,7 +36,11 @@ export const finalRecipe = (job: PreparedJob, state: JobState): string =>
 /** Digest of all that decides the published weights. */
 async function stagingDigest(job: PreparedJob, state: JobState): Promise<string> {
   const decisive = createHash("sha256").update(finalRecipe(job, state));
-  for (const { files } of await job.inputRecords()) for (const { sha256 } of files) decisive.update(`\n${sha256}`);
+  for (const { identityDigest, files } of await job.inputRecords()) {
+    // It covers what is beside the weights and changes them: an adapter's scaling.
+    decisive.update(`\n${identityDigest}`);
+    for (const { sha256 } of files) decisive.update(`\n${sha256}`);
+  }
   for (const file of job.plan.output.files) decisive.update(file.header);
   return decisive.digest("hex");
 }

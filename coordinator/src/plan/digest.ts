@@ -17,6 +17,7 @@ export function digestPlan(plan: Omit<Plan, "digest">, headers: readonly SlotHea
   };
   line(["amalgam plan", PLAN_VERSION, recipeDocument(plan.recipe)]);
   for (const { checkpoint } of headers) {
+    line(checkpoint.identityDigest);
     for (const { path, byteLength, headerSha256, identity } of checkpoint.files) {
       line([path, byteLength, headerSha256, String(identity.mtimeNs)]);
     }

@@ -1,6 +1,6 @@
 /** Numbers the input files and places: from headers and cuts to the wire's files, slices, segments and shards. */
 
-import { dtypeBytes, type TensorRef } from "@amalgam/checkpoint";
+import { type CheckpointFile, type DType, dtypeBytes, type TensorRef } from "@amalgam/checkpoint";
 import {
   type InputFile,
   InputFileSchema,
@@ -13,49 +13,63 @@ import {
 } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
 import type { Cut } from "./cut.ts";
+import { derivedInput, derivingBytes, planDerivation } from "./derivations.ts";
 import { REFERENCE_SLOT } from "./match.ts";
 import type { PlannedTensor, SlotHeader, TensorSource } from "./types.ts";
 
 export type LocatedTensor = Omit<PlannedTensor, "firstShard" | "lastShard">;
 
-/** For each slot, the number of each of its files by name. */
-export type FileIndex = readonly ReadonlyMap<string, number>[];
+/** Files by their number in the plan. One that several slots have is one file. */
+export type FileNumbers = ReadonlyMap<CheckpointFile, number>;
 
 /** The files of all slots, numbered in slot order. */
 export function inputFiles(headers: readonly SlotHeader[]): {
   readonly files: InputFile[];
-  readonly fileIndex: FileIndex;
+  readonly numbers: FileNumbers;
 } {
   const files: InputFile[] = [];
-  const fileIndex = headers.map(({ checkpoint }) => {
-    // Tensor data starts right behind the header and without a gap.
-    const headerBytes = new Map<string, number>();
-    for (const { file, offset } of checkpoint.tensors.values()) {
-      headerBytes.set(file, Math.min(offset, headerBytes.get(file) ?? Number.POSITIVE_INFINITY));
-    }
-    const numbers = new Map<string, number>();
-    for (const { name, path, byteLength, headerSha256 } of checkpoint.files) {
-      numbers.set(name, files.length);
-      const bytes = headerBytes.get(name) ?? byteLength;
-      files.push(
-        create(InputFileSchema, { path, byteLength: BigInt(byteLength), headerSha256, headerBytes: BigInt(bytes) }),
-      );
-    }
-    return numbers;
-  });
-  return { files, fileIndex };
+  const numbers = new Map<CheckpointFile, number>();
+  for (const file of headers.flatMap(({ checkpoint }) => checkpoint.files)) {
+    if (numbers.has(file)) continue;
+    numbers.set(file, files.length);
+    const { path, byteLength, headerSha256, headerBytes } = file;
+    files.push(
+      create(InputFileSchema, { path, byteLength: BigInt(byteLength), headerSha256, headerBytes: BigInt(headerBytes) }),
+    );
+  }
+  return { files, numbers };
 }
 
-export function locateSources(
+/** Finds the sources of tensors in the numbered files. */
+export function sourceLocator(headers: readonly SlotHeader[], numbers: FileNumbers): SourceLocator {
+  const byName = headers.map(({ checkpoint }) => new Map(checkpoint.files.map((file) => [file.name, file])));
+  return (sources, action) =>
+    sources.map((source, slot) => {
+      const file = source && byName[slot]?.get(source.file);
+      const number = file && numbers.get(file);
+      if (source === undefined || number === undefined) return undefined;
+      const { derived, dtype, offset } = source;
+      if (derived === undefined) return { file: number, dtype, offset, bytesPerElement: dtypeBytes(dtype) };
+      // A copy is rounded to the dtype that it is stored in.
+      const read = action === "copy" ? copiedDType(source) : derived.dtype;
+      return {
+        file: number,
+        dtype: read,
+        offset,
+        bytesPerElement: Math.max(4, dtypeBytes(read)) + derivingBytes(derived),
+        derived: planDerivation(derived, numbers),
+      };
+    });
+}
+
+export type SourceLocator = (
   sources: readonly (TensorRef | undefined)[],
-  fileIndex: FileIndex,
-): (TensorSource | undefined)[] {
-  return sources.map((source, slot) => {
-    const file = source === undefined ? undefined : fileIndex[slot]?.get(source.file);
-    return source === undefined || file === undefined
-      ? undefined
-      : { file, dtype: source.dtype, offset: source.offset };
-  });
+  action: "merge" | "copy",
+) => (TensorSource | undefined)[];
+
+/** Dtype of a tensor that is copied: its own, but what is computed in float32 gains nothing from float64. */
+export function copiedDType({ dtype, derived }: TensorRef): DType {
+  return derived?.dtype === "F32" && dtypeBytes(dtype) > 4 ? "F32" : dtype;
 }
 
 export function shardMessages(tensors: readonly PlannedTensor[], cuts: readonly (readonly Cut[])[]): Shard[] {
@@ -73,7 +87,7 @@ function segmentMessage(tensor: PlannedTensor, { firstElement, elements }: Cut):
     shape: tensor.shape.map(BigInt),
     firstElement: BigInt(firstElement),
     elements: BigInt(elements),
-    inputs: tensor.sources.map((source) => inputSlice(source, firstElement)),
+    inputs: tensor.sources.map((source) => inputSlice(source, firstElement, elements)),
     outputDtype: tensor.outputDtype,
     outputFile: tensor.outputFile,
     outputOffset: BigInt(tensor.outputOffset + firstElement * dtypeBytes(tensor.outputDtype)),
@@ -81,8 +95,11 @@ function segmentMessage(tensor: PlannedTensor, { firstElement, elements }: Cut):
   });
 }
 
-function inputSlice(source: TensorSource | undefined, firstElement: number): InputSlice {
+function inputSlice(source: TensorSource | undefined, firstElement: number, elements: number): InputSlice {
   if (source === undefined) return create(InputSliceSchema);
-  const { file, dtype, offset } = source;
+  const { file, dtype, offset, derived } = source;
+  if (derived !== undefined) {
+    return create(InputSliceSchema, { dtype, derived: derivedInput(derived, firstElement, elements) });
+  }
   return create(InputSliceSchema, { file, dtype, offset: BigInt(offset + firstElement * dtypeBytes(dtype)) });
 }

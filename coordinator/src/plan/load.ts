@@ -1,8 +1,15 @@
 /** The planner's one door to the disk: opens what a recipe names, and gathers every problem on the way. */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Checkpoint, CheckpointError, openCheckpoint, problemsOf } from "@amalgam/checkpoint";
-import type { Recipe } from "../recipe/index.ts";
+import {
+  type Checkpoint,
+  CheckpointError,
+  openAdapter,
+  openCheckpoint,
+  problemsOf,
+  withAdapter,
+} from "@amalgam/checkpoint";
+import { type Recipe, splitReference } from "../recipe/index.ts";
 import { PlanProblems } from "./problems.ts";
 import { slotsOf } from "./slots.ts";
 import { readTasks, type TaskInput } from "./tasks.ts";
@@ -22,9 +29,16 @@ export interface PlanInputs {
 export async function loadPlanInputs(recipe: Recipe, baseDirectory: string, signal?: AbortSignal): Promise<PlanInputs> {
   const problems: string[] = [];
   const headers: SlotHeader[] = [];
+  // Models that share a base share its files.
+  const opened = new Map<string, Promise<Checkpoint>>();
+  const open = (path: string): Promise<Checkpoint> => {
+    const opening = opened.get(path) ?? openCheckpoint(path, { signal });
+    opened.set(path, opening);
+    return opening;
+  };
   for (const slot of slotsOf(recipe)) {
     try {
-      headers.push({ slot, checkpoint: await openSlot(slot, resolve(baseDirectory, slot.path), signal) });
+      headers.push({ slot, checkpoint: await openSlot(slot, baseDirectory, open, signal) });
     } catch (error) {
       signal?.throwIfAborted();
       problems.push(...problemsOf(error).map(({ message }) => `${slot.name}: ${message}`));
@@ -35,13 +49,24 @@ export async function loadPlanInputs(recipe: Recipe, baseDirectory: string, sign
   return { headers, tasks };
 }
 
-async function openSlot(slot: Slot, path: string, signal: AbortSignal | undefined): Promise<Checkpoint> {
+async function openSlot(
+  slot: Slot,
+  baseDirectory: string,
+  open: (path: string) => Promise<Checkpoint>,
+  signal: AbortSignal | undefined,
+): Promise<Checkpoint> {
+  const { base, adapter } = slot.companion === undefined ? splitReference(slot.path) : { base: slot.path };
+  const path = resolve(baseDirectory, base);
   if (!(await exists(path))) {
     throw slot.companion === undefined
       ? missingCheckpoint(path)
       : missingCompanion(path, slot.companion.kind, slot.named);
   }
-  return openCheckpoint(path, { signal });
+  const checkpoint = await open(path);
+  if (adapter === undefined) return checkpoint;
+  const adapterPath = resolve(baseDirectory, adapter);
+  if (!(await exists(adapterPath))) throw missingCheckpoint(adapterPath);
+  return withAdapter(checkpoint, await openAdapter(adapterPath, { signal }));
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -10,7 +10,9 @@ export async function requireOwnOutput(headers: readonly SlotHeader[], outputDir
   const output = await realPlace(await resolveOutput(outputDirectory));
   for (const { slot, checkpoint } of headers) {
     const root = await realpath(checkpoint.root);
-    const is = relation(output, root, [...checkpoint.files.map(({ path }) => path), root]);
+    const adapter = checkpoint.adapter === undefined ? root : await realpath(checkpoint.adapter);
+    const parts = [...checkpoint.files.map(({ path }) => path), root];
+    const is = relation(output, root, parts) ?? relation(output, adapter, [adapter]);
     if (is === undefined) continue;
     throw new PlanProblems([
       `${outputDirectory}: ${is} ${slot.name}, an input of this merge; choose another output directory`,

@@ -11,7 +11,7 @@ import { buildGraph } from "@amalgam/kernels";
 import { type Recipe, tensorDepths, variantsOf } from "../recipe/index.ts";
 import { type Cut, type Cuttable, cutIntoShards, defaultShardBytes, unitElements } from "./cut.ts";
 import { digestPlan } from "./digest.ts";
-import { inputFiles, type LocatedTensor, locateSources, shardMessages } from "./layout.ts";
+import { copiedDType, inputFiles, type LocatedTensor, shardMessages, sourceLocator } from "./layout.ts";
 import { type MatchedTensor, matchTensors, REFERENCE_SLOT } from "./match.ts";
 import { PlanProblems, TensorRemarks } from "./problems.ts";
 import { scalarReaders } from "./scalars.ts";
@@ -39,7 +39,8 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
   const output = layOut(specs, maxOutputFileBytes, problems);
   if (problems.length > 0 || output === undefined) throw new PlanProblems(problems);
 
-  const { files, fileIndex } = inputFiles(headers);
+  const { files, numbers } = inputFiles(headers);
+  const locate = sourceLocator(headers, numbers);
   const places = outputPlaces(output);
   const rowwise = variants.some(({ groups }) => groups.some(({ graph }) => graph.rowwise));
   const located: LocatedTensor[] = match.tensors.map((matched, index) => {
@@ -53,7 +54,7 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
       action,
       outputDtype: spec.dtype,
       ...place,
-      sources: locateSources(matched.sources, fileIndex),
+      sources: locate(matched.sources, action),
       depth: depths.get(tensor.name) ?? 0,
       group: 0,
     };
@@ -66,7 +67,7 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
   const plan = {
     recipe,
     slots,
-    roots: headers.map(({ checkpoint }) => checkpoint.root),
+    roots: headers.map(({ checkpoint: { root, adapter } }) => (adapter === undefined ? root : `${root}+${adapter}`)),
     files,
     tensors,
     output,
@@ -124,7 +125,7 @@ function unsetParameters(
 function outputSpec(recipe: Recipe, { tensor, action }: MatchedTensor): OutputSpec {
   const { name, shape } = tensor;
   // Copied tensors keep their bytes, so their dtype.
-  const dtype = action === "copy" ? tensor.dtype : (recipe.outDtype ?? recipe.dtype ?? tensor.dtype);
+  const dtype = action === "copy" ? copiedDType(tensor) : (recipe.outDtype ?? recipe.dtype ?? tensor.dtype);
   return { name, dtype, shape };
 }
 
@@ -157,10 +158,7 @@ function outputPlaces(output: OutputLayout): Map<string, OutputPlace> {
 }
 
 function cuttable({ action, shape, elements, sources }: LocatedTensor, rowwise: boolean): Cuttable {
-  const bytesPerElement = sources.reduce(
-    (sum, source) => sum + (source === undefined ? 0 : dtypeBytes(source.dtype)),
-    0,
-  );
+  const bytesPerElement = sources.reduce((sum, source) => sum + (source?.bytesPerElement ?? 0), 0);
   const rowElements = rowwise && action === "merge" ? (shape.at(-1) ?? 1) : undefined;
   return { elements, bytesPerElement, unitElements: unitElements(rowElements) };
 }

@@ -1,7 +1,7 @@
 /** The distinct inputs of a job, in the order of their slots. Paths are as the recipe writes them; `load.ts` opens them. */
 import { join } from "node:path";
 import type { Recipe, RecipeModel, RecipeVariant } from "../recipe/index.ts";
-import { variantsOf } from "../recipe/index.ts";
+import { splitReference, variantsOf } from "../recipe/index.ts";
 import { methodOf } from "../recipe/methods.ts";
 import type { Slot } from "./types.ts";
 
@@ -44,10 +44,16 @@ function companionSlot(kind: string, model: RecipeModel): Slot {
   return {
     kind: "companion",
     name: `${kind} of ${model.name}`,
-    path: written ?? join(model.path, `${kind}.safetensors`),
+    path: written ?? join(directoryOf(model.path), `${kind}.safetensors`),
     companion: { kind, modelPath: model.path },
     named: written !== undefined,
   };
 }
 
 const companionKey = (kind: string, model: RecipeModel): string => `${kind} ${model.path}`;
+
+/** Where a model's own files are: those of an adapter are not the base's. */
+function directoryOf(reference: string): string {
+  const { base, adapter } = splitReference(reference);
+  return adapter ?? base;
+}

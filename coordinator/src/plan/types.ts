@@ -3,6 +3,7 @@ import type { Checkpoint, DType, JsonObject, OutputLayout } from "@amalgam/check
 import type { GraphSpec, MergeGraph } from "@amalgam/kernels";
 import type { InputFile, Shard } from "@amalgam/proto";
 import type { Recipe, RecipeVariant } from "../recipe/index.ts";
+import type { PlannedDerivation } from "./derivations.ts";
 
 /** One distinct input of a job. Slots are numbered: the base, the models, then the companions of each model. */
 export interface Slot {
@@ -27,9 +28,14 @@ export interface SlotHeader {
 export interface TensorSource {
   /** Index into `Plan.files`. */
   readonly file: number;
+  /** What the merge reads. */
   readonly dtype: DType;
   /** Absolute offset in the file. */
   readonly offset: number;
+  /** Memory that an element takes in a shard, at most. */
+  readonly bytesPerElement: number;
+  /** What a tensor that is no range of a file is made of; file and offset are then those of what it changes. */
+  readonly derived?: PlannedDerivation;
 }
 
 export interface PlannedTensor {

@@ -1,10 +1,11 @@
-/** Reads the `models:` list and references to checkpoints. Revisions, Hub ids and LoRA adapters are recognised and refused by name. */
+/** Reads the `models:` list and references to checkpoints. Revisions and Hub ids are recognised and refused by name. */
 import { basename } from "node:path";
 import type { MergeMethod } from "@amalgam/kernels";
 import type { Located } from "./located.ts";
 import { companionKinds } from "./methods.ts";
 import { readParameters } from "./parameters.ts";
 import type { Reader } from "./reader.ts";
+import { joinReference, plainPath, splitReference } from "./reference.ts";
 import type { RecipeModel } from "./types.ts";
 
 /** The models in recipe order, and the line of each. Without a method, parameters are left unread. */
@@ -71,40 +72,49 @@ export function readReference(reader: Reader, node: Located, what: string): stri
   if (node.kind === "map") return readReferenceMap(reader, node, what);
   const text = reader.text(node, what);
   if (text === undefined) return undefined;
-  if (text.includes("+")) {
-    return reader.fail(
-      node.line,
-      `${what} \`${text}\`: LoRA adapters (\`base+adapter\`) are not supported yet: merge the adapter first`,
-    );
-  }
   if (text.includes("@")) {
     return reader.fail(
       node.line,
       `${what} \`${text}\`: revisions (\`model@revision\`) are not supported yet: give a local directory`,
     );
   }
-  // "./a" and "a/" are the checkpoint "a": one spelling, so that a base among the models is recognised.
-  return text.replace(/\/+$/, "").replace(/^(?:\.\/+)+(?=.)/, "") || text;
+  const { base, adapter } = splitReference(text);
+  if (adapter === undefined) return plainPath(base);
+  if (base === "" || adapter === "" || adapter.includes("+")) {
+    return reader.fail(node.line, `${what} \`${text}\`: write one adapter behind its base, as \`base+adapter\``);
+  }
+  return joinReference({ base: plainPath(base), adapter: plainPath(adapter) });
 }
 
 function readReferenceMap(reader: Reader, node: Located, what: string): string | undefined {
   const unsupported = new Map([
-    ["lora", "LoRA adapters"],
     ["revision", "revisions"],
     ["override_architecture", "other architectures than the checkpoint's own"],
   ]);
-  const entries = reader.map(node, what, ["path", "model"], (key) => {
+  const entries = reader.map(node, what, ["path", "model", "lora"], (key) => {
     const feature = unsupported.get(key);
     return feature === undefined ? undefined : `\`${key}\` of ${what}: ${feature} are not supported yet`;
   });
   const inner = entries?.get("path") ?? entries?.get("model");
   if (entries !== undefined && inner === undefined) reader.fail(node.line, `${what} needs \`path\``);
-  return inner && readReference(reader, inner.value, what);
+  const base = inner && readReference(reader, inner.value, what);
+  const lora = entries?.get("lora");
+  if (base === undefined || lora === undefined || isNull(lora.value)) return base;
+  const adapter = readReference(reader, lora.value, `\`lora\` of ${what}`);
+  if (adapter === undefined) return undefined;
+  if (!base.includes("+") && !adapter.includes("+")) return joinReference({ base, adapter });
+  return reader.fail(lora.line, `${what}: a model has one adapter, and an adapter has none`);
 }
 
-/** Base names of paths; where two are the same, their whole paths. */
+const isNull = (node: Located): boolean => node.kind === "scalar" && node.value === null;
+
+/** Base names of paths (of a base with an adapter, the adapter's); where two are the same, their whole paths. */
 function defaultNames(paths: readonly string[]): Map<string, string> {
+  const short = (path: string): string => {
+    const { base, adapter } = splitReference(path);
+    return basename(adapter ?? base);
+  };
   const counts = new Map<string, number>();
-  for (const path of new Set(paths)) counts.set(basename(path), (counts.get(basename(path)) ?? 0) + 1);
-  return new Map(paths.map((path) => [path, counts.get(basename(path)) === 1 ? basename(path) : path]));
+  for (const path of new Set(paths)) counts.set(short(path), (counts.get(short(path)) ?? 0) + 1);
+  return new Map(paths.map((path) => [path, counts.get(short(path)) === 1 ? short(path) : path]));
 }

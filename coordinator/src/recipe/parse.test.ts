@@ -181,9 +181,7 @@ test("features of mergekit that are not built yet are refused by name", () => {
     [`${LINEAR}tokenizer_source: union\n`, "`tokenizer_source`"],
     [`${LINEAR}tokenizer: {source: base}\n`, "`tokenizer`"],
     [`${LINEAR}chat_template: auto\n`, "`chat_template`"],
-    [LINEAR.replace("model: a", "model: a+lora"), "LoRA adapters"],
     [LINEAR.replace("model: a", "model: a@main"), "revisions"],
-    [LINEAR.replace("model: a", "model: {path: a, lora: b}"), "`lora`"],
     [`${LINEAR}---\n${LINEAR}`, "several documents"],
   ];
   for (const [text, name] of cases) {
@@ -191,6 +189,20 @@ test("features of mergekit that are not built yet are refused by name", () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(name);
     expect(problems[0]).toContain("not supported yet");
+  }
+});
+
+test("a LoRA adapter stands behind its base, as text or as mergekit's mapping, and names the model", () => {
+  const models = (reference: string) =>
+    parse(LINEAR.replace("model: a", `model: ${reference}`)).models.map(({ path, name }) => [path, name])[0];
+  expect(models("./base+./adapters/x/")).toEqual(["base+adapters/x", "x"]);
+  expect(models("{model: {path: ./base}, lora: {path: adapters/x}}")).toEqual(["base+adapters/x", "x"]);
+  expect(models("{path: base, lora: ./x}")).toEqual(["base+x", "x"]);
+  expect(models("{path: base, lora: null}")).toEqual(["base", "base"]);
+  for (const wrong of ["a+b+c", "a+", "+a", "{path: a, lora: b+c}", "{path: a+b, lora: c}"]) {
+    expect(problemsOf(LINEAR.replace("model: a", `model: ${wrong}`)), wrong).toEqual([
+      expect.stringMatching(/one adapter/),
+    ]);
   }
 });
 
