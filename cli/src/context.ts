@@ -1,6 +1,7 @@
 // What every command gets: where to print, whether for people or programs, a signal that aborts on Ctrl-C, a log. And the one
 // place where errors become a message and an exit status.
 import { constants } from "node:os";
+import { delimiter } from "node:path";
 import { createLogger, exitCodeOf, type Logger, type LogLevel, toAmalgamError } from "@amalgam/runtime";
 
 export interface CommandContext {
@@ -18,6 +19,8 @@ export interface CommandContext {
 export interface CommandOptions {
   readonly json?: boolean;
   readonly logLevel?: string;
+  /** Files of merge methods that are not built in. */
+  readonly method?: readonly string[];
   /** How the log names this process. */
   readonly role?: string;
 }
@@ -46,7 +49,7 @@ const plain = (_key: string, value: unknown): unknown =>
 
 /** Runs a command to its end and sets the exit status. Errors of input are one message; only a bug shows its stack. */
 export async function runCommand(
-  { json = false, logLevel = "error", role = "cli" }: CommandOptions,
+  { json = false, logLevel = "error", method = [], role = "cli" }: CommandOptions,
   work: (context: CommandContext) => Promise<void>,
 ): Promise<void> {
   const abort = new AbortController();
@@ -74,6 +77,7 @@ export async function runCommand(
     printJson: (value) => void process.stdout.write(`${JSON.stringify(value, plain)}\n`),
   };
   try {
+    await loadMethodFiles(method);
     await work(context);
   } catch (thrown) {
     report(thrown);
@@ -97,6 +101,15 @@ export async function runCommand(
     if (json) context.printJson({ error: { code, message } });
     process.stderr.write(`amalgam: ${message}\n`);
   }
+}
+
+/** Loads what the variable and the options name; processes started from here are given the same. */
+async function loadMethodFiles(named: readonly string[]): Promise<void> {
+  const variable = process.env["AMALGAM_METHODS"];
+  if (named.length === 0 && !variable) return;
+  const { loadedMethods, loadMethods } = await import("@amalgam/runtime/methods");
+  await loadMethods([...(variable ?? "").split(delimiter).filter(Boolean), ...named]);
+  process.env["AMALGAM_METHODS"] = loadedMethods().join(delimiter);
 }
 
 /** What a shell says of a process that a signal ended. */

@@ -49,6 +49,11 @@ const logLevel = (fallback: string): Option =>
     .env("AMALGAM_LOG_LEVEL")
     .choices(["debug", "info", "warn", "error", "silent"])
     .default(fallback);
+const method = (): Option =>
+  new Option(
+    "--method <file>",
+    "load a merge method of your own; it runs as code, so know the file (repeatable; env: AMALGAM_METHODS, separated as in PATH)",
+  ).argParser((file: string, files: readonly string[] = []) => [...files, file]);
 const address = (): Option =>
   new Option("--coordinator <host:port>", "address of the coordinator")
     .env("AMALGAM_COORDINATOR_ADDRESS")
@@ -62,7 +67,7 @@ function action<A extends unknown[]>(
   return async (...args) => {
     const { runCommand } = await import("./context.ts");
     // Commander passes the options before the command itself, last.
-    const options = args.at(-2) as { json?: boolean; logLevel?: string };
+    const options = args.at(-2) as { json?: boolean; logLevel?: string; method?: readonly string[] };
     await runCommand({ ...options, ...(role === undefined ? {} : { role }) }, async (context) =>
       (await load()).run(context, ...args),
     );
@@ -78,6 +83,7 @@ const localJob = (command: Command): Command =>
     .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
     .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
     .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count)
+    .addOption(method())
     .addOption(json())
     .addOption(logLevel("error"));
 
@@ -92,6 +98,7 @@ program
   .description("say what a recipe would do: shards, bytes, memory, every problem; writes nothing")
   .argument("<recipe>", "YAML file")
   .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
+  .addOption(method())
   .addOption(json())
   .action(action(() => import("./commands/plan.ts")));
 program
@@ -152,6 +159,7 @@ roleOptions(
   )
   .addOption(insecure())
   .addOption(natsOption())
+  .addOption(method())
   .action(action(() => import("./commands/coordinator.ts"), "coordinator"));
 roleOptions(program.command("worker").description("run a shard worker: merges the shards it is leased"))
   .option(
@@ -174,6 +182,7 @@ roleOptions(program.command("worker").description("run a shard worker: merges th
       "stream",
     ]),
   )
+  .addOption(method())
   .action(action(() => import("./commands/worker.ts"), "worker"));
 roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
   .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")

@@ -56,3 +56,11 @@ export function topological(roots: readonly Expr[], isLeaf: (e: Expr) => boolean
   for (const root of roots) visit(root);
   return order;
 }
+
+/** The expressions as text, one node a line: equal texts are equal programs, whatever file they came from. */
+export function textOf(roots: readonly Expr[]): string {
+  const nodes = topological(roots, () => false);
+  const place = new Map(nodes.map((e, i) => [e, i]));
+  const argumentsOf = (e: Expr): string => e.args.map((a) => place.get(a)).join(" ");
+  return nodes.map((e) => `${e.op} ${detail(e)} ${argumentsOf(e)}\n`).join("");
+}

@@ -1,6 +1,6 @@
 // Applies a method to a number of models: the expression, its inputs and parameters, and its
 // statistics ordered into stages. Independent of dtypes and of any back-end.
-import { canonical, topological } from "./canonical.ts";
+import { canonical, textOf, topological } from "./canonical.ts";
 import type { Expr, F32, InputRole, StatisticExpr } from "./expr.ts";
 import { input, param, select, sum } from "./expr.ts";
 import type { MergeMethod, MethodContext, Parameter } from "./method.ts";
@@ -50,6 +50,9 @@ export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): M
     nameOf,
   };
 }
+
+/** What a graph computes, as text: for digests of what decides a merge's bytes. */
+export const graphText = ({ output, scales }: MergeGraph): string => textOf([output, ...scales]);
 
 /** Models whose masks share an output element. */
 export const MASKS_PER_ELEMENT = 8;

@@ -3,8 +3,9 @@ export type { DTypeName } from "./dtype.ts";
 export { dtypeBytes, FLOAT_DTYPES, isFloatDType } from "./dtype.ts";
 export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
-export { buildGraph, MASKS_PER_ELEMENT } from "./graph.ts";
+export { buildGraph, graphText, MASKS_PER_ELEMENT } from "./graph.ts";
 export { interpret, type PlainTensor } from "./interpreter.ts";
+export { LANGUAGE, type Language, type MethodFile } from "./language.ts";
 export { createMatrixKernels, type LowRankRow, MATRIX_BLOCK_BYTES, type MatrixKernels } from "./matrix.ts";
 export { type MergedTensor, mergeTensors, type TensorBytes } from "./merge.ts";
 export type {
@@ -18,6 +19,7 @@ export type {
 export { METHODS } from "./methods/index.ts";
 export { buildProgram } from "./program.ts";
 export { RANDOM_KEY, randomKey } from "./random.ts";
+export { registerMethod } from "./register.ts";
 export { scaleValues } from "./scalars.ts";
 export { decodePartial, decodeState, encodePartial, encodeState, mergePartials } from "./statistics/partial.ts";
 export { advanceStage, runStage, startStage } from "./statistics/stage.ts";

@@ -1,6 +1,7 @@
 // Worker threads that compute on shards, one task each at a time. The calling thread only hands out work: it never computes.
 import { Worker } from "node:worker_threads";
 import { AmalgamError, type Logger } from "@amalgam/runtime";
+import { loadedMethods } from "@amalgam/runtime/methods";
 import { describeFailure } from "./task-error.ts";
 import type { FromThread, ShardResult, ShardTask, SharedShard, ThreadData, ToThread } from "./thread-protocol.ts";
 
@@ -56,7 +57,7 @@ export function createComputePool(size: number, log: Logger): ComputePool {
   };
   const startThread = (): void => {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
-    const worker = new Worker(ENTRY, { workerData: { cancelled } satisfies ThreadData });
+    const worker = new Worker(ENTRY, { workerData: { cancelled, methods: loadedMethods() } satisfies ThreadData });
     const thread: Thread = { worker, cancelled, known: new Set(), settle: undefined };
     threads.add(thread);
     const finish = (): Thread["settle"] => {

@@ -1,10 +1,12 @@
 // Entry of a compute thread: receives shards and tasks, answers each task with one message. One task at a time.
 import { parentPort, workerData } from "node:worker_threads";
+import { loadMethods } from "@amalgam/runtime/methods";
 import { createShardCompute, type ShardCompute } from "./shard-compute.ts";
 import { describeFailure, givenUp } from "./task-error.ts";
 import type { FromThread, ThreadData, ToThread } from "./thread-protocol.ts";
 
-const { cancelled } = workerData as ThreadData;
+const { cancelled, methods } = workerData as ThreadData;
+await loadMethods(methods);
 const shards = new Map<number, ShardCompute>();
 
 const checkpoint = (): void => {

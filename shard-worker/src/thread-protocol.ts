@@ -93,4 +93,6 @@ export type FromThread =
 export interface ThreadData {
   /** One flag, set by the worker while a task runs: the task stops at the next block. */
   readonly cancelled: Int32Array<SharedArrayBuffer>;
+  /** Files of methods that are not built in. */
+  readonly methods: readonly string[];
 }

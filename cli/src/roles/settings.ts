@@ -9,7 +9,7 @@ const VARIABLES = [coordinatorSettings, evaluatorSettings, shardWorkerSettings].
   Object.keys(shape).map(variableOf),
 );
 /** Read by the command line itself. */
-const LOG_LEVEL = "AMALGAM_LOG_LEVEL";
+const OWN = ["AMALGAM_LOG_LEVEL", "AMALGAM_METHODS"];
 
 type Schema = Parameters<typeof loadConfig>[0];
 
@@ -19,5 +19,5 @@ export function loadSettings<S extends Schema>(
   file: string | undefined,
   overrides: Readonly<Record<string, unknown>>,
 ): ReturnType<typeof loadConfig<S>> {
-  return loadConfig(schema, { env: process.env, file, overrides, alsoKnown: [...VARIABLES, LOG_LEVEL] });
+  return loadConfig(schema, { env: process.env, file, overrides, alsoKnown: [...VARIABLES, ...OWN] });
 }

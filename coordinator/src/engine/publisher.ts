@@ -11,6 +11,7 @@ import {
   sealAndPublish,
   sha256Range,
 } from "@amalgam/checkpoint";
+import { graphText } from "@amalgam/kernels";
 import type { ShardService } from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { FINAL_ID } from "../job/decide.ts";
@@ -42,6 +43,7 @@ async function stagingDigest(job: PreparedJob, state: JobState): Promise<string>
     for (const { sha256 } of files) decisive.update(`\n${sha256}`);
   }
   for (const file of job.plan.output.files) decisive.update(file.header);
+  for (const { graph } of job.plan.variants[0]!.groups) decisive.update(graphText(graph));
   return decisive.digest("hex");
 }
 

@@ -1,10 +1,11 @@
 /** The identity of a plan: the same recipe over the same inputs, cut the same way, has the same digest. */
 import { createHash } from "node:crypto";
+import { graphText } from "@amalgam/kernels";
 import { recipeDocument } from "../recipe/index.ts";
 import type { Plan, SlotHeader } from "./types.ts";
 
 /** Changes when the meaning of plans changes, so that a journal of another version is not continued. */
-const PLAN_VERSION = 1;
+const PLAN_VERSION = 2;
 
 /**
  * sha256 (hex). Inputs are known by path, size, modification time and header, not by their tensor data: reading all of it would cost as
@@ -22,6 +23,8 @@ export function digestPlan(plan: Omit<Plan, "digest">, headers: readonly SlotHea
       line([path, byteLength, headerSha256, String(identity.mtimeNs)]);
     }
   }
+  // A method of the user's own is what its file says now, whatever its name meant before.
+  for (const { groups } of plan.variants) for (const { graph } of groups) line(graphText(graph));
   for (const { name, outputFile, outputOffset, outputDtype, action } of plan.tensors) {
     line([name, outputFile, outputOffset, outputDtype, action]);
   }

@@ -9,6 +9,8 @@ export function methodNamed(name: string): MergeMethod | string {
   if (method?.artefact !== undefined) return `merge method \`${name}\` makes an artefact: not supported yet`;
   if (method !== undefined) return method;
   const known = Object.keys(METHODS);
+  if (/[./]/.test(name))
+    return `unknown merge method \`${name}\`: a recipe names methods; one from a file of yours is loaded by \`--method ${name}\`, and named as it says`;
   return `unknown merge method \`${name}\`${suggestion(name, known)} (methods: ${listed(known)})`;
 }
 
