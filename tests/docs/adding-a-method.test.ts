@@ -2,17 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { openCheckpoint, openFileSource } from "@amalgam/checkpoint";
-import {
-  type DTypeName,
-  decodeElements,
-  encodeElements,
-  interpret,
-  isFloatDType,
-  LANGUAGE,
-  type MethodFile,
-} from "@amalgam/kernels";
+import { buildGraph, type DTypeName, decodeElements, encodeElements, interpret, isFloatDType } from "@amalgam/kernels";
+import { loadMethods } from "@amalgam/runtime/methods";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../harness/program.ts";
 import { blocksOf, ROOT } from "./markdown.ts";
@@ -65,11 +57,8 @@ test("the method is about 30 lines, and a correct program", () => {
 test("the command merges with it, and each tensor is what the interpreter makes of the method", async () => {
   const { code, stderr } = await run(...command.split(" ").slice(2).map(at));
   expect(code, stderr).toBe(0);
-  const { graphOf } = await import("../../kernels/src/graph.ts");
-  const { default: define } = (await import(pathToFileURL(join(folder, "agreement.ts")).href)) as {
-    default: MethodFile;
-  };
-  const graph = graphOf(define(LANGUAGE), { models: 2, hasBase: true, options: { squared: true } });
+  await loadMethods([join(folder, "agreement.ts")]);
+  const graph = buildGraph({ method: "agreement", models: 2, hasBase: true, options: { squared: true } });
   const [base, first, second, merged] = await Promise.all(
     ["base", "expert-sentiment", "expert-speech", "out/agreed"].map(floats),
   );
