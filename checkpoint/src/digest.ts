@@ -1,6 +1,5 @@
 // sha256 of byte ranges and whole files, streamed through one small buffer. Digests are lower-case hex.
-import { createHash, type Hash } from "node:crypto";
-import type { ByteRange } from "./layout.ts";
+import { createHash } from "node:crypto";
 import { type ByteSource, openFileSource, type ReadOptions } from "./source.ts";
 
 const bufferBytes = 2 * 1024 * 1024;
@@ -27,39 +26,6 @@ export async function sha256File(path: string, options: ReadOptions = {}): Promi
 /** sha256 of bytes in memory. */
 export function sha256Bytes(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** The digests of a weight file: of the whole, and of each of its tensors. */
-export interface FileDigests {
-  readonly file: string;
-  readonly tensors: ReadonlyMap<string, string>;
-}
-
-/** Digests a file and its tensors in one read. The ranges are absolute, in file order, and do not overlap. */
-export async function sha256Tensors(
-  source: ByteSource,
-  ranges: ReadonlyMap<string, ByteRange>,
-  options: ReadOptions = {},
-): Promise<FileDigests> {
-  const whole = createHash("sha256");
-  const buffer = new Uint8Array(Math.min(bufferBytes, source.byteLength));
-  const tensors = new Map<string, string>();
-  let at = 0;
-  const advance = async (end: number, tensor?: Hash): Promise<void> => {
-    await forEachPiece(source, at, end, buffer, options, (piece) => {
-      whole.update(piece);
-      tensor?.update(piece);
-    });
-    at = end;
-  };
-  for (const [name, { begin, end }] of ranges) {
-    await advance(begin);
-    const tensor = createHash("sha256");
-    await advance(end, tensor);
-    tensors.set(name, tensor.digest("hex"));
-  }
-  await advance(source.byteLength);
-  return { file: whole.digest("hex"), tensors };
 }
 
 /** Reads `[begin, end)` through `buffer` and hands over each piece, valid until the next. */

@@ -5,10 +5,10 @@ import { expect, type TestContext, test } from "vitest";
 import { sha256Bytes } from "./digest.ts";
 import { isDiskFull } from "./errors.ts";
 import { planOutputFiles } from "./layout.ts";
-import { verifyPublished } from "./output-directory.ts";
 import { sealAndPublish } from "./publish.ts";
 import { createStaging } from "./staging.ts";
 import { temporaryDirectory } from "./testing/support.ts";
+import { verifyPublished } from "./verify-published.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -62,11 +62,11 @@ test("a disk that fills up on the way gives one clear error, publishes nothing, 
   await rm(join(disk.path, "other"));
   await using staging = await createStaging(out, layout, { planDigest: "p" });
   expect(staging.resumed).toBe(true);
-  const { file, begin } = staging.locate("w");
+  const { file, begin, end } = staging.locate("w");
   await staging.writeRange(file, begin, bytes);
   const provenance = { recipe: "", seed: 0, versions: {}, inputs: [] };
-  const tensorDigests = new Map([["w", sha256Bytes(bytes)]]);
-  await sealAndPublish(staging, { tensorDigests, sideFiles: [], modelCard: "", provenance });
+  const pieces = [{ tensor: "w", begin, end, sha256: sha256Bytes(bytes), isFresh: false }];
+  await sealAndPublish(staging, { pieces, sideFiles: [], modelCard: "", provenance });
   await verifyPublished(out);
 });
 
@@ -74,13 +74,13 @@ test("a disk that fills up while the side files are written publishes nothing", 
   await using disk = await smallDisk(context, 8 * mebibyte);
   const out = join(disk.path, "out");
   await using staging = await createStaging(out, layoutOf(mebibyte), { planDigest: "p" });
-  const { file, begin } = staging.locate("w");
+  const { file, begin, end } = staging.locate("w");
   const bytes = new Uint8Array(mebibyte);
   await staging.writeRange(file, begin, bytes);
   const sideFiles = [{ name: "tokenizer.json", bytes: new Uint8Array(8 * mebibyte) }];
   const provenance = { recipe: "", seed: 0, versions: {}, inputs: [] };
-  const tensorDigests = new Map([["w", sha256Bytes(bytes)]]);
-  await expect(sealAndPublish(staging, { tensorDigests, sideFiles, modelCard: "", provenance })).rejects.toThrow(
+  const pieces = [{ tensor: "w", begin, end, sha256: sha256Bytes(bytes), isFresh: false }];
+  await expect(sealAndPublish(staging, { pieces, sideFiles, modelCard: "", provenance })).rejects.toThrow(
     /tokenizer\.json: cannot write it: the disk is full/,
   );
   expect(await readdir(disk.path)).toEqual([".out.amalgam-staging"]);

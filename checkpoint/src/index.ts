@@ -22,7 +22,7 @@ export {
   type StoredMatrix,
 } from "./derived.ts";
 export { type CheckpointDiff, type DiffOptions, type Distance, diffCheckpoints } from "./diff.ts";
-export { type FileDigests, sha256Bytes, sha256File, sha256Range, sha256Tensors } from "./digest.ts";
+export { sha256Bytes, sha256File, sha256Range } from "./digest.ts";
 export {
   allDTypes,
   type DType,
@@ -48,7 +48,7 @@ export {
 } from "./errors.ts";
 export { parseHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
 export { parseIndex, type SafetensorsIndex } from "./index-file.ts";
-export { digestInputs, localFingerprint } from "./input-identity.ts";
+export { localFingerprint, recordInputs } from "./input-identity.ts";
 export {
   type AdapterReport,
   type CheckpointReport,
@@ -81,7 +81,7 @@ export {
   type TensorRecord,
 } from "./manifest.ts";
 export { type ModelCard, modelCard, type Score, type ScoreTable } from "./model-card.ts";
-export { checkOutput, readManifest, resolveOutput, verifyPublished } from "./output-directory.ts";
+export { checkOutput, readManifest, resolveOutput } from "./output-directory.ts";
 export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
 export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
@@ -97,6 +97,8 @@ export {
   type ReadOptions,
   sameIdentity,
 } from "./source.ts";
+export type { MergedPiece } from "./staged-digests.ts";
 export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
 export { isDerivedBuffer, type TiedGroup, tiesWordEmbeddings } from "./tied.ts";
+export { verifyPublished } from "./verify-published.ts";
 export { withAdapter } from "./with-adapter.ts";

@@ -19,14 +19,22 @@ export function localFingerprint(checkpoint: Checkpoint): string {
   return hash.digest("hex");
 }
 
-/** Reads every weight file and returns its sha256. Throws when a file changed since the checkpoint was opened, or while reading. */
-export async function digestInputs(checkpoint: Checkpoint, options: ReadOptions = {}): Promise<InputFileRecord[]> {
+/**
+ * The weight files of an input as the manifest records them. Throws when one changed since the checkpoint was opened, or while it
+ * is read.
+ * @param withContents read every file in full, for its sha256
+ */
+export async function recordInputs(
+  checkpoint: Checkpoint,
+  withContents: boolean,
+  options: ReadOptions = {},
+): Promise<InputFileRecord[]> {
   const records: InputFileRecord[] = [];
-  for (const { name, byteLength } of checkpoint.files) {
+  for (const { name, byteLength, headerSha256 } of checkpoint.files) {
     await using source = await openCheckpointFile(checkpoint, name);
-    const sha256 = await sha256Range(source, 0, byteLength, options);
+    const sha256 = withContents ? await sha256Range(source, 0, byteLength, options) : undefined;
     await source.verifyUnchanged();
-    records.push({ name, byteLength, sha256 });
+    records.push({ name, byteLength, headerSha256, ...(sha256 === undefined ? {} : { sha256 }) });
   }
   return records;
 }

@@ -18,11 +18,19 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
     fc.record({
       path: text,
       identityDigest: text,
-      files: fc.array(fc.record({ name: text, byteLength: size, sha256: text }), { maxLength: 3 }),
+      files: fc.array(
+        fc.record(
+          { name: text, byteLength: size, headerSha256: text, sha256: text },
+          { noNullPrototype: true, requiredKeys: ["name", "byteLength", "headerSha256"] },
+        ),
+        { maxLength: 3 },
+      ),
     }),
     { maxLength: 3 },
   ),
-  files: map(fc.record({ byteLength: size, sha256: text })),
+  files: map(
+    fc.oneof(fc.record({ byteLength: size, sha256: text }), fc.record({ byteLength: size, headerSha256: text })),
+  ),
   tensors: map(
     fc.record({
       file: text,

@@ -1,4 +1,5 @@
-// `amalgam.json`: how a model was made, and the sha256 of every tensor and file, so that it can be made again and checked.
+// `amalgam.json`: how a model was made, and the sha256 of every tensor, weight file's header and other file, so that it can be made
+// again and checked.
 // Its text is a function of its contents: no times, host names or absolute paths.
 
 import { type DType, isDType } from "./dtype.ts";
@@ -11,7 +12,10 @@ export const manifestName = "amalgam.json";
 export interface InputFileRecord {
   readonly name: string;
   readonly byteLength: number;
-  readonly sha256: string;
+  /** Of the header, length included. */
+  readonly headerSha256: string;
+  /** Of the whole file, where it was wanted: it costs a read of all of it. */
+  readonly sha256?: string;
 }
 
 /** One input model. `path` is as the recipe writes it. */
@@ -19,7 +23,6 @@ export interface InputRecord {
   readonly path: string;
   /** {@link Checkpoint.identityDigest}. */
   readonly identityDigest: string;
-  /** Full digests of the weight files; empty when they were not computed. */
   readonly files: readonly InputFileRecord[];
 }
 
@@ -30,10 +33,10 @@ export interface TensorRecord {
   readonly sha256: string;
 }
 
-export interface FileRecord {
-  readonly byteLength: number;
-  readonly sha256: string;
-}
+/** A weight file is known by its header and the digests of its tensors, any other file by its own digest. */
+export type FileRecord =
+  | { readonly byteLength: number; readonly sha256: string }
+  | { readonly byteLength: number; readonly headerSha256: string };
 
 /** How the model was made: what the caller of {@link Staging.seal} knows. */
 export interface Provenance {
@@ -59,7 +62,7 @@ export function manifestText(manifest: Manifest): string {
   const inputs = manifest.inputs.map(({ path, identityDigest, files }) => ({
     path,
     identityDigest,
-    files: files.map(({ name, byteLength, sha256 }) => ({ name, byteLength, sha256 })),
+    files: files.map(({ name, byteLength, headerSha256, sha256 }) => ({ name, byteLength, headerSha256, sha256 })),
   }));
   const members = [
     `"schemaVersion": ${manifest.schemaVersion}`,
@@ -68,7 +71,7 @@ export function manifestText(manifest: Manifest): string {
     `"seed": ${JSON.stringify(manifest.seed)}`,
     `"versions": ${table(Object.entries(manifest.versions), (version) => version)}`,
     `"inputs": [${inputs.map((input) => `\n    ${JSON.stringify(input)}`).join(",")}${inputs.length === 0 ? "" : "\n  "}]`,
-    `"files": ${table(manifest.files, ({ byteLength, sha256 }) => ({ byteLength, sha256 }))}`,
+    `"files": ${table(manifest.files, (record) => record)}`,
     `"tensors": ${table(manifest.tensors, ({ file, dtype, shape, sha256 }) => ({ file, dtype, shape, sha256 }))}`,
   ];
   return `{\n  ${members.join(",\n  ")}\n}\n`;
@@ -96,13 +99,21 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
       files: need.objects(input, "files").map((entry) => ({
         name: need.text(entry, "name"),
         byteLength: need.number(entry, "byteLength"),
-        sha256: need.text(entry, "sha256"),
+        headerSha256: need.text(entry, "headerSha256"),
+        ...(entry["sha256"] === undefined ? {} : { sha256: need.text(entry, "sha256") }),
       })),
     })),
     files: new Map(
       need.members(json, "files").map(([name, entry]) => {
         const record = need.asObject(entry, name);
-        return [name, { byteLength: need.number(record, "byteLength"), sha256: need.text(record, "sha256") }];
+        const byteLength = need.number(record, "byteLength");
+        const isWeights = record["headerSha256"] !== undefined;
+        return [
+          name,
+          isWeights
+            ? { byteLength, headerSha256: need.text(record, "headerSha256") }
+            : { byteLength, sha256: need.text(record, "sha256") },
+        ];
       }),
     ),
     tensors: new Map(

@@ -1,8 +1,7 @@
 // What stands at an output path, and whether a new model may take its place.
 import { readdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { sha256Range } from "./digest.ts";
-import { CheckpointError, throwProblems } from "./errors.ts";
+import { CheckpointError } from "./errors.ts";
 import { maxJsonBytes } from "./limits.ts";
 import { type Manifest, manifestName, parseManifest } from "./manifest.ts";
 import { openFileSource, type ReadOptions } from "./source.ts";
@@ -19,32 +18,6 @@ export async function readManifest(directory: string, options: ReadOptions = {})
   const bytes = new Uint8Array(source.byteLength);
   await source.readInto(bytes, 0, options);
   return parseManifest(bytes, path);
-}
-
-/** Reads every file of a published model and compares it with the manifest. Throws all differences at once. */
-export async function verifyPublished(directory: string, options: ReadOptions = {}): Promise<Manifest> {
-  const manifest = await readManifest(directory, options);
-  if (manifest === undefined) throw new CheckpointError({ file: directory, rule: `has no ${manifestName}` });
-  const problems: CheckpointError[] = [];
-  const report = (file: string, rule: string) =>
-    problems.push(new CheckpointError({ file: join(directory, file), rule }));
-  const present = new Set(await readdir(directory));
-  for (const [file, { byteLength, sha256 }] of manifest.files) {
-    if (!present.has(file)) {
-      report(file, "is in the manifest but not in the directory");
-      continue;
-    }
-    await using source = await openFileSource(join(directory, file), { noFollow: true });
-    if (source.byteLength !== byteLength)
-      report(file, `has ${source.byteLength} bytes, the manifest says ${byteLength}`);
-    else if ((await sha256Range(source, 0, byteLength, options)) !== sha256)
-      report(file, "its sha256 is not the manifest's");
-  }
-  for (const file of present) {
-    if (file !== manifestName && !manifest.files.has(file)) report(file, "is in the directory but not in the manifest");
-  }
-  throwProblems(problems);
-  return manifest;
 }
 
 /** Something that stands where the output should. */

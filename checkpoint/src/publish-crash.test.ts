@@ -3,9 +3,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { verifyPublished } from "./output-directory.ts";
 import { lstatIfAny } from "./system-error.ts";
 import { temporaryDirectory } from "./testing/support.ts";
+import { verifyPublished } from "./verify-published.ts";
 
 const driver = join(import.meta.dirname, "testing", "publish-driver.ts");
 

@@ -1,9 +1,9 @@
-// From staged bytes to a published model: seal (verify what is on disk against the digests of what was computed, add the side
+// From staged bytes to a published model: seal (flush, hold the staged bytes against the digests of what was computed, add the side
 // files and the manifest) and publish (one rename). A reader of the output path sees all of the model or none of it.
 import { open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileNameRule } from "./contained-path.ts";
-import { sha256Bytes, sha256Tensors } from "./digest.ts";
+import { sha256Bytes } from "./digest.ts";
 import { syncDirectory, writeDurably } from "./durable.ts";
 import { CheckpointError, throwProblems } from "./errors.ts";
 import type { OutputFile } from "./layout.ts";
@@ -17,6 +17,7 @@ import {
 } from "./manifest.ts";
 import { checkOutput } from "./output-directory.ts";
 import { openFileSource, type ReadOptions } from "./source.ts";
+import { type MergedPiece, stagedDigests } from "./staged-digests.ts";
 import type { Staging } from "./staging.ts";
 import { lstatIfAny, withSystemErrors } from "./system-error.ts";
 
@@ -30,8 +31,8 @@ export interface SideFile {
 export type PublishStep = "verified" | "sealed" | "replacing" | "renamed" | "published";
 
 export interface PublishOptions extends ReadOptions {
-  /** sha256 of every tensor of the output, as computed from the bytes when they were merged. */
-  readonly tensorDigests: ReadonlyMap<string, string>;
+  /** Together every byte of every tensor. */
+  readonly pieces: readonly MergedPiece[];
   /** Config, tokenizer and other files; not the index, card and manifest, which have their own place. */
   readonly sideFiles: readonly SideFile[];
   /** Text of README.md; see {@link modelCard}. */
@@ -53,8 +54,9 @@ export async function sealAndPublish(staging: Staging, options: PublishOptions):
   const files = new Map<string, FileRecord>();
   const tensors = new Map<string, TensorRecord>();
   const problems: CheckpointError[] = [];
+  const pieces = Map.groupBy(options.pieces, ({ tensor }) => tensor);
   for (const file of staging.layout.files) {
-    files.set(file.name, await verifyFile(staging, file, options, tensors, problems));
+    files.set(file.name, await verifyFile(staging, file, pieces, options, tensors, problems));
   }
   throwProblems(problems);
   options.onStep?.("verified");
@@ -95,7 +97,8 @@ function smallFiles(staging: Staging, options: PublishOptions): Map<string, Uint
 async function verifyFile(
   staging: Staging,
   layout: OutputFile,
-  options: PublishOptions,
+  pieces: ReadonlyMap<string, readonly MergedPiece[]>,
+  options: ReadOptions,
   tensors: Map<string, TensorRecord>,
   problems: CheckpointError[],
 ): Promise<FileRecord> {
@@ -108,20 +111,12 @@ async function verifyFile(
   if (Buffer.compare(header, layout.header) !== 0) {
     throw new CheckpointError({ file: path, rule: "the staged file no longer has the size and header it was given" });
   }
-  const digests = await sha256Tensors(source, layout.tensors, options);
-  for (const [tensor, { dtype, shape }] of layout.tensors) {
-    const expected = options.tensorDigests.get(tensor);
-    const sha256 = digests.tensors.get(tensor)!;
-    if (sha256 !== expected) {
-      const rule =
-        expected === undefined
-          ? "no digest was given for it"
-          : "its bytes on disk are not the bytes that were computed";
-      problems.push(new CheckpointError({ file: path, tensor, rule }));
-    }
-    tensors.set(tensor, { file, dtype, shape, sha256 });
+  for (const [tensor, { begin, end, dtype, shape }] of layout.tensors) {
+    const found = await stagedDigests(source, { begin, end }, pieces.get(tensor) ?? [], options);
+    if (typeof found === "string") tensors.set(tensor, { file, dtype, shape, sha256: found });
+    else problems.push(new CheckpointError({ file: path, tensor, ...found }));
   }
-  return { byteLength: source.byteLength, sha256: digests.file };
+  return { byteLength: source.byteLength, headerSha256: sha256Bytes(layout.header) };
 }
 
 /** Also what other processes wrote reaches the disk with the fsync of any descriptor of the file. */

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { diffCheckpoints } from "./diff.ts";
 import { sha256Bytes } from "./digest.ts";
-import { digestInputs, localFingerprint } from "./input-identity.ts";
+import { localFingerprint, recordInputs } from "./input-identity.ts";
 import { inspectCheckpoint } from "./inspect.ts";
 import { layerOf } from "./layer.ts";
 import { layoutFile } from "./layout.ts";
@@ -92,15 +92,16 @@ test("the fingerprint notices a touched file, the full digests notice changed da
   const bytes = tensorFile([{ name: "a", dtype: "U8", shape: [100] }]);
   await writeFile(path, bytes);
   const before = await openCheckpoint(path);
-  expect(await digestInputs(before)).toEqual([
-    { name: "w.safetensors", byteLength: bytes.length, sha256: sha256Bytes(bytes) },
-  ]);
+  const { headerSha256 } = before.files[0]!;
+  const record = { name: "w.safetensors", byteLength: bytes.length, headerSha256 };
+  expect(await recordInputs(before, false)).toEqual([record]);
+  expect(await recordInputs(before, true)).toEqual([{ ...record, sha256: sha256Bytes(bytes) }]);
   await utimes(path, 5, 5);
-  await expect(digestInputs(before)).rejects.toThrow(/changed after it was checked/);
+  await expect(recordInputs(before, false)).rejects.toThrow(/changed after it was checked/);
   const after = await openCheckpoint(path);
   expect(after.identityDigest).toBe(before.identityDigest);
   expect(localFingerprint(after)).not.toBe(localFingerprint(before));
-  expect(await digestInputs(after)).toEqual(await digestInputs(await openCheckpoint(path)));
+  expect(await recordInputs(after, true)).toEqual(await recordInputs(await openCheckpoint(path), true));
 });
 
 test("side files are collected with their bytes, and replaced ones come from the caller", async () => {

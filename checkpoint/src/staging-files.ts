@@ -14,16 +14,16 @@ export const stampName = "staging.json";
 // Config, card, manifest and the like.
 const defaultSideBytes = 1024 * 1024;
 
-/** True when every file is there as {@link prepareStaging} made it, for the same plan. */
+/** True when every file is there as {@link prepareStaging} made it, with the same stamp. */
 export async function canResume(
   stagingDir: string,
   modelDir: string,
   layout: OutputLayout,
-  planDigest: string,
+  stamp: string,
 ): Promise<boolean> {
-  const stamp = join(stagingDir, stampName);
-  if ((await lstatIfAny(stamp))?.isFile() !== true) return false;
-  if ((await withSystemErrors(stamp, "read it", () => readFile(stamp, "utf8"))) !== stampText(planDigest)) return false;
+  const stampFile = join(stagingDir, stampName);
+  if ((await lstatIfAny(stampFile))?.isFile() !== true) return false;
+  if ((await withSystemErrors(stampFile, "read it", () => readFile(stampFile, "utf8"))) !== stamp) return false;
   for (const { name, header, fileBytes } of layout.files) {
     const path = join(modelDir, name);
     if ((await lstatIfAny(path))?.isFile() !== true) return false;
@@ -72,11 +72,12 @@ export async function prepareStaging(
   stagingDir: string,
   modelDir: string,
   layout: OutputLayout,
-  options: ReadOptions & { readonly planDigest: string },
+  stamp: string,
+  options: ReadOptions,
 ): Promise<void> {
-  const stamp = join(stagingDir, stampName);
+  const stampFile = join(stagingDir, stampName);
   await withSystemErrors(stagingDir, "clear it", async () => {
-    await rm(stamp, { force: true });
+    await rm(stampFile, { force: true });
     await rm(modelDir, { recursive: true, force: true });
     await mkdir(modelDir);
   });
@@ -91,11 +92,7 @@ export async function prepareStaging(
     });
   }
   await syncDirectory(modelDir);
-  await writeDurably(stamp, stampText(options.planDigest));
+  await writeDurably(stampFile, stamp);
   await syncDirectory(stagingDir);
   await syncDirectory(dirname(stagingDir));
-}
-
-function stampText(planDigest: string): string {
-  return `${JSON.stringify({ schemaVersion: 1, planDigest })}\n`;
 }

@@ -4,11 +4,12 @@ import { expect, test } from "vitest";
 import { openCheckpoint } from "./checkpoint.ts";
 import { sha256Bytes } from "./digest.ts";
 import { planOutputFiles, type TensorSpec } from "./layout.ts";
-import { verifyPublished } from "./output-directory.ts";
 import { type PublishOptions, sealAndPublish } from "./publish.ts";
 import { openRangeWriter } from "./range-writer.ts";
+import type { MergedPiece } from "./staged-digests.ts";
 import { createStaging, type Staging } from "./staging.ts";
 import { temporaryDirectory, writeFiles } from "./testing/support.ts";
+import { verifyPublished } from "./verify-published.ts";
 
 const specs: readonly TensorSpec[] = [
   { name: "a", dtype: "F32", shape: [5] },
@@ -19,21 +20,21 @@ const layout = planOutputFiles(specs, 20);
 const planDigest = "p";
 
 /** Writes every tensor, out of order and in pieces, and returns the digests. */
-async function fill(staging: Staging): Promise<Map<string, string>> {
-  const digests = new Map<string, string>();
+async function fill(staging: Staging, isFresh = false): Promise<MergedPiece[]> {
+  const pieces: MergedPiece[] = [];
   for (const { name } of specs.toReversed()) {
     const { file, begin, end } = staging.locate(name);
     const bytes = new Uint8Array(end - begin).map((_, i) => i + name.length);
     await staging.writeRange(file, begin + 1, bytes.subarray(1));
     await staging.writeRange(file, begin, bytes.subarray(0, 1));
-    digests.set(name, sha256Bytes(bytes));
+    pieces.push({ tensor: name, begin, end, sha256: sha256Bytes(bytes), isFresh });
   }
-  return digests;
+  return pieces;
 }
 
-function publication(tensorDigests: ReadonlyMap<string, string>): PublishOptions {
+function publication(pieces: readonly MergedPiece[]): PublishOptions {
   const provenance = { recipe: "r", seed: 1, versions: {}, inputs: [] };
-  return { tensorDigests, sideFiles: [{ name: "config.json", bytes: "{}" }], modelCard: "# m\n", provenance };
+  return { pieces, sideFiles: [{ name: "config.json", bytes: "{}" }], modelCard: "# m\n", provenance };
 }
 
 test("a published directory opens as a checkpoint, has a true manifest and no trace of staging", async () => {
@@ -84,16 +85,33 @@ test("bytes that changed in staging are caught before anything is published, by 
   const out = join(parent.path, "out");
   await using staging = await createStaging(out, layout, { planDigest });
   const digests = await fill(staging);
-  expect(await staging.staleTensors(digests)).toEqual([]);
   const { file, begin } = staging.locate("b");
   await staging.writeRange(file, begin + 4, Uint8Array.of(0xff));
-  expect(await staging.staleTensors(digests)).toEqual(["b"]);
   await expect(sealAndPublish(staging, publication(digests))).rejects.toThrow(
     /00002\.safetensors: tensor "b": its bytes on disk are not the bytes that were computed/,
   );
-  digests.delete("b");
-  await expect(sealAndPublish(staging, publication(digests))).rejects.toThrow(/tensor "b": no digest was given/);
+  const others = digests.filter(({ tensor }) => tensor !== "b");
+  await expect(sealAndPublish(staging, publication(others))).rejects.toThrow(/tensor "b": no digest was given/);
   expect(await readdir(parent.path)).toEqual([".out.amalgam-staging"]);
+});
+
+test("of a tensor in pieces, those of an earlier run are read back, and one that is missing is told", async () => {
+  await using parent = await temporaryDirectory();
+  await using staging = await createStaging(join(parent.path, "out"), layout, { planDigest });
+  const pieces = await fill(staging);
+  const whole = pieces.find(({ tensor }) => tensor === "b")!;
+  const bytes = new Uint8Array(whole.end - whole.begin).map((_, i) => i + 1);
+  const cut = whole.begin + 6;
+  const first = { ...whole, end: cut, sha256: sha256Bytes(bytes.subarray(0, 6)), isFresh: true };
+  const second = { ...whole, begin: cut, sha256: sha256Bytes(bytes.subarray(6)) };
+  const others = pieces.filter(({ tensor }) => tensor !== "b");
+  await expect(sealAndPublish(staging, publication([...others, second]))).rejects.toThrow(/"b": no digest was given/);
+  const wrong = { ...second, sha256: whole.sha256 };
+  await expect(sealAndPublish(staging, publication([...others, wrong, first]))).rejects.toThrow(
+    /"b": its bytes on disk/,
+  );
+  const manifest = await sealAndPublish(staging, publication([...others, second, first]));
+  expect(manifest.tensors.get("b")!.sha256).toBe(whole.sha256);
 });
 
 test("a header overwritten in staging is caught before anything is published", async () => {
@@ -110,11 +128,10 @@ test("a second process is refused while the first one stages, and may go on afte
   const out = join(parent.path, "out");
   const first = await createStaging(out, layout, { planDigest });
   await expect(createStaging(out, layout, { planDigest })).rejects.toThrow(/another process is writing this output/);
-  const digests = await fill(first);
+  await fill(first);
   await first[Symbol.asyncDispose]();
   await using second = await createStaging(out, layout, { planDigest });
   expect(second.resumed).toBe(true);
-  expect(await second.staleTensors(digests)).toEqual([]);
 });
 
 test("staged files that were cut or lost are made anew", async () => {
@@ -130,12 +147,11 @@ test("distrusted bytes are not taken up by the next run", async () => {
   await using parent = await temporaryDirectory();
   const out = join(parent.path, "out");
   const first = await createStaging(out, layout, { planDigest });
-  const digests = await fill(first);
+  await fill(first);
   first.distrust();
   await first[Symbol.asyncDispose]();
   await using second = await createStaging(out, layout, { planDigest });
   expect(second.resumed).toBe(false);
-  expect(await second.staleTensors(digests)).toEqual(["a", "b"]);
 });
 
 test("writes outside a tensor's part of the file are refused", async () => {

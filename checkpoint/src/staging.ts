@@ -9,24 +9,25 @@
 import { rmSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { sha256Range } from "./digest.ts";
 import { syncDirectory } from "./durable.ts";
 import { CheckpointError } from "./errors.ts";
 import type { ByteRange, OutputFile, OutputLayout } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOutput, readManifest, resolveOutput } from "./output-directory.ts";
 import { openRangeWriter, type RangeWriter } from "./range-writer.ts";
-import { openFileSource, type ReadOptions } from "./source.ts";
+import type { ReadOptions } from "./source.ts";
 import { canResume, checkSpace, prepareStaging, stampName } from "./staging-files.ts";
 import { lockFile } from "./staging-lock.ts";
 import { lstatIfAny, withSystemErrors } from "./system-error.ts";
 
 export interface StagingOptions extends ReadOptions {
-  /**
-   * Digest (hex) of all that decides the output's bytes: recipe, content of the inputs, seed, back-end. Staged bytes of the same
-   * plan are kept, those of another are deleted.
-   */
+  /** Digest (hex) of what the manifest says decides the output's bytes: recipe, inputs, seed, back-end. */
   readonly planDigest: string;
+  /**
+   * Digest (hex) of all that really does, such as the identity of the input files on this machine: staged bytes of the same plan
+   * and fingerprint are kept, others are deleted.
+   */
+  readonly fingerprint?: string;
   /** Replace an earlier output of Amalgam. */
   readonly overwrite?: boolean;
   /** Space to find free for the files beside the weights; 1 MiB unless given. */
@@ -42,6 +43,8 @@ export interface Staging extends AsyncDisposable {
   readonly modelDir: string;
   readonly layout: OutputLayout;
   readonly planDigest: string;
+  /** Text of the file that vouches for the staged files: who finds it there sees the same storage. */
+  readonly stamp: string;
   readonly overwrite: boolean;
   /** True when files of the same plan were found and kept. */
   readonly resumed: boolean;
@@ -58,8 +61,6 @@ export interface Staging extends AsyncDisposable {
    * them back may show bytes that never reached the disk.
    */
   distrust(): void;
-  /** Names of the tensors whose staged bytes do not have the digest given: those to compute again. */
-  staleTensors(expected: ReadonlyMap<string, string>, options?: ReadOptions): Promise<string[]>;
   /** Deletes the staging directory. */
   discard(): Promise<void>;
 }
@@ -81,9 +82,9 @@ export async function createStaging(outDir: string, layout: OutputLayout, option
   try {
     await restoreOld(stagingDir, target);
     await checkOutput(target, options.overwrite === true);
-    const resumed = await canResume(stagingDir, modelDir, layout, options.planDigest);
+    const resumed = await canResume(stagingDir, modelDir, layout, stampOf(options));
     await checkSpace(stagingDir, modelDir, layout, resumed, options.sideFileBytes);
-    if (!resumed) await prepareStaging(stagingDir, modelDir, layout, options);
+    if (!resumed) await prepareStaging(stagingDir, modelDir, layout, stampOf(options), options);
     return new OpenStaging(target, stagingDir, layout, options, resumed, lock);
   } catch (error) {
     await removeIfWorthless(stagingDir);
@@ -93,13 +94,16 @@ export async function createStaging(outDir: string, layout: OutputLayout, option
 }
 
 /**
- * The manifest of `outDir` when it already holds the published output of this very plan: a run that was killed after the rename
- * is done. Removes what it left beside the output.
+ * The manifest of `outDir` when it already holds the published output of this very run: one that was killed after the rename is
+ * done. Removes what it left beside the output.
  */
-export async function findPublished(outDir: string, planDigest: string): Promise<Manifest | undefined> {
+export async function findPublished(
+  outDir: string,
+  isOurs: (manifest: Manifest) => boolean | Promise<boolean>,
+): Promise<Manifest | undefined> {
   const target = await resolveOutput(outDir);
   const manifest = (await lstatIfAny(target))?.isDirectory() === true ? await readManifest(target) : undefined;
-  if (manifest?.planDigest !== planDigest) return undefined;
+  if (manifest === undefined || !(await isOurs(manifest))) return undefined;
   const stagingDir = stagingPath(target);
   if ((await lstatIfAny(join(stagingDir, "lock"))) !== undefined) {
     using _ = lockFile(join(stagingDir, "lock"), outDir);
@@ -107,6 +111,10 @@ export async function findPublished(outDir: string, planDigest: string): Promise
     await removeIfWorthless(stagingDir);
   }
   return manifest;
+}
+
+function stampOf({ planDigest, fingerprint }: StagingOptions): string {
+  return `${JSON.stringify({ schemaVersion: 1, planDigest, fingerprint })}\n`;
 }
 
 function stagingPath(target: string): string {
@@ -126,6 +134,7 @@ class OpenStaging implements Staging {
   readonly modelDir: string;
   readonly layout: OutputLayout;
   readonly planDigest: string;
+  readonly stamp: string;
   readonly overwrite: boolean;
   readonly resumed: boolean;
   readonly #lock: Disposable;
@@ -146,6 +155,7 @@ class OpenStaging implements Staging {
     this.modelDir = join(stagingDir, "model");
     this.layout = layout;
     this.planDigest = options.planDigest;
+    this.stamp = stampOf(options);
     this.overwrite = options.overwrite === true;
     this.resumed = resumed;
     this.#lock = lock;
@@ -186,19 +196,6 @@ class OpenStaging implements Staging {
 
   distrust(): void {
     rmSync(join(this.stagingDir, stampName), { force: true });
-  }
-
-  async staleTensors(expected: ReadonlyMap<string, string>, options: ReadOptions = {}): Promise<string[]> {
-    const stale: string[] = [];
-    for (const { name: file, tensors } of this.layout.files) {
-      await using source = await openFileSource(this.path(file), { noFollow: true });
-      for (const [tensor, { begin, end }] of tensors) {
-        const digest = expected.get(tensor);
-        if (digest === undefined) continue;
-        if ((await sha256Range(source, begin, end, options)) !== digest) stale.push(tensor);
-      }
-    }
-    return stale;
   }
 
   async discard(): Promise<void> {

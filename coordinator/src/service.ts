@@ -19,6 +19,7 @@ export function createCoordinatorService(coordinator: () => Coordinator): Servic
         outputDirectory: request.outputDirectory,
         overwrite: request.overwrite,
         shardBytes: Number(request.shardBytes),
+        digestInputs: request.digestInputs,
       });
     },
     getJob: async ({ jobId }) => ({ job: coordinator().view(jobId) }),

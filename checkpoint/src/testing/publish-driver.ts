@@ -4,6 +4,7 @@
 import { sha256Bytes } from "../digest.ts";
 import { planOutputFiles, type TensorSpec } from "../layout.ts";
 import { sealAndPublish } from "../publish.ts";
+import type { MergedPiece } from "../staged-digests.ts";
 import { createStaging, findPublished } from "../staging.ts";
 
 const [outDir = "", planDigest = "", fill = "", killAt = "none", overwrite] = process.argv.slice(2);
@@ -19,15 +20,15 @@ const specs: TensorSpec[] = Array.from({ length: 6 }, (_, i) => ({
 }));
 const layout = planOutputFiles(specs, 10_000);
 
-if ((await findPublished(outDir, planDigest)) === undefined) {
+if ((await findPublished(outDir, (manifest) => manifest.planDigest === planDigest)) === undefined) {
   await using staging = await createStaging(outDir, layout, { planDigest, overwrite: overwrite === "overwrite" });
   process.stdout.write(staging.resumed ? "resumed\n" : "fresh\n");
   reached("staged");
-  const tensorDigests = new Map<string, string>();
+  const pieces: MergedPiece[] = [];
   for (const [i, { name }] of specs.entries()) {
     const { file, begin, end } = staging.locate(name);
     const bytes = new Uint8Array(end - begin).fill(Number(fill) + i);
-    tensorDigests.set(name, sha256Bytes(bytes));
+    pieces.push({ tensor: name, begin, end, sha256: sha256Bytes(bytes), isFresh: false });
     await staging.writeRange(file, begin, bytes);
     if (i === 2) reached("half-written");
   }
@@ -35,5 +36,5 @@ if ((await findPublished(outDir, planDigest)) === undefined) {
   reached("written");
   const provenance = { recipe: `fill: ${fill}\n`, seed: 1, versions: { amalgam: "0" }, inputs: [] };
   const sideFiles = [{ name: "config.json", bytes: "{}\n" }];
-  await sealAndPublish(staging, { tensorDigests, sideFiles, modelCard: "# card\n", provenance, onStep: reached });
+  await sealAndPublish(staging, { pieces, sideFiles, modelCard: "# card\n", provenance, onStep: reached });
 }

@@ -20,6 +20,7 @@ export interface RunJobOptions {
   readonly threads?: number;
   readonly memory?: number;
   readonly shardBytes?: number;
+  readonly digestInputs?: boolean;
   readonly processes?: number;
   readonly logLevel: string;
 }
@@ -34,10 +35,11 @@ export function runJob(
   return stoppable(context, "stopped; run the same command again to go on", async () => {
     const startedMs = performance.now();
     const outputDirectory = resolve(out);
-    const { shardBytes = 0, overwrite = false } = options;
+    const { shardBytes = 0, overwrite = false, digestInputs = false } = options;
     const recipe = await checkRecipe(recipePath, { kind, shardBytes: options.shardBytes });
     const { text, name: recipeName, baseDirectory } = recipe;
-    const spec: JobSpec = { kind, recipe: text, recipeName, baseDirectory, outputDirectory, overwrite, shardBytes };
+    const asked = { outputDirectory, overwrite, shardBytes, digestInputs };
+    const spec: JobSpec = { kind, recipe: text, recipeName, baseDirectory, ...asked };
     await requireOwnOutput(recipe.headers, outputDirectory);
     const state = await openStateDirectory(outputDirectory);
     // What stands at the output of a job that was begun may be its own; the coordinator knows.

@@ -10,6 +10,7 @@ export interface SubmitOptions {
   readonly kind: "merge" | "search";
   readonly overwrite?: boolean;
   readonly shardBytes?: number;
+  readonly digestInputs?: boolean;
   readonly watch?: boolean;
   readonly coordinator: string;
 }
@@ -27,6 +28,7 @@ export async function run(context: CommandContext, path: string, out: string, op
       outputDirectory: resolve(out),
       overwrite: options.overwrite === true,
       shardBytes: BigInt(options.shardBytes ?? 0),
+      digestInputs: options.digestInputs === true,
     };
     const { jobId, resumed } = await client.submitJob(request, { signal });
     if (context.json) context.printJson({ jobId, resumed });

@@ -63,8 +63,8 @@ export interface Coordinator extends AsyncDisposable {
 
 /** The same job submitted twice has the same id, which is how a repeated command resumes. */
 export function jobIdOf(spec: JobSpec): string {
-  const { kind, recipe, baseDirectory, outputDirectory, shardBytes } = spec;
-  const identity = JSON.stringify([kind, recipe, baseDirectory, outputDirectory, shardBytes]);
+  const { kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs } = spec;
+  const identity = JSON.stringify([kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 12);
 }
 

@@ -3,13 +3,13 @@
 import { createHash } from "node:crypto";
 import {
   type ByteSource,
-  digestInputs,
   dtypeBytes,
   type InputRecord,
   isDType,
   type ModelCard,
   openFileSource,
   readSideFile,
+  recordInputs,
 } from "@amalgam/checkpoint";
 import { EvaluationSpecSchema, type JobView } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
@@ -55,7 +55,7 @@ export interface PreparedJob extends AsyncDisposable {
   segmentBytes(shard: number, segment: number): number;
   createDriver(): SearchDriver;
   readInput(file: number, offset: number, length: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** Full digests of all inputs, as the manifest records them. */
+  /** The inputs as the manifest records them. Throws when one is no longer what it was when the job was planned. */
   inputRecords(): Promise<InputRecord[]>;
   card(state: JobState, recipe: string): ModelCard;
   /** The finished job, as the report shows it. */
@@ -80,7 +80,6 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
   const planDigest = digestJob(plan, tasks);
   const facts = factsOf(spec, plan, tasks);
   const sources = new Map<number, Promise<ByteSource>>();
-  let records: Promise<InputRecord[]> | undefined;
 
   const candidateOf = (state: JobState, candidateId: string): CandidateDefinition => {
     if (candidateId === FINAL_ID) {
@@ -160,7 +159,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
         yield chunk;
       }
     },
-    inputRecords: () => (records ??= digestAll(headers)),
+    inputRecords: () => recordAll(headers, spec.digestInputs),
     card: (state, recipeText) => cardOf(prepared.view(state), plan, recipeText),
     view: (state) => viewJob(jobId, state, { workers: 0, activities: new Map(), publishing: true, waitingFor: "" }),
     async [Symbol.asyncDispose]() {
@@ -223,10 +222,10 @@ async function evaluationSpecOf(
   return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-async function digestAll(headers: readonly SlotHeader[]): Promise<InputRecord[]> {
+async function recordAll(headers: readonly SlotHeader[], withContents: boolean): Promise<InputRecord[]> {
   const records: InputRecord[] = [];
   for (const { slot, checkpoint } of headers) {
-    const files = await digestInputs(checkpoint);
+    const files = await recordInputs(checkpoint, withContents);
     records.push({ path: slot.path, identityDigest: checkpoint.identityDigest, files });
   }
   return records;

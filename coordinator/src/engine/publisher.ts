@@ -5,11 +5,10 @@ import {
   collectSideFiles,
   createStaging,
   findPublished,
+  localFingerprint,
   modelCard,
-  openFileSource,
   type Staging,
   sealAndPublish,
-  sha256Range,
 } from "@amalgam/checkpoint";
 import { graphText } from "@amalgam/kernels";
 import type { ShardService } from "@amalgam/proto";
@@ -21,11 +20,14 @@ import { searchHistory } from "../report/history.ts";
 import { VERSIONS } from "../versions.ts";
 import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
 import { outputConfig } from "./output-config.ts";
+import { hasPieces, outputPieces } from "./output-pieces.ts";
 import type { PreparedJob } from "./prepared-job.ts";
 
 /** The staging directory of a job and what its shards have in common. */
 export interface Staged {
   readonly staging: Staging;
+  /** Shards that were written since this process began. */
+  readonly fresh: Set<number>;
   /** Statistics of the final candidate, found once. */
   statistics(find: () => Promise<GroupStatistic[]>): Promise<GroupStatistic[]>;
 }
@@ -34,14 +36,10 @@ export interface Staged {
 export const finalRecipe = (job: PreparedJob, state: JobState): string =>
   stringifyRecipe(withCoefficients(job.plan.recipe, state.recommended?.coefficients ?? {}));
 
-/** Digest of all that decides the published weights. */
-async function stagingDigest(job: PreparedJob, state: JobState): Promise<string> {
+/** Digest of all that decides the published weights, but for the contents of the inputs: the same wherever they are copied. */
+function outputDigest(job: PreparedJob, state: JobState): string {
   const decisive = createHash("sha256").update(finalRecipe(job, state));
-  for (const { identityDigest, files } of await job.inputRecords()) {
-    // It covers what is beside the weights and changes them: an adapter's scaling.
-    decisive.update(`\n${identityDigest}`);
-    for (const { sha256 } of files) decisive.update(`\n${sha256}`);
-  }
+  for (const { checkpoint } of job.headers) decisive.update(`\n${checkpoint.identityDigest}`);
   for (const file of job.plan.output.files) decisive.update(file.header);
   for (const { graph } of job.plan.variants[0]!.groups) decisive.update(graphText(graph));
   return decisive.digest("hex");
@@ -49,15 +47,25 @@ async function stagingDigest(job: PreparedJob, state: JobState): Promise<string>
 
 /** Whether the output is there already: an earlier life of the coordinator ended between the rename and its journal entry. */
 export async function isPublished(job: PreparedJob, state: JobState): Promise<boolean> {
-  return (await findPublished(state.spec.outputDirectory, await stagingDigest(job, state))) !== undefined;
+  const { outputDirectory } = state.spec;
+  const planDigest = outputDigest(job, state);
+  const manifest = await findPublished(outputDirectory, async (manifest) => {
+    return manifest.planDigest === planDigest && (await hasPieces(outputDirectory, manifest, outputPieces(job, state)));
+  });
+  return manifest !== undefined;
 }
 
 export async function stageJob(job: PreparedJob, state: JobState): Promise<Staged> {
-  const { spec } = state;
-  const planDigest = await stagingDigest(job, state);
-  const staging = await createStaging(spec.outputDirectory, job.plan.output, { planDigest, overwrite: spec.overwrite });
+  const { outputDirectory, overwrite } = state.spec;
+  const fingerprint = createHash("sha256");
+  for (const { checkpoint } of job.headers) fingerprint.update(localFingerprint(checkpoint));
+  const staging = await createStaging(outputDirectory, job.plan.output, {
+    planDigest: outputDigest(job, state),
+    fingerprint: fingerprint.digest("hex"),
+    overwrite,
+  });
   let found: Promise<GroupStatistic[]> | undefined;
-  return { staging, statistics: (find) => (found ??= find()) };
+  return { staging, fresh: new Set(), statistics: (find) => (found ??= find()) };
 }
 
 export interface WriteContext {
@@ -68,7 +76,7 @@ export interface WriteContext {
 
 /** Has one shard of the final candidate merged into the staging directory. Resolves with its segments' digests, synced. */
 export async function writeJobShard(
-  { staging, statistics }: Staged,
+  { staging, fresh, statistics }: Staged,
   job: PreparedJob,
   state: JobState,
   shard: number,
@@ -79,9 +87,10 @@ export async function writeJobShard(
   const target = {
     stagingDirectory: staging.stagingDir,
     files: staging.layout.files.map(({ name }) => staging.path(name)),
-    stagingToken: staging.planDigest,
+    stagingToken: staging.stamp,
   };
   const result = await writeShard(merge, shard, reduced, target, environment);
+  fresh.add(shard);
   if (result.case === "writeDone") return result.value.segmentSha256;
   const held = environment.fleet.held(jobId, merge.mergeId, shard);
   if (held === undefined) throw new AmalgamError("aborted", `shard ${shard} was lost before it could be fetched`);
@@ -120,7 +129,7 @@ export async function writeJobShard(
 
 /** Seals and renames. The directory appears complete and verified, or not at all. */
 export async function publishJob(
-  { staging }: Staged,
+  { staging, fresh }: Staged,
   job: PreparedJob,
   state: JobState,
   signal: AbortSignal,
@@ -137,53 +146,10 @@ export async function publishJob(
   }
   const donor = job.headers[job.plan.donorSlot]!.checkpoint;
   await sealAndPublish(staging, {
-    tensorDigests: await tensorDigests(staging, job, state, signal),
+    pieces: outputPieces(job, state, fresh),
     sideFiles: await collectSideFiles(donor, added, { signal }),
     modelCard: modelCard(job.card(state, recipe)),
     provenance: { recipe, seed: job.plan.recipe.seed, versions: VERSIONS, inputs: await job.inputRecords() },
     signal,
   });
-}
-
-/**
- * The digest of every tensor's merged bytes: that of its only segment, or, for a tensor that was cut, of the staged bytes
- * after each of its segments was found to be what its worker merged.
- */
-async function tensorDigests(
-  staging: Staging,
-  job: PreparedJob,
-  state: JobState,
-  signal: AbortSignal,
-): Promise<Map<string, string>> {
-  const digests = new Map<string, string>();
-  const cut = new Map<string, { offset: number; bytes: number; sha256: string }[]>();
-  for (const { index, segments } of job.plan.shards) {
-    for (const [position, segment] of segments.entries()) {
-      const sha256 = state.written.get(index)![position]!;
-      const bytes = job.segmentBytes(index, position);
-      const { begin, end } = staging.locate(segment.tensor);
-      if (bytes === end - begin) digests.set(segment.tensor, sha256);
-      else {
-        const pieces = cut.get(segment.tensor) ?? [];
-        pieces.push({ offset: Number(segment.outputOffset), bytes, sha256 });
-        cut.set(segment.tensor, pieces);
-      }
-    }
-  }
-  for (const [tensor, pieces] of cut) {
-    const { file, begin, end } = staging.locate(tensor);
-    await using source = await openFileSource(staging.path(file));
-    for (const { offset, bytes, sha256 } of pieces) {
-      if ((await sha256Range(source, offset, offset + bytes, { signal })) === sha256) continue;
-      throw new AmalgamError(
-        "data_loss",
-        `${file}: tensor "${tensor}": the staged bytes are not those that were merged; run again`,
-      );
-    }
-    digests.set(tensor, await sha256Range(source, begin, end, { signal }));
-  }
-  for (const { name, elements } of job.plan.tensors) {
-    if (elements === 0) digests.set(name, createHash("sha256").digest("hex"));
-  }
-  return digests;
 }

@@ -12,6 +12,8 @@ export interface JobSpec {
   readonly overwrite: boolean;
   /** Input bytes per shard; 0 lets the planner choose. */
   readonly shardBytes: number;
+  /** Record the sha256 of every input file in the manifest, which costs a read of all of them. */
+  readonly digestInputs: boolean;
 }
 
 /** What the recipe and the plan fix about a job, and how its candidates are called. */

@@ -59,6 +59,7 @@ export function jobSpec(directory: string, spec: Partial<JobSpec> = {}): JobSpec
     outputDirectory: join(directory, "out"),
     overwrite: false,
     shardBytes: SHARD_BYTES,
+    digestInputs: false,
     ...spec,
   };
 }

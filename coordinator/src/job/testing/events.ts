@@ -11,6 +11,7 @@ export const SPEC: JobSpec = {
   outputDirectory: "/models/out",
   overwrite: false,
   shardBytes: 0,
+  digestInputs: false,
 };
 
 /** A search of two trials on two tasks with one comparison. */
