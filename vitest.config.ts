@@ -1,6 +1,16 @@
 import { defineConfig } from "vitest/config";
 
-const packages = ["checkpoint", "kernels", "optimizer", "runtime", "coordinator", "shard-worker", "evaluator", "cli"];
+const packages = [
+  "checkpoint",
+  "kernels",
+  "devices",
+  "optimizer",
+  "runtime",
+  "coordinator",
+  "shard-worker",
+  "evaluator",
+  "cli",
+];
 
 export default defineConfig({
   test: {

@@ -17,6 +17,8 @@ export type {
   Parameter,
 } from "./method.ts";
 export { METHODS } from "./methods/index.ts";
+export { compileOnnx, ONNX_DATA, ONNX_OUTPUTS, type OnnxFeed, type OnnxGraph } from "./onnx/compile.ts";
+export { deviceObstacle } from "./output-pass.ts";
 export { buildProgram } from "./program.ts";
 export { RANDOM_KEY, randomKey } from "./random.ts";
 export { registerMethod } from "./register.ts";
@@ -39,3 +41,4 @@ export type {
 } from "./types.ts";
 export { BLOCK_ELEMENTS, FLAG_INPUT_NOT_FINITE, FLAG_OUTPUT_NOT_FINITE } from "./types.ts";
 export { createMemory, type SharedMemory } from "./wasm/host.ts";
+export { compileWgsl, type WgslKernel } from "./wgsl/compile.ts";

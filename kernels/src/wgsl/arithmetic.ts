@@ -1,0 +1,89 @@
+// float32 arithmetic in WGSL with the bits of IEEE 754, whatever the driver does. WGSL lets an implementation fuse operations,
+// divide and take roots inexactly, flush subnormals and assume that there are no infinities. Here:
+// * values travel as u32 bits, and each result is combined with a zero the compiler cannot know: nothing can be fused or folded;
+// * quotients and roots start from the driver's own and are corrected by their exact remainders, in integers;
+// * comparisons, signs and selections are integer operations;
+// * a result that is not a normal number, and not an exact zero, raises `doubt`: the host then merges the window itself.
+// What is left to the driver is the sum, product and floor of normal numbers, which all hardware rounds to nearest even.
+
+export const ARITHMETIC = /* wgsl */ `
+var<private> zero: u32;
+var<private> doubt: bool;
+
+fn magnitude(x: u32) -> u32 { return x & 0x7fffffffu; }
+fn isZero(x: u32) -> bool { return magnitude(x) == 0u; }
+// Zero, subnormal, infinite or NaN.
+fn isSpecial(x: u32) -> bool { return magnitude(x) - 0x00800000u >= 0x7f000000u; }
+fn doubtIf(condition: bool) { doubt = doubt | condition; }
+
+fn opAdd(a: u32, b: u32) -> u32 {
+  let r = bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b)) ^ zero;
+  doubtIf(isSpecial(r) & !(isZero(r) & (((a ^ b) == 0x80000000u) | isZero(a | b))));
+  return r;
+}
+fn opSub(a: u32, b: u32) -> u32 { return opAdd(a, b ^ 0x80000000u); }
+fn opMul(a: u32, b: u32) -> u32 {
+  let r = bitcast<u32>(bitcast<f32>(a) * bitcast<f32>(b)) ^ zero;
+  doubtIf(isSpecial(r) & !(isZero(r) & (isZero(a) | isZero(b))));
+  return r;
+}
+fn opDiv(a: u32, b: u32) -> u32 {
+  let sign = (a ^ b) & 0x80000000u;
+  if (isZero(a) && !isSpecial(b)) { return sign; }
+  if (isSpecial(a) || isSpecial(b)) { doubt = true; return 0u; }
+  var ma = (a & 0x007fffffu) | 0x00800000u;
+  let mb = (b & 0x007fffffu) | 0x00800000u;
+  var e = i32(magnitude(a) >> 23u) - i32(magnitude(b) >> 23u) + 127;
+  if (ma < mb) { ma = ma << 1u; e = e - 1; }
+  // 2^23 ma / mb lies in [2^23, 2^24). The remainder is small: modulo 2^32 it is exact.
+  var q = u32(f32(ma) / f32(mb) * 0x1p23f);
+  var r = bitcast<i32>((ma << 23u) - q * mb);
+  while (r < 0) { q = q - 1u; r = r + i32(mb); }
+  while (r >= i32(mb)) { q = q + 1u; r = r - i32(mb); }
+  if (2 * r > i32(mb) || (2 * r == i32(mb) && (q & 1u) == 1u)) { q = q + 1u; }
+  let result = (u32(max(e, 0)) << 23u) + (q - 0x00800000u);
+  doubtIf((e < 1) | (e > 254) | isSpecial(result));
+  return sign | result;
+}
+fn opSqrt(a: u32) -> u32 {
+  if (isZero(a)) { return a; }
+  if (isSpecial(a) || a >= 0x80000000u) { doubt = true; return 0u; }
+  var m = (a & 0x007fffffu) | 0x00800000u;
+  var e = i32(a >> 23u) - 127;
+  if ((e & 1) != 0) { m = m << 1u; e = e - 1; }
+  // The whole root of 2^23 m lies in [2^23, 2^24).
+  var s = u32(sqrt(f32(m) * 0x1p23f));
+  var r = bitcast<i32>((m << 23u) - s * s);
+  while (r < 0) { s = s - 1u; r = r + i32(2u * s + 1u); }
+  while (r > i32(2u * s)) { r = r - i32(2u * s + 1u); s = s + 1u; }
+  if (r > i32(s)) { s = s + 1u; }
+  return (u32(e / 2 + 127) << 23u) + (s - 0x00800000u);
+}
+fn opFloor(a: u32) -> u32 {
+  if (isZero(a)) { return a; }
+  doubtIf(isSpecial(a));
+  return bitcast<u32>(floor(bitcast<f32>(a))) ^ zero;
+}
+fn opAbs(a: u32) -> u32 { return magnitude(a); }
+fn opNeg(a: u32) -> u32 { return a ^ 0x80000000u; }
+
+// Integers in the order of the numbers; both zeros are 0.
+fn key(x: u32) -> i32 { return select(i32(magnitude(x)), -i32(magnitude(x)), x >= 0x80000000u); }
+fn opEq(a: u32, b: u32) -> bool { return key(a) == key(b); }
+fn opNe(a: u32, b: u32) -> bool { return key(a) != key(b); }
+fn opLt(a: u32, b: u32) -> bool { return key(a) < key(b); }
+fn opLe(a: u32, b: u32) -> bool { return key(a) <= key(b); }
+fn opGt(a: u32, b: u32) -> bool { return key(a) > key(b); }
+fn opGe(a: u32, b: u32) -> bool { return key(a) >= key(b); }
+fn opMin(a: u32, b: u32) -> u32 { return select(a, b, key(b) < key(a)); }
+fn opMax(a: u32, b: u32) -> u32 { return select(a, b, key(a) < key(b)); }
+
+fn opPowerOfTwo(n: u32) -> u32 {
+  let limited = opMax(opMin(n, bitcast<u32>(127f)), bitcast<u32>(-126f));
+  return u32(i32(bitcast<f32>(limited)) + 127) << 23u;
+}
+fn opExponent(x: u32) -> u32 {
+  doubtIf(isSpecial(x) | (x >= 0x80000000u));
+  return bitcast<u32>(f32(i32(magnitude(x) >> 23u) - 127));
+}
+`;
