@@ -14,6 +14,7 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
   ["types of what ships", "tsc", "-b"],
   ["types of tests and scripts", "tsc", "-p", "tests"],
   ["a nats-server for the tests", process.execPath, "scripts/ensure-nats-server.ts"],
+  ["a device for the tests", process.execPath, "scripts/ensure-vulkan-driver.ts"],
   ["tests", "vitest", "run"],
 ];
 

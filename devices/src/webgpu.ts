@@ -1,5 +1,5 @@
 // Runs WGSL kernels on a WebGPU adapter through Dawn (the `webgpu` package): Vulkan, Metal or Direct3D.
-import { compileWgsl, type Program, type Scalars, type WgslKernel } from "@amalgam/kernels";
+import { compileWgsl, type Program, type Scalars, WGSL_RAN, type WgslKernel } from "@amalgam/kernels";
 import type { Device, DeviceWindow } from "./device.ts";
 import { ResidentInputs } from "./resident-inputs.ts";
 import { partOf } from "./windows.ts";
@@ -16,12 +16,6 @@ async function gpu(): Promise<GPU> {
   Object.assign(globalThis, globals);
   instance ??= create([]);
   return instance;
-}
-
-/** Describes the adapter that `openWebGpu` would open; undefined when this machine has none. */
-export async function webGpuAdapter(): Promise<string | undefined> {
-  const adapter = await (await gpu()).requestAdapter({ powerPreference: "high-performance" });
-  return adapter === null ? undefined : describe(adapter.info);
 }
 
 const describe = ({ vendor, architecture, device, description }: GPUAdapterInfo): string =>
@@ -49,21 +43,23 @@ class WebGpuDevice implements Device {
   readonly backend = "webgpu";
   readonly description: string;
   private readonly device: GPUDevice;
-  private readonly pipelines = new Map<Program, Pipeline>();
+  private readonly pipelines = new Map<Program, Promise<Pipeline>>();
   private readonly resident: ResidentInputs<GPUBuffer>;
-  private lost: string | undefined;
+  private problem = "it did not say why";
 
   constructor(device: GPUDevice, description: string, residentBytes: number) {
     this.device = device;
     this.description = description;
     this.resident = new ResidentInputs(residentBytes, (buffer) => buffer.destroy());
     void device.lost.then(({ message, reason }) => {
-      this.lost = message || reason;
+      this.problem = `it was lost: ${message || reason}`;
     });
+    device.onuncapturederror = ({ error }) => {
+      this.problem = error.message;
+    };
   }
 
   async merge(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
-    if (this.lost !== undefined) throw new Error(`the WebGPU device was lost: ${this.lost}`);
     for (let done = 0; done < window.elements; done += MAX_ELEMENTS) {
       const part = partOf(window, done, Math.min(MAX_ELEMENTS, window.elements - done));
       if (!(await this.mergePart(program, part, scalars))) return false;
@@ -81,7 +77,7 @@ class WebGpuDevice implements Device {
   }
 
   private async mergePart(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
-    const { kernel, pipeline } = this.pipelineOf(program);
+    const { kernel, pipeline } = await this.pipelineOf(program);
     const given = kernel.parameters(window, scalars);
     if (given === undefined) return false;
     const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
@@ -107,9 +103,13 @@ class WebGpuDevice implements Device {
       commands.copyBufferToBuffer(merged, 0, readable, 0, outputBytes);
       commands.copyBufferToBuffer(flag, 0, readable, outputBytes, FLAG_BYTES);
       this.device.queue.submit([commands.finish()]);
-      await readable.mapAsync(GPUMapMode.READ);
+      await readable.mapAsync(GPUMapMode.READ).catch(() => {
+        throw this.failure();
+      });
       const result = readable.getMappedRange();
-      const trusted = new Uint32Array(result, outputBytes, 1)[0] === 0;
+      const state = new Uint32Array(result, outputBytes, 1)[0]!;
+      if ((state & WGSL_RAN) === 0) throw this.failure();
+      const trusted = state === WGSL_RAN;
       if (trusted) window.output.set(new Uint8Array(result, 0, window.output.byteLength));
       return trusted;
     } finally {
@@ -118,16 +118,20 @@ class WebGpuDevice implements Device {
     }
   }
 
-  private pipelineOf(program: Program): Pipeline {
-    let found = this.pipelines.get(program);
-    if (found === undefined) {
-      const kernel = compileWgsl(program);
-      const module = this.device.createShaderModule({ code: kernel.source });
-      const pipeline = this.device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
-      found = { kernel, pipeline };
-      this.pipelines.set(program, found);
-    }
+  private failure(): Error {
+    return new Error(`the WebGPU device failed: ${this.problem}`);
+  }
+
+  private pipelineOf(program: Program): Promise<Pipeline> {
+    const found = this.pipelines.get(program) ?? this.createPipeline(compileWgsl(program));
+    this.pipelines.set(program, found);
     return found;
+  }
+
+  private async createPipeline(kernel: WgslKernel): Promise<Pipeline> {
+    const module = this.device.createShaderModule({ code: kernel.source });
+    const compute = { module, entryPoint: "main" };
+    return { kernel, pipeline: await this.device.createComputePipelineAsync({ layout: "auto", compute }) };
   }
 
   private uploadArena(kernel: WgslKernel, { inputs, elements }: DeviceWindow): { value: GPUBuffer; bytes: number } {

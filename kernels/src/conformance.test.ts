@@ -3,109 +3,15 @@
 import { describe, expect, test } from "vitest";
 import { decodeElements, encodeElements } from "./convert.ts";
 import { type DTypeName, FLOAT_DTYPES } from "./dtype.ts";
-import {
-  abs,
-  add,
-  and,
-  div,
-  eq,
-  exponent,
-  type F32,
-  floor,
-  ge,
-  gt,
-  le,
-  lt,
-  max,
-  min,
-  mul,
-  ne,
-  neg,
-  not,
-  or,
-  powerOfTwo,
-  random,
-  rankInRow,
-  select,
-  sqrt,
-  sub,
-  sum,
-  wide,
-  xor,
-} from "./expr.ts";
-import { graphOf } from "./graph.ts";
-import type { MergeMethod, Parameter } from "./method.ts";
 import { METHODS } from "./methods/index.ts";
+import { allOperators } from "./testing/all-operators.ts";
 import { interpreted, merged, programFor, randomModel } from "./testing/models.ts";
+import { optionSets } from "./testing/options.ts";
 
 const SIZES = [129, 64, 6, 1];
 
-/** The defaults, and each other choice of a boolean or enum parameter by itself. */
-function optionSets(parameters: readonly (readonly [string, Parameter])[]): Record<string, boolean | string>[] {
-  const others = parameters.flatMap(([name, parameter]) => {
-    const choices = parameter.kind === "enum" ? parameter.choices : [false, true];
-    return choices.filter((choice) => choice !== parameter.default).map((choice) => ({ [name]: choice }));
-  });
-  return [{}, ...others];
-}
-/** A method may refuse some combinations. */
-function accepts(method: MergeMethod, options: Record<string, boolean | string>): boolean {
-  try {
-    graphOf(method, { models: method.minModels, hasBase: method.base !== "none", options });
-    return true;
-  } catch {
-    return false;
-  }
-}
-const structural = (method: MergeMethod) =>
-  Object.entries(method.parameters).filter(([, p]) => p.kind !== "number" && !p.ignored);
-
 test("every operator of the language means the same in a kernel", () => {
-  const method: MergeMethod = {
-    name: "all_operators",
-    summary: "",
-    reference: "",
-    base: "required",
-    minModels: 2,
-    companions: [],
-    parameters: { weight: { kind: "number", scope: "model", doc: "" } },
-    build: (m) => {
-      const [x, y] = m.models as [F32, F32];
-      const [v, w] = m.params("weight") as [F32, F32];
-      const masks = [
-        eq(x, y),
-        ne(x, m.base),
-        lt(x, y),
-        le(x, m.base),
-        gt(y, w),
-        ge(y, m.base),
-        not(lt(v, w)),
-        gt(v, w),
-      ];
-      const numbers = [
-        add(x, w),
-        sub(x, y),
-        mul(x, y),
-        div(x, y),
-        min(x, y),
-        max(x, v),
-        abs(y),
-        neg(x),
-        sqrt(abs(x)),
-        floor(mul(x, 9)),
-        random(0),
-        rankInRow(abs(y)),
-        powerOfTwo(floor(mul(x, 300))),
-        exponent(add(abs(y), 1e-3)),
-        sub(random(1), random(0)),
-      ];
-      const chosen = masks.map((mask, i) =>
-        select(xor(mask, and(masks[(i + 1) % 8]!, or(mask, masks[(i + 3) % 8]!))), numbers[i]!, i % 2 ? 0 : v),
-      );
-      return sum([...chosen, ...numbers, sqrt(wide(div(v, add(w, 1e-40)))), min(v, floor(w))]);
-    },
-  };
-  const program = programFor(method, 2, "F32");
+  const program = programFor(allOperators(true), 2, "F32");
   const model = randomModel(program, [1001], 11);
   const expected = encodeElements(interpreted(program, model, "float32")[0]!, "F32");
   expect(merged(program, model)[0]!.bytes).toEqual(expected);
@@ -113,7 +19,7 @@ test("every operator of the language means the same in a kernel", () => {
 
 describe.each(Object.values(METHODS))("$name", (method) => {
   const modelCounts = [1, 2, 3, 8].filter((n) => n >= method.minModels && n <= (method.maxModels ?? n));
-  const options = optionSets(structural(method)).filter((set) => accepts(method, set));
+  const options = optionSets(method);
   const some = Math.min(3, method.maxModels ?? 3);
 
   test.each(FLOAT_DTYPES)("has the interpreter's bits in %s", (dtype) => {

@@ -41,4 +41,4 @@ export type {
 } from "./types.ts";
 export { BLOCK_ELEMENTS, FLAG_INPUT_NOT_FINITE, FLAG_OUTPUT_NOT_FINITE } from "./types.ts";
 export { createMemory, type SharedMemory } from "./wasm/host.ts";
-export { compileWgsl, type WgslKernel } from "./wgsl/compile.ts";
+export { compileWgsl, WGSL_DOUBT, WGSL_RAN, type WgslKernel } from "./wgsl/compile.ts";

@@ -1,6 +1,7 @@
 // The output pass of a program as devices run it, whatever their language: what it reads, what the host evaluates for it, and
 // where its scalars change. The WebAssembly kernels have a plan of their own, which also serves statistics.
 import { topological } from "./canonical.ts";
+import type { DTypeName, FloatDType } from "./dtype.ts";
 import type { Expr, InputExpr, InputRole, StatisticExpr } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
 import { RANDOM_KEY, streamWords } from "./random.ts";
@@ -14,6 +15,8 @@ export interface OutputPass {
   readonly scalars: readonly Expr[];
   /** Positions in the program's inputs of those that are read. */
   readonly inputs: readonly number[];
+  readonly inputDtypes: readonly FloatDType[];
+  readonly outputDtype: FloatDType;
   /** Streams of random numbers. */
   readonly streams: readonly number[];
   /** Exact selections, whose scalars change at an element of the tensor. */
@@ -30,19 +33,28 @@ export interface ScalarRun {
 }
 
 /** Why no device can run the program's output pass; undefined when one can. */
-export function deviceObstacle({ graph }: Program): string | undefined {
+export function deviceObstacle({ graph, spec }: Program): string | undefined {
+  if ([spec.outputDtype, ...spec.inputDtypes].includes("U8")) return "it makes or reads masks";
   if (graph.ranks.length > 0) return "it ranks the values of each row";
   return graph.rowwise ? "it has statistics of rows" : undefined;
 }
 
-export function outputPassOf({ graph }: Program): OutputPass {
+/** Throws a TypeError for a program that `deviceObstacle` names a reason against. */
+export function outputPassOf(program: Program): OutputPass {
+  const { graph, spec } = program;
+  const obstacle = deviceObstacle(program);
+  if (obstacle !== undefined) throw new TypeError(`${spec.method} does not run on devices: ${obstacle}`);
   const nodes = topological([graph.output], (e) => e.scalar);
   const scalars = nodes.filter((e) => e.scalar);
   const below = topological(scalars, (e) => e.op === "statistic");
+  const inputs = nodes.flatMap((e) => (e.op === "input" ? [positionOf(e, graph)] : [])).sort((a, b) => a - b);
+  const float = (dtype: DTypeName): FloatDType => dtype as FloatDType;
   return {
     nodes,
     scalars,
-    inputs: nodes.flatMap((e) => (e.op === "input" ? [positionOf(e, graph)] : [])).sort((a, b) => a - b),
+    inputs,
+    inputDtypes: inputs.map((i) => float(spec.inputDtypes[i]!)),
+    outputDtype: float(spec.outputDtype),
     streams: nodes.flatMap((e) => (e.op === "random" ? [e.stream] : [])),
     cuts: below.flatMap((e) => (e.op === "cut" ? [e.args[0] as StatisticExpr] : [])),
     evaluate: compileScalars(scalars, graph.nameOf, "float32"),

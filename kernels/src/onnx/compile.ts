@@ -1,7 +1,7 @@
 // The ONNX compiler: a program's output pass over one window as a graph whose tensors are initializers in their own dtypes, so
 // that they stay on the device, and whose only inputs are scalars: a trial with other coefficients feeds a few numbers. The
 // result is float32: the host rounds it to the output's dtype.
-import { type DTypeName, dtypeBytes } from "../dtype.ts";
+import { dtypeBytes, type FloatDType } from "../dtype.ts";
 import type { Expr } from "../expr.ts";
 import { type OutputPass, outputPassOf, positionOf, randomWords, scalarRuns } from "../output-pass.ts";
 import { LAST_SHIFT, ROUNDS } from "../random.ts";
@@ -30,7 +30,7 @@ export const ONNX_DATA = "tensors";
 export const ONNX_OUTPUTS = { merged: "merged", check: "check" } as const;
 
 const ALIGNMENT = 64;
-const TYPE_OF: Readonly<Record<DTypeName, ElementType>> = {
+const TYPE_OF: Readonly<Record<FloatDType, ElementType>> = {
   F64: "double",
   F32: "float",
   F16: "float16",
@@ -43,7 +43,7 @@ const TYPE_OF: Readonly<Record<DTypeName, ElementType>> = {
 export function compileOnnx(program: Program, elements: number): OnnxGraph {
   const pass = outputPassOf(program);
   const builder = new OnnxBuilder();
-  const { inputs, dataBytes } = layOut(program, pass, elements);
+  const { inputs, dataBytes } = layOut(pass, elements);
   const lowered = lower(builder, program, pass, inputs, elements);
   builder.output(ONNX_OUTPUTS.merged, lowered.merged, "float", elements);
   builder.output(ONNX_OUTPUTS.check, lowered.check, "float", 1);
@@ -55,11 +55,11 @@ export function compileOnnx(program: Program, elements: number): OnnxGraph {
   };
 }
 
-function layOut({ spec }: Program, { inputs }: OutputPass, elements: number): Pick<OnnxGraph, "inputs" | "dataBytes"> {
+function layOut({ inputs, inputDtypes }: OutputPass, elements: number): Pick<OnnxGraph, "inputs" | "dataBytes"> {
   let dataBytes = 0;
-  const placed = inputs.map((input) => {
+  const placed = inputs.map((input, i) => {
     const offset = dataBytes;
-    dataBytes += Math.ceil((elements * dtypeBytes(spec.inputDtypes[input]!)) / ALIGNMENT) * ALIGNMENT;
+    dataBytes += Math.ceil((elements * dtypeBytes(inputDtypes[i]!)) / ALIGNMENT) * ALIGNMENT;
     return { input, offset };
   });
   return { inputs: placed, dataBytes };
@@ -93,9 +93,9 @@ function lower(
   const finite: Value[] = [];
   const hash = pass.streams.length ? randomHash(builder, elements) : undefined;
   pass.nodes.forEach((e) => {
-    values.set(e, valueOf(e));
+    values.set(e, lowered(e));
   });
-  function valueOf(e: Expr): Value {
+  function lowered(e: Expr): Value {
     if (e.op === "const") return float(e.value);
     if (e.scalar) {
       const fed = builder.input(`scalar_${pass.scalars.indexOf(e)}`, "float");
@@ -103,7 +103,7 @@ function lower(
     }
     if (e.op === "input") {
       const input = positionOf(e, program.graph);
-      const dtype = program.spec.inputDtypes[input]!;
+      const dtype = pass.inputDtypes[pass.inputs.indexOf(input)]!;
       const { offset } = inputs.find((placed) => placed.input === input)!;
       const bytes = elements * dtypeBytes(dtype);
       const stored = builder.external(`input_${input}`, TYPE_OF[dtype], elements, ONNX_DATA, offset, bytes);

@@ -3,10 +3,14 @@
 // * values travel as u32 bits, and each result is combined with a zero the compiler cannot know: nothing can be fused or folded;
 // * quotients and roots start from the driver's own and are corrected by their exact remainders, in integers;
 // * comparisons, signs and selections are integer operations;
-// * a result that is not a normal number, and not an exact zero, raises `doubt`: the host then merges the window itself.
+// * a sum or product that is not a normal number, and not an exact zero, raises `doubt`: the host then merges the window itself.
+//   So does whatever looks at a NaN. A division by zero alone does not: methods do it and select another value.
 // What is left to the driver is the sum, product and floor of normal numbers, which all hardware rounds to nearest even.
 
-export const ARITHMETIC = /* wgsl */ `
+/** Units in the last place by which a quotient or root of the driver may be wrong; WGSL allows it three. More raises `doubt`. */
+const CORRECTIONS = 3;
+
+export const ARITHMETIC: string = /* wgsl */ `
 var<private> zero: u32;
 var<private> doubt: bool;
 
@@ -29,46 +33,49 @@ fn opMul(a: u32, b: u32) -> u32 {
 }
 fn opDiv(a: u32, b: u32) -> u32 {
   let sign = (a ^ b) & 0x80000000u;
-  if (isZero(a) && !isSpecial(b)) { return sign; }
-  if (isSpecial(a) || isSpecial(b)) { doubt = true; return 0u; }
+  let ordinary = !(isZero(a) | isZero(b));
   var ma = (a & 0x007fffffu) | 0x00800000u;
   let mb = (b & 0x007fffffu) | 0x00800000u;
   var e = i32(magnitude(a) >> 23u) - i32(magnitude(b) >> 23u) + 127;
-  if (ma < mb) { ma = ma << 1u; e = e - 1; }
+  let less = ma < mb;
+  ma = select(ma, ma << 1u, less);
+  e = e - select(0, 1, less);
   // 2^23 ma / mb lies in [2^23, 2^24). The remainder is small: modulo 2^32 it is exact.
   var q = u32(f32(ma) / f32(mb) * 0x1p23f);
   var r = bitcast<i32>((ma << 23u) - q * mb);
-  while (r < 0) { q = q - 1u; r = r + i32(mb); }
-  while (r >= i32(mb)) { q = q + 1u; r = r - i32(mb); }
-  if (2 * r > i32(mb) || (2 * r == i32(mb) && (q & 1u) == 1u)) { q = q + 1u; }
+  let d = i32(mb);
+${"  { let step = select(select(0, 1, r >= d), -1, r < 0); q = q + bitcast<u32>(step); r = r - step * d; }\n".repeat(CORRECTIONS)}  q = q + select(0u, 1u, (2 * r > d) | ((2 * r == d) & ((q & 1u) == 1u)));
   let result = (u32(max(e, 0)) << 23u) + (q - 0x00800000u);
-  doubtIf((e < 1) | (e > 254) | isSpecial(result));
-  return sign | result;
+  let special = isSpecial(a) | isSpecial(b) | isSpecial(result) | (e < 1) | (e > 254) | (r < 0) | (r >= d);
+  doubtIf(ordinary & special);
+  let byZero = select(0x7f800000u, 0x7fc00000u, isZero(a));
+  return sign | select(select(0u, byZero, isZero(b)), result, ordinary);
 }
 fn opSqrt(a: u32) -> u32 {
-  if (isZero(a)) { return a; }
-  if (isSpecial(a) || a >= 0x80000000u) { doubt = true; return 0u; }
   var m = (a & 0x007fffffu) | 0x00800000u;
   var e = i32(a >> 23u) - 127;
-  if ((e & 1) != 0) { m = m << 1u; e = e - 1; }
+  let odd = e & 1;
+  m = m << u32(odd);
+  e = e - odd;
   // The whole root of 2^23 m lies in [2^23, 2^24).
   var s = u32(sqrt(f32(m) * 0x1p23f));
   var r = bitcast<i32>((m << 23u) - s * s);
-  while (r < 0) { s = s - 1u; r = r + i32(2u * s + 1u); }
-  while (r > i32(2u * s)) { r = r - i32(2u * s + 1u); s = s + 1u; }
-  if (r > i32(s)) { s = s + 1u; }
-  return (u32(e / 2 + 127) << 23u) + (s - 0x00800000u);
+${"  { let up = r > i32(2u * s); let down = r < 0; r = r - select(0, i32(2u * s + 1u), up) + select(0, i32(2u * s - 1u), down); s = s + select(0u, 1u, up) - select(0u, 1u, down); }\n".repeat(CORRECTIONS)}  doubtIf(!isZero(a) & (isSpecial(a) | (a >= 0x80000000u) | (r < 0) | (r > i32(2u * s))));
+  s = s + select(0u, 1u, r > i32(s));
+  return select((u32(e / 2 + 127) << 23u) + (s - 0x00800000u), a, isZero(a));
 }
 fn opFloor(a: u32) -> u32 {
-  if (isZero(a)) { return a; }
-  doubtIf(isSpecial(a));
-  return bitcast<u32>(floor(bitcast<f32>(a))) ^ zero;
+  doubtIf(isSpecial(a) & !isZero(a));
+  return select(bitcast<u32>(floor(bitcast<f32>(a))) ^ zero, a, isZero(a));
 }
 fn opAbs(a: u32) -> u32 { return magnitude(a); }
 fn opNeg(a: u32) -> u32 { return a ^ 0x80000000u; }
 
 // Integers in the order of the numbers; both zeros are 0.
-fn key(x: u32) -> i32 { return select(i32(magnitude(x)), -i32(magnitude(x)), x >= 0x80000000u); }
+fn key(x: u32) -> i32 {
+  doubtIf(magnitude(x) > 0x7f800000u);
+  return select(i32(magnitude(x)), -i32(magnitude(x)), x >= 0x80000000u);
+}
 fn opEq(a: u32, b: u32) -> bool { return key(a) == key(b); }
 fn opNe(a: u32, b: u32) -> bool { return key(a) != key(b); }
 fn opLt(a: u32, b: u32) -> bool { return key(a) < key(b); }

@@ -1,9 +1,9 @@
 // Elements of any float dtype to and from float32 bits in WGSL: exact when widening (float64 rounds once), one rounding to
 // nearest even when narrowing. What is not finite, or not normal in float32, raises `doubt`.
-import { type DTypeName, SMALL_FLOATS, type SmallFloat } from "../dtype.ts";
+import { type FloatDType, SMALL_FLOATS, type SmallFloat } from "../dtype.ts";
 
 /** Declares \`decode_X(at, e)\`: the value of element e of the tensor whose first word in the arena is \`at\`. */
-export function decoder(dtype: DTypeName): string {
+export function decoder(dtype: FloatDType): string {
   const name = `fn decode_${dtype}(at: u32, e: u32) -> u32`;
   switch (dtype) {
     case "F32":
@@ -47,14 +47,20 @@ function smallDecoder(declaration: string, { bits, mantissaBits, bias, maxFinite
 }
 
 /** Declares \`store(first, x)\`: rounds the four values to the dtype and writes them from element \`first\`, a multiple of 4, on. */
-export function storer(dtype: DTypeName): string {
+export function storer(dtype: FloatDType): string {
   const declaration = "fn store(first: u32, x: array<u32, 4>)";
   switch (dtype) {
     case "F32":
-      return `${declaration} { for (var i = 0u; i < 4u; i++) { merged[first + i] = x[i]; } }`;
+      return /* wgsl */ `${declaration} {
+  for (var i = 0u; i < 4u; i++) {
+    doubtIf(isSpecial(x[i]) & !isZero(x[i]));
+    merged[first + i] = x[i];
+  }
+}`;
     case "F64":
       return /* wgsl */ `${declaration} {
   for (var i = 0u; i < 4u; i++) {
+    doubtIf(isSpecial(x[i]) & !isZero(x[i]));
     let m = magnitude(x[i]);
     let sign = x[i] & 0x80000000u;
     merged[2u * (first + i)] = select(m << 29u, 0u, m == 0u);

@@ -1,0 +1,60 @@
+// Starts the device thread of a process and gives compute threads their links to it.
+import { MessageChannel, Worker } from "node:worker_threads";
+import { type DeviceLink, type DeviceThreadData, ENDED, type FromDevice, type ToDevice } from "./thread-protocol.ts";
+
+export interface DeviceHost extends AsyncDisposable {
+  readonly backend: string;
+  /** The device by its maker's name. */
+  readonly description: string;
+  /** A connection for one compute thread; its port is to be transferred. */
+  link(): DeviceLink;
+}
+
+const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./device-thread.ts" : "./device-thread.js", import.meta.url);
+
+/**
+ * Opens a device in a thread of its own. When the thread fails, merges that wait for it fail.
+ * @param residentBytes bound on inputs kept on the device between merges
+ * @throws Error when the machine lacks the device
+ */
+export async function startDevice(backend: string, residentBytes: number): Promise<DeviceHost> {
+  const worker = new Worker(ENTRY, { workerData: { backend, residentBytes } satisfies DeviceThreadData });
+  const signals = new Set<Int32Array<SharedArrayBuffer>>();
+  const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  void ended.then(() => {
+    for (const signal of signals) {
+      Atomics.store(signal, 0, ENDED);
+      Atomics.notify(signal, 0);
+    }
+  });
+  const opened = Promise.withResolvers<string>();
+  worker.on("message", (message: FromDevice) => {
+    if (message.kind === "ready") opened.resolve(message.description);
+    else opened.reject(new Error(message.message));
+  });
+  worker.on("error", opened.reject);
+  void ended.then(() => opened.reject(new Error("the device thread ended")));
+  const send = (message: ToDevice, transfer: readonly MessagePortLike[] = []): void =>
+    worker.postMessage(message, transfer as MessagePortLike[]);
+  const description = await opened.promise.catch(async (error: unknown) => {
+    await worker.terminate();
+    throw new Error(`back-end ${backend}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  });
+  return {
+    backend,
+    description,
+    link() {
+      const { port1, port2 } = new MessageChannel();
+      const signal = new Int32Array(new SharedArrayBuffer(4));
+      signals.add(signal);
+      send({ kind: "link", port: port1, signal }, [port1]);
+      return { backend, port: port2, signal };
+    },
+    async [Symbol.asyncDispose]() {
+      send({ kind: "close" });
+      await ended;
+    },
+  };
+}
+
+type MessagePortLike = DeviceLink["port"];
