@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 import { softwareVulkan } from "./scripts/software-vulkan.ts";
 
-// Before the processes of the tests start: the loader looks at its variables then. A machine that names its driver keeps it.
-if (process.env["VK_ICD_FILENAMES"] === undefined) Object.assign(process.env, softwareVulkan(process.env));
+// Before the processes of the tests start: the loader looks at its variables then.
+Object.assign(process.env, softwareVulkan(process.env));
 
 const packages = [
   "checkpoint",
