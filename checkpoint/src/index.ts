@@ -81,6 +81,7 @@ export {
   type TensorRecord,
 } from "./manifest.ts";
 export { type ModelCard, modelCard, type Score, type ScoreTable } from "./model-card.ts";
+export { isBeforeLayers, type LayerPlace, layerPlace, type ModelModule, moduleNamed, modulesOf } from "./modules.ts";
 export { checkOutput, readManifest, resolveOutput } from "./output-directory.ts";
 export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
 export { openRangeWriter, type RangeWriter } from "./range-writer.ts";

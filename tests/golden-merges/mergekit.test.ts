@@ -27,19 +27,26 @@ async function merge(recipe: string, out: string, ...options: string[]): Promise
 const readConfig = (folder: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, unknown>;
 
-test.for(["linear", "linear_unnormalized", "task_arithmetic", "ties", "ties_gradient_filter"])(
-  "%s has mergekit's bits in every tensor",
-  async (recipe) => {
-    const output = await merge(recipe, `out-${recipe}`);
-    const wanted = readDirectory(join(golden, "expected", recipe));
-    const merged = readDirectory(output);
-    expect([...merged.keys()].toSorted()).toEqual([...wanted.keys()].toSorted());
-    for (const [name, { dtype, shape, bytes }] of wanted) {
-      expect(merged.get(name), name).toMatchObject({ dtype, shape });
-      expect(Buffer.compare(merged.get(name)!.bytes, bytes), name).toBe(0);
-    }
-  },
-);
+test.for([
+  "linear",
+  "linear_unnormalized",
+  "task_arithmetic",
+  "ties",
+  "ties_gradient_filter",
+  "passthrough_slices",
+  "slices_ties",
+  "slices_bases",
+  "modules_slices",
+])("%s has mergekit's bits in every tensor", async (recipe) => {
+  const output = await merge(recipe, `out-${recipe}`);
+  const wanted = readDirectory(join(golden, "expected", recipe));
+  const merged = readDirectory(output);
+  expect([...merged.keys()].toSorted()).toEqual([...wanted.keys()].toSorted());
+  for (const [name, { dtype, shape, bytes }] of wanted) {
+    expect(merged.get(name), name).toMatchObject({ dtype, shape });
+    expect(Buffer.compare(merged.get(name)!.bytes, bytes), name).toBe(0);
+  }
+});
 
 test.for(["breadcrumbs", "breadcrumbs_ties", "nearswap", "ram"])("%s has mergekit's bits too", async (recipe) => {
   const merged = readDirectory(await merge(recipe, `out-${recipe}`));
@@ -58,6 +65,30 @@ test.for(["slerp", "nuslerp", "multislerp", "karcher", "model_stock", "sce"])(
     }
   },
 );
+
+test.for(["slices_linear", "modules_models"])("%s has mergekit's numbers, but for the last bit", async (recipe) => {
+  const merged = readDirectory(await merge(recipe, `out-${recipe}`));
+  const wanted = readDirectory(join(golden, "expected", recipe));
+  expect([...merged.keys()].toSorted()).toEqual([...wanted.keys()].toSorted());
+  for (const [name, { bytes }] of wanted) {
+    const values = float32Values(merged.get(name)!);
+    for (const [i, x] of float32Values({ dtype: "F32", shape: [], bytes }).entries())
+      expect(Math.abs(values[i]! - x), `${name}[${i}]`).toBeLessThanOrEqual(2 ** -23 * Math.max(Math.abs(x), 2 ** -5));
+  }
+});
+
+test.for([
+  { recipe: "passthrough_slices", layers: 6 },
+  { recipe: "slices_ties", layers: 5 },
+  { recipe: "modules_slices", layers: 6 },
+  { recipe: "slices_linear", layers: 4 },
+])("the config of $recipe has its $layers layers, as mergekit's has", ({ recipe, layers }) => {
+  const ours = readConfig(join(directory, `out-${recipe}`));
+  expect(ours["num_hidden_layers"]).toBe(layers);
+  expect(readConfig(join(golden, "expected", recipe))["num_hidden_layers"]).toBe(layers);
+  const donor = readConfig(join(golden, "inputs/base"));
+  expect({ ...ours, num_hidden_layers: 4, torch_dtype: "" }).toEqual({ ...donor, torch_dtype: "" });
+});
 
 test("config.json is the base's, untouched; mergekit's agrees wherever transformers did not rewrite it", () => {
   const ours = readConfig(join(directory, "out-ties"));

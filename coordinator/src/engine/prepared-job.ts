@@ -33,6 +33,7 @@ import {
 } from "../plan/index.ts";
 import { parseRecipe, requireJobKind, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
+import { outputConfig } from "./output-config.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
 import { viewJob } from "./view.ts";
 
@@ -212,7 +213,7 @@ async function evaluationSpecOf(
       ? new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES))
       : "";
   const evaluationSpec = create(EvaluationSpecSchema, {
-    configJson: await text("config.json"),
+    configJson: outputConfig(plan) ?? (await text("config.json")),
     tokenizerJson: await text("tokenizer.json"),
     tokenizerConfigJson: await text("tokenizer_config.json"),
     tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),

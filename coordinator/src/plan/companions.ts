@@ -5,7 +5,7 @@ import type { TensorRemarks } from "./problems.ts";
 import type { Slot, SlotHeader } from "./types.ts";
 
 export interface CompanionContext {
-  readonly headers: readonly SlotHeader[];
+  readonly headers: readonly (SlotHeader | undefined)[];
   readonly reference: Checkpoint;
   readonly problems: TensorRemarks;
 }
@@ -42,7 +42,7 @@ function findTensor(
 ): TensorRef | undefined {
   const direct = companion.tensors.get(name);
   if (direct !== undefined) return direct;
-  const model = headers.find(({ slot }) => slot.kind !== "companion" && slot.path === modelPath)?.checkpoint;
+  const model = headers.find((each) => each?.slot.kind !== "companion" && each?.slot.path === modelPath)?.checkpoint;
   for (const { stored, absent } of [...(model?.tied ?? []), ...reference.tied]) {
     const names = [...stored, ...absent];
     const other = names.includes(name) ? names.find((alias) => companion.tensors.has(alias)) : undefined;

@@ -14,7 +14,6 @@ import {
 import { create } from "@bufbuild/protobuf";
 import type { Cut } from "./cut.ts";
 import { derivedInput, derivingBytes, planDerivation } from "./derivations.ts";
-import { REFERENCE_SLOT } from "./match.ts";
 import type { PlannedTensor, SlotHeader, TensorSource } from "./types.ts";
 
 export type LocatedTensor = Omit<PlannedTensor, "firstShard" | "lastShard">;
@@ -91,7 +90,7 @@ function segmentMessage(tensor: PlannedTensor, { firstElement, elements }: Cut):
     outputDtype: tensor.outputDtype,
     outputFile: tensor.outputFile,
     outputOffset: BigInt(tensor.outputOffset + firstElement * dtypeBytes(tensor.outputDtype)),
-    ...(tensor.action === "copy" ? { copySlot: REFERENCE_SLOT } : { group: tensor.group }),
+    ...(tensor.action === "copy" ? { copySlot: tensor.reference } : { group: tensor.group }),
   });
 }
 

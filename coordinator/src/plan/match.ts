@@ -1,6 +1,6 @@
 /**
  * Matches the tensors of all slots by name: which are merged, which are copied, and every reason why they do not fit together. The tensors of
- * the merged model are those of the reference: the base, or the first model where there is none.
+ * a part of the merged model are those of its reference: the base, or the first model where there is none.
  */
 import {
   type Checkpoint,
@@ -14,28 +14,28 @@ import {
 import { isFloatDType } from "@amalgam/kernels";
 import type { Recipe } from "../recipe/index.ts";
 import { companionSource } from "./companions.ts";
+import type { PartInputs } from "./part-inputs.ts";
 import { TensorRemarks } from "./problems.ts";
 import type { SlotHeader } from "./types.ts";
 
-/** Slot of the checkpoint whose tensors, config and tokenizer the merged model has. */
-export const REFERENCE_SLOT = 0;
-
 export interface MatchedTensor {
+  /** By the name that it gets. */
   readonly tensor: TensorRef;
   readonly action: "merge" | "copy";
   /** One for each slot; for copies only the reference's. */
   readonly sources: readonly (TensorRef | undefined)[];
+  readonly inputs: PartInputs;
 }
 
 export interface Match {
-  /** In the order of the reference's bytes. */
+  /** Part after part, each in the order of its reference's bytes. */
   readonly tensors: readonly MatchedTensor[];
   readonly problems: readonly string[];
   readonly notes: readonly string[];
 }
 
 interface Matcher {
-  readonly headers: readonly SlotHeader[];
+  readonly inputs: PartInputs;
   readonly reference: Checkpoint;
   /** Slots that some variant reads. */
   readonly used: ReadonlySet<number>;
@@ -44,35 +44,24 @@ interface Matcher {
   readonly isKept: (name: string) => boolean;
 }
 
-export function matchTensors(recipe: Recipe, headers: readonly SlotHeader[], used: ReadonlySet<number>): Match {
-  const reference = headers[REFERENCE_SLOT]?.checkpoint;
-  if (reference === undefined) throw new Error("a job has at least one slot");
+/** `used` are the slots that some variant reads. */
+export function matchTensors(
+  recipe: Recipe,
+  headers: readonly SlotHeader[],
+  parts: readonly PartInputs[],
+  used: ReadonlySet<number>,
+): Match {
   const problems = new TensorRemarks();
   const notes = new TensorRemarks();
-  const models = headers.filter(({ slot }, index) => slot.kind === "model" && index !== REFERENCE_SLOT);
-  const names = new Set(
-    [reference, ...models.map(({ checkpoint }) => checkpoint)].flatMap(({ tensors }) => [...tensors.keys()]),
-  );
-  const { excluded, unmatched } = excludedTensors(recipe.exclude, names);
-  const isKept = (name: string): boolean => excluded.has(name) || isDerivedBuffer(name);
-  // Integers are buffers: they are copied from the reference, whatever the models have.
-  const isOptional = (name: string): boolean =>
-    isKept(name) ||
-    [reference, ...models.map(({ checkpoint }) => checkpoint)].every((checkpoint) => !hasFloat(checkpoint, name));
-  const comparison = compareCheckpoints(
-    reference,
-    models.map(({ checkpoint }) => checkpoint),
-    { isOptional },
-  );
-  for (const problem of comparison.problems) problems.add(sentence(problem), problem.tensor ?? "");
-  for (const warning of comparison.warnings) {
-    if (warning.tensor !== undefined && !reference.tensors.has(warning.tensor)) {
-      notes.add(`${warning.file}: % left out: not in ${reference.root}`, warning.tensor);
-    }
-  }
-  for (const model of models) findUntied(model, reference, problems);
-  const matcher: Matcher = { headers, reference, used, problems, isKept };
-  const tensors = inFileOrder(reference).map((tensor) => matchTensor(matcher, tensor));
+  const { excluded, unmatched } = excludedTensors(recipe.exclude, checkpointNames(parts));
+  const tensors = parts.flatMap((inputs) => {
+    const reference = checkpointAt(inputs, inputs.reference);
+    const copied = inputs.part === undefined;
+    const isKept = (name: string): boolean => copied || excluded.has(name) || isDerivedBuffer(name);
+    const matcher: Matcher = { inputs, reference, used, problems, isKept };
+    if (!copied) compareModels(matcher, notes);
+    return inFileOrder(reference).map((tensor) => matchTensor(matcher, tensor));
+  });
   return {
     tensors,
     problems: [
@@ -82,6 +71,43 @@ export function matchTensors(recipe: Recipe, headers: readonly SlotHeader[], use
     ],
     notes: notes.lines(),
   };
+}
+
+function checkpointAt({ headers }: PartInputs, slot: number): Checkpoint {
+  const checkpoint = headers[slot]?.checkpoint;
+  if (checkpoint === undefined) throw new Error(`a part has nothing of its slot ${slot}`);
+  return checkpoint;
+}
+
+/** The models of a part beside its reference. */
+const otherModels = ({ headers, reference }: PartInputs): SlotHeader[] =>
+  headers.flatMap((header, slot) =>
+    header === undefined || header.slot.kind === "companion" || slot === reference ? [] : [header],
+  );
+
+function checkpointNames(parts: readonly PartInputs[]): Set<string> {
+  const checkpoints = parts.flatMap((inputs) => [
+    checkpointAt(inputs, inputs.reference),
+    ...otherModels(inputs).map(({ checkpoint }) => checkpoint),
+  ]);
+  return new Set(checkpoints.flatMap(({ tensors }) => [...tensors.keys()]));
+}
+
+/** Every reason why the models of a part do not fit its reference. */
+function compareModels({ inputs, reference, problems, isKept }: Matcher, notes: TensorRemarks): void {
+  const models = otherModels(inputs);
+  const checkpoints = models.map(({ checkpoint }) => checkpoint);
+  // Integers are buffers: they are copied from the reference, whatever the models have.
+  const isOptional = (name: string): boolean =>
+    isKept(name) || [reference, ...checkpoints].every((checkpoint) => !hasFloat(checkpoint, name));
+  const comparison = compareCheckpoints(reference, checkpoints, { isOptional });
+  for (const problem of comparison.problems) problems.add(sentence(problem), problem.tensor ?? "");
+  for (const warning of comparison.warnings) {
+    if (warning.tensor !== undefined && !reference.tensors.has(warning.tensor)) {
+      notes.add(`${warning.file}: % left out: not in ${reference.root}`, warning.tensor);
+    }
+  }
+  for (const model of models) findUntied(model, reference, problems);
 }
 
 function excludedTensors(
@@ -120,14 +146,21 @@ function inFileOrder(checkpoint: Checkpoint): TensorRef[] {
 }
 
 function matchTensor(matcher: Matcher, tensor: TensorRef): MatchedTensor {
-  const { headers, used, isKept, problems } = matcher;
+  const { inputs, used, isKept, problems } = matcher;
   if (isKept(tensor.name) || !isFloat(tensor.dtype)) {
-    const sources = headers.map((_, slot) => (slot === REFERENCE_SLOT ? tensor : undefined));
-    return { tensor, action: "copy", sources };
+    const sources = inputs.headers.map((_, slot) => (slot === inputs.reference ? tensor : undefined));
+    return { tensor, action: "copy", sources, inputs };
   }
-  const sources = headers.map(({ slot, checkpoint }, index) => {
-    if (!used.has(index)) return undefined;
-    if (slot.kind === "companion") return companionSource(matcher, slot, checkpoint, tensor);
+  const sources = inputs.headers.map((header, index) => {
+    if (header === undefined || !used.has(index)) return undefined;
+    const { slot, checkpoint } = header;
+    if (slot.kind === "companion")
+      return companionSource(
+        { headers: inputs.headers, reference: matcher.reference, problems },
+        slot,
+        checkpoint,
+        tensor,
+      );
     const source = resolveTensor(checkpoint, tensor.name);
     if (source !== undefined && isFloat(source.dtype) && !isFloatDType(source.dtype)) {
       problems.add(
@@ -137,7 +170,7 @@ function matchTensor(matcher: Matcher, tensor: TensorRef): MatchedTensor {
     }
     return source;
   });
-  return { tensor, action: "merge", sources };
+  return { tensor, action: "merge", sources, inputs };
 }
 
 /** A model may store a copy of a tied tensor, but not a parameter of its own where the reference shares one. */

@@ -7,16 +7,17 @@ import {
   planOutputFiles,
   problemsOf,
 } from "@amalgam/checkpoint";
-import { buildGraph } from "@amalgam/kernels";
-import { type Recipe, tensorDepths, variantsOf } from "../recipe/index.ts";
+import { type Recipe, variantsOf } from "../recipe/index.ts";
 import { type Cut, type Cuttable, cutIntoShards, defaultShardBytes, unitElements } from "./cut.ts";
 import { digestPlan } from "./digest.ts";
+import { groupParts } from "./groups.ts";
 import { copiedDType, inputFiles, type LocatedTensor, shardMessages, sourceLocator } from "./layout.ts";
-import { type MatchedTensor, matchTensors, REFERENCE_SLOT } from "./match.ts";
-import { PlanProblems, TensorRemarks } from "./problems.ts";
-import { scalarReaders } from "./scalars.ts";
-import { slotsOf, variantSlots } from "./slots.ts";
-import type { Plan, PlannedTensor, PlannedVariant, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
+import { type MatchedTensor, matchTensors } from "./match.ts";
+import { DONOR_SLOT, jobInputs } from "./part-inputs.ts";
+import { PlanProblems } from "./problems.ts";
+import { type PlacedTensor, settingProblems } from "./setting-problems.ts";
+import { slotsOf } from "./slots.ts";
+import type { Plan, PlannedTensor, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
 
 /** As transformers' save_pretrained. */
 const MAX_OUTPUT_FILE_BYTES = 5_000_000_000;
@@ -30,33 +31,36 @@ export interface PlanInput extends PlanOptions {
 /** Throws PlanProblems with everything that keeps the inputs from being merged. */
 export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_OUTPUT_FILE_BYTES }: PlanInput): Plan {
   const slots = slotsOf(recipe);
-  const variants = plannedVariants(recipe, headers);
-  const used = new Set(variants.flatMap(({ groups }) => groups.flatMap(({ slots }) => slots)));
-  const match = matchTensors(recipe, headers, used);
-  const depths = tensorDepths(match.tensors.map(({ tensor }) => tensor.name));
-  const problems = [...match.problems, ...unsetParameters(recipe, variants, match.tensors, depths)];
+  const { variants, groupOfPart } = groupParts(variantsOf(recipe), slots);
+  const inputs = jobInputs(
+    variants.map(({ variant }) => variant),
+    headers,
+  );
+  // Parts that could not be found have nothing to match.
+  if (inputs.problems.length > 0 && inputs.parts.length === 0) throw new PlanProblems(inputs.problems);
+  const used = new Set(variants.flatMap(({ groups }) => groups.flatMap((group) => group.slots)));
+  const match = matchTensors(recipe, headers, inputs.parts, used);
+  const places = match.tensors.map((matched) => placeOf(matched, groupOfPart));
+  const problems = [...inputs.problems, ...match.problems, ...settingProblems(recipe, variants, places)];
   const specs = match.tensors.map((matched) => outputSpec(recipe, matched));
   const output = layOut(specs, maxOutputFileBytes, problems);
   if (problems.length > 0 || output === undefined) throw new PlanProblems(problems);
 
   const { files, numbers } = inputFiles(headers);
   const locate = sourceLocator(headers, numbers);
-  const places = outputPlaces(output);
+  const outputs = outputPlaces(output);
   const rowwise = variants.some(({ groups }) => groups.some(({ graph }) => graph.rowwise));
   const located: LocatedTensor[] = match.tensors.map((matched, index) => {
     const { tensor, action } = matched;
     const spec = specs[index] as { readonly dtype: DType };
-    const place = places.get(tensor.name) as OutputPlace;
     return {
-      name: tensor.name,
+      ...(places[index] as PlacedTensor),
       shape: tensor.shape,
       elements: elementCount(tensor.shape),
       action,
       outputDtype: spec.dtype,
-      ...place,
+      ...(outputs.get(tensor.name) as OutputPlace),
       sources: locate(matched.sources, action),
-      depth: depths.get(tensor.name) ?? 0,
-      group: 0,
     };
   });
   const cuttables = located.map((tensor) => cuttable(tensor, rowwise));
@@ -75,51 +79,33 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
     shardTensors: cuts.map((shard) => shard.map(({ tensor }) => tensor)),
     shardSizes,
     variants,
-    donorSlot: REFERENCE_SLOT,
-    donorConfig: headers[REFERENCE_SLOT]?.checkpoint.config,
+    donorSlot: DONOR_SLOT,
+    donorConfig: headers[DONOR_SLOT]?.checkpoint.config,
+    config: inputs.config,
     totals: totalsOf(
       tensors,
       shardSizes,
       cuts.reduce((sum, shard) => sum + shard.length, 0),
     ),
-    notes: match.notes,
+    notes: [...inputs.notes, ...match.notes],
   };
   return { ...plan, digest: digestPlan(plan, headers) };
 }
 
-function plannedVariants(recipe: Recipe, headers: readonly SlotHeader[]): PlannedVariant[] {
-  const slots = headers.map(({ slot }) => slot);
-  return variantsOf(recipe).map((variant) => {
-    const { merge, base, options } = variant;
-    const { method, models } = merge;
-    const spec = { method, models: models.length, hasBase: base !== undefined, options };
-    return { variant, groups: [{ spec, graph: buildGraph(spec), slots: variantSlots(variant, slots) }] };
-  });
-}
-
-/** Filters may leave a tensor without a value: better said now than when its turn comes. */
-function unsetParameters(
-  recipe: Recipe,
-  variants: readonly PlannedVariant[],
-  tensors: readonly MatchedTensor[],
-  depths: ReadonlyMap<string, number>,
-): string[] {
-  const remarks = new TensorRemarks();
-  const searched = new Set(recipe.search?.coefficients.map(({ parameter }) => parameter) ?? []);
-  for (const { groups, variant } of variants) {
-    const isSearched = (name: string): boolean =>
-      variant.role === "recipe" && searched.has(name.replace(/\[\d+\]$/, ""));
-    for (const { graph } of groups) {
-      for (const { name, read, unset } of scalarReaders(graph, variant.merge, recipe.seed)) {
-        if (isSearched(name)) continue;
-        for (const { tensor, action } of tensors) {
-          const place = { name: tensor.name, depth: depths.get(tensor.name) ?? 0 };
-          if (action === "merge" && read(place) === undefined) remarks.add(unset, tensor.name);
-        }
-      }
-    }
-  }
-  return remarks.lines();
+/** What a tensor's settings depend on, and what merges it. */
+function placeOf({ tensor, inputs, action }: MatchedTensor, groupOfPart: readonly number[]): PlacedTensor {
+  const { part = 0, reference, oldNames, depthOf } = inputs;
+  const { name } = tensor;
+  const inputNames = oldNames.map((names) => names?.get(name));
+  return {
+    name,
+    action,
+    depth: depthOf(name),
+    part,
+    group: groupOfPart[part] ?? 0,
+    reference,
+    ...(inputNames.some((old) => old !== undefined && old !== name) ? { inputNames } : {}),
+  };
 }
 
 function outputSpec(recipe: Recipe, { tensor, action }: MatchedTensor): OutputSpec {

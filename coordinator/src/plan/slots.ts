@@ -1,6 +1,6 @@
 /** The distinct inputs of a job, in the order of their slots. Paths are as the recipe writes them; `load.ts` opens them. */
 import { join } from "node:path";
-import type { Recipe, RecipeModel, RecipeVariant } from "../recipe/index.ts";
+import type { Recipe, RecipeModel } from "../recipe/index.ts";
 import { splitReference, variantsOf } from "../recipe/index.ts";
 import { methodOf } from "../recipe/methods.ts";
 import type { Slot } from "./types.ts";
@@ -11,32 +11,43 @@ export function slotsOf(recipe: Recipe): Slot[] {
   const models = new Map<string, Slot>();
   if (recipe.base !== undefined)
     models.set(recipe.base, { kind: "base", name: "base", path: recipe.base, named: true });
-  for (const { path, name } of variants.flatMap(({ merge }) => merge.models)) {
+  const merged = variants.flatMap(({ merge, parts }) => [
+    ...merge.models,
+    ...parts.flatMap(({ base, sources }) =>
+      [...sources, ...(base === undefined ? [] : [base])].map(({ model }) => model),
+    ),
+  ]);
+  for (const { path, name } of merged) {
     if (!models.has(path)) models.set(path, { kind: "model", name, path, named: true });
   }
   const companions = new Map<string, Slot>();
   for (const { merge } of variants) {
     for (const kind of methodOf(merge).companions) {
-      for (const model of merge.models) companions.set(companionKey(kind, model), companionSlot(kind, model));
+      for (const model of merge.models) companions.set(companionKey(kind, model.path), companionSlot(kind, model));
     }
   }
   return [...models.values(), ...companions.values()];
 }
 
-/** Slots of a variant's graph inputs: base (if it uses one), models in order, then each kind of companion for all models. */
-export function variantSlots(variant: RecipeVariant, slots: readonly Slot[]): number[] {
-  const { merge, base } = variant;
-  const checkpoint = (path: string): number =>
-    slots.findIndex((slot) => slot.kind !== "companion" && slot.path === path);
-  return [
-    ...(base === undefined ? [] : [checkpoint(base)]),
-    ...merge.models.map(({ path }) => checkpoint(path)),
-    ...methodOf(merge).companions.flatMap((kind) =>
-      merge.models.map(({ path }) =>
-        slots.findIndex(({ companion }) => companion?.kind === kind && companion.modelPath === path),
-      ),
-    ),
-  ];
+/** Numbers of slots by what is in them. */
+export function slotFinder(slots: readonly Slot[]): {
+  checkpoint(path: string): number;
+  companion(kind: string, modelPath: string): number;
+} {
+  const checkpoints = new Map<string, number>();
+  const companions = new Map<string, number>();
+  slots.forEach(({ kind, path, companion }, slot) => {
+    if (companion !== undefined) companions.set(companionKey(companion.kind, companion.modelPath), slot);
+    else if (kind !== "companion") checkpoints.set(path, slot);
+  });
+  const found = (slot: number | undefined, what: string): number => {
+    if (slot === undefined) throw new Error(`the job has no slot for ${what}`);
+    return slot;
+  };
+  return {
+    checkpoint: (path) => found(checkpoints.get(path), path),
+    companion: (kind, path) => found(companions.get(companionKey(kind, path)), `the ${kind} of ${path}`),
+  };
 }
 
 function companionSlot(kind: string, model: RecipeModel): Slot {
@@ -50,7 +61,7 @@ function companionSlot(kind: string, model: RecipeModel): Slot {
   };
 }
 
-const companionKey = (kind: string, model: RecipeModel): string => `${kind} ${model.path}`;
+const companionKey = (kind: string, modelPath: string): string => `${kind} ${modelPath}`;
 
 /** Where a model's own files are: those of an adapter are not the base's. */
 function directoryOf(reference: string): string {

@@ -27,7 +27,7 @@ export function reductionScopes(
   const found = planned.groups[group];
   const scope = found?.graph.stages[stage]?.scope;
   if (found === undefined || scope === undefined) return [];
-  const scalars = scalarsByName(plan, planned, found, coefficients);
+  const scalars = scalarsByName(plan, planned, coefficients);
   const merged = plan.tensors
     .map((tensor, index) => ({ tensor, index }))
     .filter(({ tensor }) => tensor.action === "merge" && tensor.group === group && tensor.elements > 0);

@@ -52,8 +52,13 @@ export interface PlannedTensor {
   readonly sources: readonly (TensorSource | undefined)[];
   /** Depth in the model for gradients, in [0, 1]. */
   readonly depth: number;
-  /** Index into the groups of every variant: what merges the tensor. */
+  /** Part of the recipe whose settings it has, and the group that merges it: indices into every variant's. */
+  readonly part: number;
   readonly group: number;
+  /** Slot that it is copied from when it is not merged, and its part's base or first model. */
+  readonly reference: number;
+  /** Its name in each slot, where it has another one there. */
+  readonly inputNames?: readonly (string | undefined)[];
   /** Shards that the tensor's segments lie in, inclusive; an empty tensor lies in none (`last` < `first`). */
   readonly firstShard: number;
   readonly lastShard: number;
@@ -92,6 +97,8 @@ export interface Plan {
   /** Slot whose config, tokenizer and other side files the merged model gets: the base, else the first model. */
   readonly donorSlot: number;
   readonly donorConfig: JsonObject | undefined;
+  /** The donor's config with the number of layers that the merged model has. */
+  readonly config: JsonObject | undefined;
   readonly totals: PlanTotals;
   /** Things a person should know that are no problems, e.g. buffers that are left out. */
   readonly notes: readonly string[];

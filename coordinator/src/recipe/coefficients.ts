@@ -1,5 +1,6 @@
 /** The coefficients of a search: their names, their box, and a recipe with values put in their places. */
 import { methodOf } from "./methods.ts";
+import { givenAt, mapSettings, partsOf } from "./parts.ts";
 import type {
   Coefficient,
   MergeSettings,
@@ -7,7 +8,6 @@ import type {
   RecipeModel,
   RecipeVariant,
   SearchDimension,
-  Setting,
   Settings,
 } from "./types.ts";
 
@@ -46,19 +46,23 @@ export function variantWithCoefficients(
   values: Readonly<Record<string, number>>,
 ): RecipeVariant {
   if (variant.role !== "recipe") return variant;
-  return { ...variant, merge: settled(variant.merge, recipe.search?.coefficients ?? [], values) };
+  const merge = settled(variant.merge, recipe.search?.coefficients ?? [], values);
+  return { ...variant, merge, parts: partsOf(merge, recipe.base) };
 }
 
 /** Required parameters that only the search gives values to: without them, the recipe can be searched but not merged. */
 export function leftToSearch(recipe: Recipe): string[] {
   const { parameters } = methodOf(recipe);
+  const parts = partsOf(recipe, recipe.base);
   return (recipe.search?.coefficients ?? [])
     .map(({ parameter }) => parameter)
     .filter((name) => {
       const definition = parameters[name];
-      const given = (settings: Settings): boolean => Object.hasOwn(settings, name);
-      if (definition?.kind !== "number" || definition.default !== undefined || given(recipe.parameters)) return false;
-      return definition.scope === "global" || !recipe.models.every((model) => given(model.parameters));
+      if (definition?.kind !== "number" || definition.default !== undefined) return false;
+      return parts.some(({ sources, levels }) => {
+        if (givenAt(name, levels) !== undefined) return false;
+        return definition.scope === "global" || !sources.every((source) => Object.hasOwn(source.parameters, name));
+      });
     });
 }
 
@@ -67,24 +71,31 @@ function settled(
   coefficients: readonly Coefficient[],
   values: Readonly<Record<string, number>>,
 ): MergeSettings {
-  if (Object.keys(values).length === 0)
-    return { method: merge.method, parameters: merge.parameters, models: merge.models };
-  const parameters: Record<string, Setting> = { ...merge.parameters };
-  const perModel = merge.models.map((model) => ({ ...model.parameters }) as Record<string, Setting>);
-  for (const { parameter, per } of coefficients) {
-    if (per === "recipe") {
-      parameters[parameter] = coefficientValue(values, parameter);
-      for (const settings of perModel) delete settings[parameter];
-    } else {
-      delete parameters[parameter];
-      merge.models.forEach((model, index) => {
-        const settings = perModel[index];
-        if (settings !== undefined) settings[parameter] = coefficientValue(values, `${parameter}[${model.name}]`);
-      });
-    }
+  const { method, models, modules } = merge;
+  if (Object.keys(values).length === 0) {
+    return { method, parameters: merge.parameters, models, ...(modules === undefined ? {} : { modules }) };
   }
-  const models = merge.models.map((model, index) => ({ ...model, parameters: perModel[index] ?? {} }));
-  return { method: merge.method, parameters, models };
+  const shared = (settings: Settings): Settings => {
+    const kept = Object.entries(settings).filter(([name]) => !coefficients.some(({ parameter }) => parameter === name));
+    return Object.fromEntries(kept);
+  };
+  const names = new Map(models.map(({ path, name }) => [path, name]));
+  /** The settings of a model, which may stand at several slices: all get the same value. */
+  const own = (settings: Settings, path: string): Settings => {
+    const name = names.get(path);
+    const searched = coefficients
+      .filter(({ per }) => per === "model" && name !== undefined)
+      .map(({ parameter }) => [parameter, coefficientValue(values, `${parameter}[${name}]`)]);
+    return { ...shared(settings), ...Object.fromEntries(searched) };
+  };
+  const settledModels =
+    modules === undefined
+      ? { models: models.map((model) => ({ ...model, parameters: own(model.parameters, model.path) })) }
+      : { models, modules: mapSettings(modules, shared, own) };
+  const ofRecipe = coefficients
+    .filter(({ per }) => per === "recipe")
+    .map(({ parameter }) => [parameter, coefficientValue(values, parameter)]);
+  return { method, parameters: { ...shared(merge.parameters), ...Object.fromEntries(ofRecipe) }, ...settledModels };
 }
 
 function coefficientValue(values: Readonly<Record<string, number>>, name: string): number {

@@ -1,11 +1,14 @@
 /** Reads the `evaluate:` section: tasks, splits, and the rows that the final table compares with. */
+import type { MergeMethod } from "@amalgam/kernels";
 import { nearest } from "@amalgam/runtime";
+import { checkCompleteness } from "./completeness.ts";
 import type { Located } from "./located.ts";
 import { mergedModels, methodNamed } from "./methods.ts";
-import { checkCompleteness, REFUSED, readParameters } from "./parameters.ts";
+import { REFUSED, readParameters } from "./parameters.ts";
+import { mapSettings } from "./parts.ts";
 import { suggestion } from "./problems.ts";
 import type { Entries, Reader } from "./reader.ts";
-import type { Comparison, EvaluateSection, RecipeModel, Setting } from "./types.ts";
+import type { Comparison, EvaluateSection, MergeSettings, RecipeModel, Setting, Settings } from "./types.ts";
 
 const SEARCH_SPLIT = "validation";
 
@@ -13,7 +16,7 @@ export function readEvaluate(
   reader: Reader,
   node: Located,
   base: string | undefined,
-  models: readonly RecipeModel[],
+  merged: MergedModels,
 ): EvaluateSection | undefined {
   const entries = reader.map(node, "`evaluate`", ["tasks", "split", "confirm", "objective", "compare"]);
   if (entries === undefined) return undefined;
@@ -32,9 +35,12 @@ export function readEvaluate(
     split: text("split") ?? SEARCH_SPLIT,
     ...(confirm === undefined ? {} : { confirm }),
     objective: "mean",
-    compare: compareEntry === undefined ? [] : readCompare(reader, compareEntry.value, base, models),
+    compare: compareEntry === undefined ? [] : readCompare(reader, compareEntry.value, base, merged),
   };
 }
+
+/** What the recipe merges, which the rows of a comparison merge too. */
+export type MergedModels = Pick<MergeSettings, "models" | "modules">;
 
 function readTasks(reader: Reader, node: Located): string[] {
   const tasks: string[] = [];
@@ -49,22 +55,22 @@ function readTasks(reader: Reader, node: Located): string[] {
   return tasks;
 }
 
-function readCompare(
-  reader: Reader,
-  node: Located,
-  base: string | undefined,
-  models: readonly RecipeModel[],
-): Comparison[] {
+function readCompare(reader: Reader, node: Located, base: string | undefined, merged: MergedModels): Comparison[] {
   const comparisons: Comparison[] = [];
   for (const item of reader.list(node, "`compare`") ?? []) {
     if (item.kind === "scalar") {
       if (reader.choice(item, "an item of `compare` that is a word", ["models"]) === undefined) continue;
       if (comparisons.some(({ kind }) => kind === "models"))
         reader.fail(item.line, "`models` is listed twice in `compare`");
+      else if (merged.modules !== undefined)
+        reader.fail(
+          item.line,
+          "`models` in `compare`: the models have other layers than one made of slices or modules",
+        );
       else comparisons.push({ kind: "models" });
       continue;
     }
-    const row = readRow(reader, item, base, models);
+    const row = readRow(reader, item, base, merged);
     if (row !== undefined) comparisons.push(row);
   }
   return comparisons;
@@ -74,7 +80,7 @@ function readRow(
   reader: Reader,
   node: Located,
   base: string | undefined,
-  models: readonly RecipeModel[],
+  merged: MergedModels,
 ): Comparison | undefined {
   const entries = reader.map(node, "an item of `compare`", ["name", "merge_method", "parameters", "weights"]);
   const methodEntry = entries && reader.required(entries, "merge_method", node.line, "an item of `compare`");
@@ -87,14 +93,38 @@ function readRow(
   const written = entries.get("parameters")?.value;
   const where = `the parameters of \`${name}\``;
   const parameters = written === undefined ? {} : readParameters(reader, written, method, "merge", where);
-  const weights = readWeights(reader, entries, models, method.parameters);
-  const rowModels = mergedModels(method, base, models).map((model) => {
-    const weight = weights.get(model.name);
-    return { ...model, parameters: weight === undefined ? {} : { weight } };
-  });
-  const merge = { method: method.name, parameters, models: rowModels };
-  checkCompleteness(reader, method, merge, base, new Set(), node.line, () => node.line);
+  const weights = readWeights(reader, entries, merged.models, method.parameters);
+  const merge = rowMerge(method, parameters, base, merged, weights);
+  checkCompleteness(reader, method, merge, base, new Set(), { method: node.line, of: () => node.line });
   return { kind: "method", name, merge };
+}
+
+/** The recipe's models or slices, merged by another method: settings of the recipe's own do not apply. */
+function rowMerge(
+  method: MergeMethod,
+  parameters: Settings,
+  base: string | undefined,
+  { models, modules }: MergedModels,
+  weights: ReadonlyMap<string, Setting>,
+): MergeSettings {
+  const weightOf = (name: string | undefined): Settings => {
+    const weight = name === undefined ? undefined : weights.get(name);
+    return weight === undefined ? {} : { weight };
+  };
+  if (modules === undefined) {
+    const rowModels = mergedModels(method, base, models).map((model) => ({
+      ...model,
+      parameters: weightOf(model.name),
+    }));
+    return { method: method.name, parameters, models: rowModels };
+  }
+  const names = new Map(models.map(({ path, name }) => [path, name]));
+  const rowModules = mapSettings(
+    modules,
+    () => ({}),
+    (_, path) => weightOf(names.get(path)),
+  );
+  return { method: method.name, parameters, models, modules: rowModules };
 }
 
 function readWeights(

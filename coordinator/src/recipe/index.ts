@@ -3,6 +3,7 @@ export { leftToSearch, searchDimensions, variantWithCoefficients, withCoefficien
 export { requireJobKind } from "./job-kind.ts";
 export { tensorDepths } from "./layers.ts";
 export { type ParseRecipeOptions, parseRecipe } from "./parse.ts";
+export { partsOf, partTitle } from "./parts.ts";
 export { formatProblem, type RecipeProblem, RecipeProblems } from "./problems.ts";
 export { splitReference } from "./reference.ts";
 export { recipeDocument, stringifyRecipe } from "./serialize.ts";
@@ -12,7 +13,12 @@ export type {
   Comparison,
   Conditional,
   EvaluateSection,
+  LayerRange,
   MergeSettings,
+  OutputModule,
+  OutputSlice,
+  Part,
+  PartSource,
   Recipe,
   RecipeModel,
   RecipeVariant,
@@ -21,5 +27,6 @@ export type {
   Setting,
   Settings,
   SettingValue,
+  SliceSource,
 } from "./types.ts";
 export { BASE_ROW, variantsOf } from "./variants.ts";

@@ -1,10 +1,10 @@
-/** Reads the `models:` list and references to checkpoints. Revisions and Hub ids are recognised and refused by name. */
+/** Reads items that name a model, and references to checkpoints. Revisions and Hub ids are recognised and refused by name. */
 import { basename } from "node:path";
 import type { MergeMethod } from "@amalgam/kernels";
 import type { Located } from "./located.ts";
 import { companionKinds } from "./methods.ts";
 import { readParameters } from "./parameters.ts";
-import type { Reader } from "./reader.ts";
+import type { Entries, Reader } from "./reader.ts";
 import { joinReference, plainPath, splitReference } from "./reference.ts";
 import type { RecipeModel } from "./types.ts";
 
@@ -13,9 +13,9 @@ export function readModels(reader: Reader, node: Located, method: MergeMethod | 
   const models = new Map<RecipeModel, number>();
   const items = reader.list(node, "`models`");
   if (items?.length === 0) reader.fail(node.line, "`models` is empty: name at least one checkpoint");
-  const drafts: Draft[] = [];
+  const drafts: ModelDraft[] = [];
   for (const item of items ?? []) {
-    const draft = readModel(reader, item);
+    const draft = readModel(reader, item, "`models`");
     if (draft !== undefined) drafts.push(draft);
   }
   const names = defaultNames(drafts.map(({ path }) => path));
@@ -41,19 +41,28 @@ export function readModels(reader: Reader, node: Located, method: MergeMethod | 
   return models;
 }
 
-interface Draft {
+/** An item that names a model, as far as it could be read. */
+export interface ModelDraft {
   readonly line: number;
   readonly path: string;
   readonly name: string | undefined;
   readonly companions: Readonly<Record<string, string>>;
   readonly parameters: Located | undefined;
+  /** What stands beside the keys of every model. */
+  readonly entries: Entries;
 }
 
-function readModel(reader: Reader, node: Located): Draft | undefined {
+/** Reads one item of a list such as `models`; `more` are keys that its items have besides a model's. */
+export function readModel(
+  reader: Reader,
+  node: Located,
+  list: string,
+  more: readonly string[] = [],
+): ModelDraft | undefined {
   const kinds = companionKinds();
-  const entries = reader.map(node, "an item of `models`", ["model", "name", "parameters", ...kinds]);
+  const entries = reader.map(node, `an item of ${list}`, ["model", ...more, "name", "parameters", ...kinds]);
   if (entries === undefined) return undefined;
-  const model = reader.required(entries, "model", node.line, "each item of `models`");
+  const model = reader.required(entries, "model", node.line, `each item of ${list}`);
   const path = model && readReference(reader, model.value, "`model`");
   const nameNode = entries.get("name")?.value;
   const name = nameNode && reader.text(nameNode, "`name`");
@@ -64,7 +73,7 @@ function readModel(reader: Reader, node: Located): Draft | undefined {
     if (file !== undefined) companions[kind] = file;
   }
   if (path === undefined) return undefined;
-  return { line: node.line, path, name, companions, parameters: entries.get("parameters")?.value };
+  return { line: node.line, path, name, companions, parameters: entries.get("parameters")?.value, entries };
 }
 
 /** The path of a checkpoint, written as text or as mergekit's mapping `{path: ...}`. */
@@ -107,6 +116,44 @@ function readReferenceMap(reader: Reader, node: Located, what: string): string |
 }
 
 const isNull = (node: Located): boolean => node.kind === "scalar" && node.value === null;
+
+/** The models of items that may name one several times, by path, each with what any of its items says of it. */
+export function distinctModels(reader: Reader, drafts: readonly ModelDraft[]): Map<string, RecipeModel> {
+  const defaults = defaultNames(drafts.map(({ path }) => path));
+  const models = new Map<string, RecipeModel>();
+  const owners = new Map<string, string>();
+  for (const [path, items] of Map.groupBy(drafts, (draft) => draft.path)) {
+    const named = items.filter((item) => item.name !== undefined);
+    const name = named[0]?.name ?? (defaults.get(path) as string);
+    for (const { name: other, line } of named) {
+      if (other !== name)
+        reader.fail(line, `model \`${path}\` is named \`${name}\` and \`${other}\`: give it one \`name\``);
+    }
+    const owner = owners.get(name);
+    if (owner !== undefined) {
+      reader.fail(
+        items[0]?.line ?? 1,
+        `two models are named \`${name}\` (\`${owner}\` and \`${path}\`): give one of them another \`name\``,
+      );
+    }
+    owners.set(name, path);
+    models.set(path, { path, name, parameters: {}, companions: companionsOf(reader, items) });
+  }
+  return models;
+}
+
+function companionsOf(reader: Reader, items: readonly ModelDraft[]): Record<string, string> {
+  const companions: Record<string, string> = {};
+  for (const { path, line, companions: written } of items) {
+    for (const [kind, file] of Object.entries(written)) {
+      const first = companions[kind] ?? file;
+      if (first !== file)
+        reader.fail(line, `model \`${path}\` has two files under \`${kind}\`: \`${first}\` and \`${file}\``);
+      companions[kind] = first;
+    }
+  }
+  return companions;
+}
 
 /** Base names of paths (of a base with an adapter, the adapter's); where two are the same, their whole paths. */
 function defaultNames(paths: readonly string[]): Map<string, string> {

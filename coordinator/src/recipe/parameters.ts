@@ -6,7 +6,7 @@ import { boundsViolation } from "./methods.ts";
 import { listed, suggestion } from "./problems.ts";
 import type { Reader } from "./reader.ts";
 import { readNumericSetting } from "./setting.ts";
-import type { Conditional, MergeSettings, RecipeModel, Setting, Settings } from "./types.ts";
+import type { Conditional, Setting, Settings } from "./types.ts";
 
 /** Where a mapping stands: at the top level of a merge, or under one model. */
 export type ParameterLevel = "merge" | "model";
@@ -80,51 +80,4 @@ function readNumber(
     return reader.fail(node.line, `${what} must have one value for all tensors: ${why}`);
   }
   return readNumericSetting(reader, node, what, (value) => boundsViolation(parameter, value));
-}
-
-/**
- * Notes what a merge needs and does not give: number of models, a base, required parameters. `searched` are parameters that the search
- * gives values to; `lineOf` says where to point for a model.
- */
-export function checkCompleteness(
-  reader: Reader,
-  method: MergeMethod,
-  merge: MergeSettings,
-  base: string | undefined,
-  searched: ReadonlySet<string>,
-  line: number,
-  lineOf: (model: RecipeModel) => number,
-): void {
-  const { minModels, maxModels = Number.POSITIVE_INFINITY } = method;
-  const count = merge.models.length;
-  if (method.base === "required" && base === undefined) {
-    reader.fail(line, `method \`${method.name}\` needs \`base_model\`: the checkpoint that the models were tuned from`);
-  }
-  if (count < minModels || count > maxModels) {
-    const wanted =
-      minModels === maxModels
-        ? `exactly ${minModels}`
-        : count < minModels
-          ? `at least ${minModels}`
-          : `at most ${maxModels}`;
-    const apart = method.base === "none" ? "" : " besides the base";
-    reader.fail(
-      line,
-      `method \`${method.name}\` merges ${wanted} model${wanted.endsWith(" 1") ? "" : "s"}${apart}, not ${count}`,
-    );
-  }
-  for (const [name, parameter] of Object.entries(method.parameters)) {
-    if (parameter.kind !== "number" || parameter.default !== undefined || parameter.ignored !== undefined) continue;
-    if (searched.has(name) || Object.hasOwn(merge.parameters, name)) continue;
-    if (parameter.scope === "global") {
-      // Under a model it was refused already.
-      if (merge.models.some((model) => Object.hasOwn(model.parameters, name))) continue;
-      reader.fail(line, `method \`${method.name}\` needs the parameter \`${name}\`: give it under \`parameters\``);
-      continue;
-    }
-    for (const model of merge.models) {
-      if (Object.hasOwn(model.parameters, name)) continue;
-      reader.fail(lineOf(model), `model \`${model.name}\` needs the parameter \`${name}\` (method \`${method.name}\`)`);
-    }
-  }
 }

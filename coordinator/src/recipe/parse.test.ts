@@ -176,8 +176,6 @@ test("malformed settings are refused: empty lists, mixed lists, conditionals out
 
 test("features of mergekit that are not built yet are refused by name", () => {
   const cases: [string, string][] = [
-    ["slices:\n- sources: []\n", "`slices`"],
-    ["modules: {}\n", "`modules`"],
     [`${LINEAR}tokenizer_source: union\n`, "`tokenizer_source`"],
     [`${LINEAR}tokenizer: {source: base}\n`, "`tokenizer`"],
     [`${LINEAR}chat_template: auto\n`, "`chat_template`"],

@@ -1,24 +1,39 @@
 /**
- * Recipe text to a validated Recipe. Follows mergekit's schema (`config.py`) for one merge of whole models, and is strict where mergekit is
+ * Recipe text to a validated Recipe. Follows mergekit's schema (`config.py`) for one merge, and is strict where mergekit is
  * silent: unknown keys and parameters are problems, features that are not built yet are refused by name, and all problems come at once.
  */
 import { type DType, isFloat, parseDTypeName } from "@amalgam/checkpoint";
 import { isFloatDType, type MergeMethod } from "@amalgam/kernels";
+import { checkCompleteness } from "./completeness.ts";
 import { readEvaluate } from "./evaluate-section.ts";
-import { type LocatedMap, locate } from "./located.ts";
+import { readModulesSection, readSlicesSection } from "./layout-section.ts";
+import { type LocatedEntry, type LocatedMap, locate } from "./located.ts";
 import { mergedModels, methodNamed } from "./methods.ts";
 import { readModels, readReference } from "./models.ts";
-import { checkCompleteness, readParameters } from "./parameters.ts";
+import { readParameters } from "./parameters.ts";
+import { partsOf } from "./parts.ts";
 import { RecipeProblems } from "./problems.ts";
 import { type Entries, Reader } from "./reader.ts";
 import { readSearch } from "./search-section.ts";
-import type { EvaluateSection, MergeSettings, Recipe, RecipeModel, SearchSection } from "./types.ts";
+import type {
+  EvaluateSection,
+  MergeSettings,
+  OutputModule,
+  OutputSlice,
+  PartSource,
+  Recipe,
+  RecipeModel,
+  SearchSection,
+  SliceSource,
+} from "./types.ts";
 import { variantNameClash } from "./variants.ts";
 
 const KEYS = [
   "merge_method",
   "base_model",
   "models",
+  "slices",
+  "modules",
   "parameters",
   "dtype",
   "out_dtype",
@@ -29,8 +44,6 @@ const KEYS = [
 ];
 
 const NOT_YET: Readonly<Record<string, string>> = {
-  slices: "merging slices of layers (`slices`) is not supported yet: list whole models under `models`",
-  modules: "merging modules separately (`modules`) is not supported yet: list whole models under `models`",
   tokenizer_source: "`tokenizer_source` is not supported yet: the tokenizer of the base (or first model) is copied",
   tokenizer:
     "merging tokenizers (`tokenizer`) is not supported yet: the tokenizer of the base (or first model) is copied",
@@ -68,34 +81,36 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const baseEntry = entries.get("base_model");
   // A base that was refused is not missing as well: no path stands for it.
   const base = baseEntry && (readReference(reader, baseEntry.value, "`base_model`") ?? "");
-  const modelsEntry = entries.get("models");
-  // A recipe of slices or modules has no models, and was told so already.
-  if (modelsEntry === undefined && !entries.has("slices") && !entries.has("modules")) {
-    reader.fail(root.line, "a recipe needs `models`");
-  }
-  const lines =
-    modelsEntry === undefined ? new Map<RecipeModel, number>() : readModels(reader, modelsEntry.value, method);
-  const listedModels = [...lines.keys()];
+  const body = readBody(reader, entries, root.line, method);
   const exclude = readExclude(reader, entries);
   const seedEntry = entries.get("seed");
   const seed = seedEntry && reader.number(seedEntry.value, "`seed`", { low: 0, integer: true });
   const dtype = readDType(reader, entries, "dtype");
   const outDtype = readDType(reader, entries, "out_dtype");
   const evaluateEntry = entries.get("evaluate");
-  const evaluate = evaluateEntry && readEvaluate(reader, evaluateEntry.value, base, listedModels);
+  const evaluate = evaluateEntry && readEvaluate(reader, evaluateEntry.value, base, body);
   if (method === undefined) return undefined;
 
-  const models = mergedModels(method, base, listedModels);
+  const { modules } = body;
+  const models = modules === undefined ? mergedModels(method, base, body.models) : partModels(method, body, base);
   const parametersNode = entries.get("parameters")?.value;
   const parameters =
     parametersNode === undefined ? {} : readParameters(reader, parametersNode, method, "merge", "`parameters`");
-  const merge: MergeSettings = { method: method.name, parameters, models };
+  const merge: MergeSettings = {
+    method: method.name,
+    parameters,
+    models,
+    ...(modules === undefined ? {} : { modules }),
+  };
   const search = readSearchEntry(reader, entries, method, merge, evaluate);
   const searched = searchedParameters(method, search, entries.has("search"));
   // A model that could not be read was told so; counting the others would add nothing.
-  if (modelsEntry?.value.kind === "list" && modelsEntry.value.items.length === listedModels.length) {
-    const lineOf = (model: RecipeModel): number => lines.get(model) ?? modelsEntry.line;
-    checkCompleteness(reader, method, merge, base, searched, methodEntry?.line ?? root.line, lineOf);
+  if (body.complete) {
+    const lines = {
+      method: methodEntry?.line ?? root.line,
+      of: (written: PartSource["written"]) => body.lines.get(written),
+    };
+    checkCompleteness(reader, method, merge, base, searched, lines);
   }
   const recipe: Recipe = {
     ...merge,
@@ -110,6 +125,39 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const clash = reader.problems.length === 0 ? variantNameClash(recipe) : undefined;
   if (clash !== undefined) reader.fail(evaluateEntry?.line ?? root.line, clash);
   return recipe;
+}
+
+/** What is merged, as the recipe lists it. */
+interface RecipeBody {
+  readonly models: readonly RecipeModel[];
+  readonly modules?: readonly OutputModule[];
+  readonly lines: ReadonlyMap<RecipeModel | SliceSource | OutputSlice, number>;
+  /** False where something could not be read, and was told. */
+  readonly complete: boolean;
+}
+
+function readBody(reader: Reader, entries: Entries, line: number, method: MergeMethod | undefined): RecipeBody {
+  const [first, second] = ["models", "slices", "modules"].filter((key) => entries.has(key));
+  if (first === undefined) {
+    reader.fail(line, "a recipe needs `models` (or `slices`, or `modules`)");
+    return { models: [], lines: new Map(), complete: false };
+  }
+  const { line: at, value } = entries.get(first) as LocatedEntry;
+  if (second !== undefined) reader.fail(at, `a recipe has \`${first}\` or \`${second}\`, not both`);
+  if (first === "slices") return readSlicesSection(reader, value, method);
+  if (first === "modules") return readModulesSection(reader, value, method);
+  const lines = readModels(reader, value, method);
+  return { models: [...lines.keys()], lines, complete: value.kind === "list" && value.items.length === lines.size };
+}
+
+/** The models that some part of the merge merges: all but a base that is nothing else. */
+function partModels(method: MergeMethod, { models, modules }: RecipeBody, base: string | undefined): RecipeModel[] {
+  const parts = partsOf(
+    { method: method.name, parameters: {}, models, ...(modules === undefined ? {} : { modules }) },
+    base,
+  );
+  const merged = new Set(parts.flatMap(({ sources }) => sources.map(({ model }) => model.path)));
+  return models.filter(({ path }) => merged.has(path));
 }
 
 /** The method where its name is written as it must be. */

@@ -5,6 +5,7 @@ import { coefficientNames } from "./coefficients.ts";
 import type { Located } from "./located.ts";
 import { boundsViolation } from "./methods.ts";
 import { unknownParameter } from "./parameters.ts";
+import { partsOf } from "./parts.ts";
 import { listed, suggestion } from "./problems.ts";
 import type { Entries, Reader } from "./reader.ts";
 import type { Coefficient, MergeSettings, RecipeModel, SearchSection } from "./types.ts";
@@ -136,7 +137,8 @@ function checkVaryingSettings(
   merge: MergeSettings,
 ): void {
   for (const { parameter } of coefficients) {
-    const levels = [merge.parameters, ...merge.models.map((model) => model.parameters)];
+    const parts = partsOf(merge, undefined);
+    const levels = parts.flatMap((part) => [...part.levels, ...part.sources.map((source) => source.parameters)]);
     if (levels.some((settings) => Array.isArray(settings[parameter]))) {
       reader.fail(line, `\`${parameter}\` is searched and also varies over layers: remove one of the two`);
     }

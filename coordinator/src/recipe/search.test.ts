@@ -105,7 +105,15 @@ dtype: bfloat16
 
 test("the variants are the recipe's own merge, then the rows of the comparison with their own options", () => {
   const variants = variantsOf(parse(FULL));
-  expect(variants.map(({ name, role, base, merge }) => [name, role, merge.method, base, merge.models.length])).toEqual([
+  expect(
+    variants.map(({ name, role, parts, merge }) => [
+      name,
+      role,
+      merge.method,
+      parts[0]?.base?.model.path,
+      merge.models.length,
+    ]),
+  ).toEqual([
     ["df_merge (searched)", "recipe", "df_merge", "base", 2],
     ["base", "comparison", "linear", undefined, 1],
     ["a", "comparison", "linear", undefined, 1],
@@ -113,10 +121,10 @@ test("the variants are the recipe's own merge, then the rows of the comparison w
     ["average", "comparison", "linear", undefined, 2],
     ["task_arithmetic", "comparison", "task_arithmetic", "base", 2],
   ]);
-  expect(variants[4]?.options).toEqual({ normalize: true });
+  expect(variants[4]?.parts[0]?.options).toEqual({ normalize: true });
   expect(variants[4]?.merge.models.map(({ parameters }) => parameters)).toEqual([{}, {}]);
   expect(variants[5]?.merge.models.map(({ parameters }) => parameters)).toEqual([{ weight: 0.1 }, { weight: 0.9 }]);
-  expect(variants[5]?.options).toEqual({ normalize: false });
+  expect(variants[5]?.parts[0]?.options).toEqual({ normalize: false });
 });
 
 test("two rows of the same name are refused", () => {

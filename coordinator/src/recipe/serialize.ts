@@ -1,7 +1,17 @@
 /** The canonical text of a recipe: what the manifest and the model card show, and what `parseRecipe` reads back as the same recipe. */
 import { torchDTypeName } from "@amalgam/checkpoint";
 import { stringify } from "yaml";
-import type { Comparison, Recipe, RecipeModel, Setting, Settings } from "./types.ts";
+import { partsOf } from "./parts.ts";
+import type {
+  Comparison,
+  MergeSettings,
+  OutputModule,
+  OutputSlice,
+  Recipe,
+  RecipeModel,
+  Setting,
+  Settings,
+} from "./types.ts";
 
 /** YAML text; keys in a fixed order, so that equal recipes have equal texts. */
 export function stringifyRecipe(recipe: Recipe): string {
@@ -10,11 +20,11 @@ export function stringifyRecipe(recipe: Recipe): string {
 
 /** The same as plain JSON data. */
 export function recipeDocument(recipe: Recipe): Record<string, unknown> {
-  const { method, base, models, parameters, dtype, outDtype, exclude, seed, evaluate, search } = recipe;
+  const { method, base, parameters, dtype, outDtype, exclude, seed, evaluate, search } = recipe;
   return defined({
     merge_method: method,
     base_model: base,
-    models: models.map(modelDocument),
+    ...bodyDocument(recipe),
     parameters: settingsDocument(parameters),
     dtype: dtype && torchDTypeName(dtype),
     out_dtype: outDtype && torchDTypeName(outDtype),
@@ -40,17 +50,56 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
   });
 }
 
+/** `models`, `slices` or `modules`. */
+function bodyDocument({ models, modules }: MergeSettings): Record<string, unknown> {
+  if (modules === undefined) return { models: models.map(modelDocument) };
+  const named = new Map(models.map((model) => [model.path, model]));
+  const [only] = modules;
+  if (only !== undefined && only.name === undefined) {
+    return { slices: only.slices.map((slice) => sliceDocument(slice, named)) };
+  }
+  return { modules: Object.fromEntries(modules.map((module) => [module.name, moduleDocument(module, named)])) };
+}
+
+function moduleDocument({ slices, parameters }: OutputModule, models: ReadonlyMap<string, RecipeModel>): unknown {
+  const whole = slices.flatMap(({ sources }) => sources).every(({ layers }) => layers === undefined);
+  const documents = slices.map((slice) => sliceDocument(slice, models));
+  const body = whole ? { models: documents[0]?.["sources"] } : { slices: documents };
+  return defined({ ...body, parameters: settingsDocument(parameters) });
+}
+
+function sliceDocument(
+  { sources, base, parameters }: OutputSlice,
+  models: ReadonlyMap<string, RecipeModel>,
+): Record<string, unknown> {
+  return defined({
+    sources: sources.map((source) =>
+      defined({
+        model: source.path,
+        layer_range: source.layers && [source.layers.first, source.layers.end],
+        name: models.get(source.path)?.name,
+        ...models.get(source.path)?.companions,
+        parameters: settingsDocument(source.parameters),
+      }),
+    ),
+    base_model: base,
+    parameters: settingsDocument(parameters),
+  });
+}
+
 function modelDocument({ path, name, parameters, companions }: RecipeModel): Record<string, unknown> {
   return defined({ model: path, name, ...companions, parameters: settingsDocument(parameters) });
 }
 
 function comparisonDocument(comparison: Comparison): unknown {
   if (comparison.kind === "models") return "models";
-  const { method, parameters, models } = comparison.merge;
-  const weights = models.flatMap((model) => {
-    const weight: Setting | undefined = model.parameters["weight"];
-    return weight === undefined ? [] : [[model.name, weight] as const];
-  });
+  const { method, parameters } = comparison.merge;
+  const weights = partsOf(comparison.merge, undefined).flatMap(({ sources }) =>
+    sources.flatMap((source) => {
+      const weight: Setting | undefined = source.parameters["weight"];
+      return weight === undefined ? [] : [[source.model.name, weight] as const];
+    }),
+  );
   return defined({
     name: comparison.name,
     merge_method: method,

@@ -28,12 +28,46 @@ export interface RecipeModel {
   readonly companions: Readonly<Record<string, string>>;
 }
 
+/** Layers of a model, from `first` up to but not including `end`. */
+export interface LayerRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** A model's part in a slice. */
+export interface SliceSource {
+  /** Path of the model, as written. */
+  readonly path: string;
+  /** Undefined: the whole module, as written under `models` of a module. */
+  readonly layers?: LayerRange;
+  readonly parameters: Settings;
+}
+
+/** Layers of the merged model that are merged from the same sources. */
+export interface OutputSlice {
+  readonly sources: readonly SliceSource[];
+  /** Base of this slice; undefined: the recipe's. */
+  readonly base?: string;
+  readonly parameters: Settings;
+}
+
+/** A part of the merged model with layers of its own, such as a vision tower, as slices one after another. */
+export interface OutputModule {
+  /** Undefined: the only module, as written under the recipe's `slices`. */
+  readonly name?: string;
+  readonly slices: readonly OutputSlice[];
+  readonly parameters: Settings;
+}
+
 /** One way of merging: a method with its settings. */
 export interface MergeSettings {
   /** Key of the kernels package's METHODS. */
   readonly method: string;
   readonly parameters: Settings;
+  /** Every model that is merged, once. */
   readonly models: readonly RecipeModel[];
+  /** What the merged model is made of, where it is not of whole models; their parameters then stand at the sources, not at `models`. */
+  readonly modules?: readonly OutputModule[];
 }
 
 /** A row of the final table that is not the recipe's own merge. */
@@ -94,14 +128,38 @@ export interface SearchDimension {
   readonly scale: "linear" | "log";
 }
 
-/** One merge of a job: the recipe's own, or a row of the comparison. Everything a plan needs to build its program. */
+/** A model that is merged in one part of a merge. */
+export interface PartSource {
+  readonly model: RecipeModel;
+  readonly layers?: LayerRange;
+  /** The model's own parameters here; the model's, for a merge of whole models. */
+  readonly parameters: Settings;
+  /** What the recipe's text says it with. */
+  readonly written: RecipeModel | SliceSource;
+}
+
+/** What is merged from the same sources with the same settings: all of a merge of whole models, a module, or a slice. */
+export interface Part {
+  /** Module of the models that it is a part of; undefined: the only one, or all of them. */
+  readonly module?: string;
+  /** Undefined for whole models. */
+  readonly slice?: { readonly index: number; readonly count: number };
+  /** The base's layers, where the method uses a base. */
+  readonly base?: PartSource;
+  /** Without the base, in recipe order. */
+  readonly sources: readonly PartSource[];
+  /** Settings by falling precedence, below those of the sources: the slice's, the module's, the merge's. */
+  readonly levels: readonly Settings[];
+  /** Boolean and enumerated parameters, defaults filled in. */
+  readonly options: Readonly<Record<string, boolean | string>>;
+}
+
+/** One merge of a job: the recipe's own, or a row of the comparison. Everything a plan needs to build its programs. */
 export interface RecipeVariant {
   /** Display name, unique in the job. */
   readonly name: string;
   readonly role: "recipe" | "comparison";
   readonly merge: MergeSettings;
-  /** The base checkpoint, for methods that use one. */
-  readonly base?: string;
-  /** Boolean and enumerated parameters, defaults filled in. */
-  readonly options: Readonly<Record<string, boolean | string>>;
+  /** In the order of the merged model; all variants of a recipe with slices have the same. */
+  readonly parts: readonly Part[];
 }

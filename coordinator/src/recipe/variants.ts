@@ -1,5 +1,5 @@
 /** The merges of a job: the recipe's own, and one for each row of its comparison. The program that searches knows only of variants. */
-import { mergedModels, methodOf } from "./methods.ts";
+import { partsOf, plainModel } from "./parts.ts";
 import type { MergeSettings, Recipe, RecipeModel, RecipeVariant } from "./types.ts";
 
 /** Name of the row of the unmerged base. */
@@ -10,15 +10,16 @@ const IDENTITY = "linear";
 
 /** The recipe's own variant first, then the comparison in the order of its rows. */
 export function variantsOf(recipe: Recipe): RecipeVariant[] {
-  const { method, parameters, models, base, search, evaluate } = recipe;
+  const { method, parameters, models, modules, base, search, evaluate } = recipe;
   const name = search === undefined ? method : `${method} (searched)`;
-  const variants = [variant(name, "recipe", { method, parameters, models }, base)];
+  const merge = { method, parameters, models, ...(modules === undefined ? {} : { modules }) };
+  const variants = [variant(name, "recipe", merge, base)];
   for (const comparison of evaluate?.compare ?? []) {
     if (comparison.kind === "method") {
       variants.push(variant(comparison.name, "comparison", comparison.merge, base));
       continue;
     }
-    if (base !== undefined) variants.push(unmerged({ path: base, name: BASE_ROW, parameters: {}, companions: {} }));
+    if (base !== undefined) variants.push(unmerged({ ...plainModel(base), name: BASE_ROW }));
     for (const model of models) if (model.path !== base) variants.push(unmerged(model));
   }
   return variants;
@@ -45,14 +46,5 @@ function variant(
   merge: MergeSettings,
   base: string | undefined,
 ): RecipeVariant {
-  const method = methodOf(merge);
-  const options: Record<string, boolean | string> = {};
-  for (const [key, parameter] of Object.entries(method.parameters)) {
-    if (parameter.kind === "number" || parameter.ignored !== undefined) continue;
-    const written = merge.parameters[key];
-    options[key] = typeof written === "boolean" || typeof written === "string" ? written : parameter.default;
-  }
-  const usesBase = base !== undefined && method.base !== "none";
-  const models = mergedModels(method, base, merge.models);
-  return { name, role, merge: { ...merge, models }, ...(usesBase ? { base } : {}), options };
+  return { name, role, merge, parts: partsOf(merge, base) };
 }
