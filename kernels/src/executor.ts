@@ -1,35 +1,24 @@
-// Runs a program on the calling thread: the output pass, and one pass of a stage of statistics, over
-// a segment; row statistics are found here, row by row. Knows no method.
+// Runs a program on the calling thread: the output pass, and one pass of a stage of statistics, over a segment. Knows no method.
 import type { Scope } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
-import { type CompiledProgram, type Kernel, RANKS_BYTES, type StageKernels } from "./program.ts";
-import { rankFractions } from "./rank.ts";
+import type { CompiledProgram, Kernel, StageKernels } from "./program.ts";
+import { chunksOf, RowStatistics, type Rows } from "./row-statistics.ts";
 import { nextFloat32 } from "./statistics/key.ts";
-import { addHistograms } from "./statistics/partial.ts";
-import { addReduction, emptyReduction } from "./statistics/reduction.ts";
+import { Total } from "./statistics/reduction.ts";
 import { sampleElements } from "./statistics/search.ts";
-import { advanceOf, startOf } from "./statistics/stage.ts";
-import type {
-  ExactSum,
-  Executor,
-  Histogram,
-  OutputSegment,
-  Program,
-  Scalars,
-  Search,
-  Segment,
-  Stage,
-  StagePartial,
-  StageState,
-} from "./types.ts";
+import type { Executor, OutputSegment, Program, Scalars, Search, Segment, StagePartial, StageState } from "./types.ts";
 import { BLOCK_ELEMENTS } from "./types.ts";
-import { KernelCaller, MemoryViews, type Run } from "./wasm/caller.ts";
+import { type Chunk, KernelCaller, MemoryViews, type Run } from "./wasm/caller.ts";
 import type { SharedMemory } from "./wasm/host.ts";
-import { readInside, readReduction, writeSearches } from "./wasm/read-back.ts";
 import { SearchCounter } from "./wasm/search-counter.ts";
 
-/** Part of a segment that a pass covers. */
-type Part = Omit<Run, "rowIndex"> & { readonly rowElements: number | undefined; readonly inRow: boolean };
+type Visit = (chunk: Chunk, runs: readonly Run[]) => void;
+/** Where elements begin in their row and in their tensor, and how many they are. */
+interface Stretch {
+  readonly row: number;
+  readonly tensor: number;
+  readonly elements: number;
+}
 
 /**
  * Makes an executor for one thread. `memory` must be shared with a maximum of 4 GiB (`createMemory`); `scratch` is the byte
@@ -45,6 +34,7 @@ class WasmExecutor implements Executor {
   private readonly memory: SharedMemory;
   private readonly scratch: number;
   private readonly views: MemoryViews;
+  private readonly rows: RowStatistics;
   private readonly callers = new Map<Kernel, KernelCaller>();
 
   constructor(program: CompiledProgram, memory: SharedMemory, scratch: number) {
@@ -52,13 +42,15 @@ class WasmExecutor implements Executor {
     this.memory = memory;
     this.scratch = scratch;
     this.views = new MemoryViews(memory);
+    const callerOf = (kernel: Kernel): KernelCaller => this.callerOf(kernel, program.rowKernelsOffset);
+    this.rows = new RowStatistics(program, this.views, callerOf, scratch + program.valuesOffset);
   }
 
   output(segment: OutputSegment, scalars: Scalars): number {
     const caller = this.callerOf(this.program.output);
     let flags = 0;
-    this.sweep(caller, partOf(segment, segment.output), scalars, (run) => {
-      flags |= caller.run(run);
+    this.sweep(caller, segment, scalars, (chunk, runs) => {
+      flags |= caller.call(chunk, runs);
     });
     return flags;
   }
@@ -66,91 +58,75 @@ class WasmExecutor implements Executor {
   statistic(stage: number, state: StageState, segment: Segment, scalars: Scalars): StagePartial {
     const found = this.program.graph.stages[stage];
     if (!found) throw new RangeError(`there is no stage ${stage}`);
-    return this.pass(found, state, partOf(segment, undefined), scalars);
-  }
-
-  private callerOf(kernel: Kernel): KernelCaller {
-    this.views.refresh();
-    let caller = this.callers.get(kernel);
-    if (!caller) {
-      caller = new KernelCaller(this.program, kernel, this.memory, this.views, this.scratch);
-      this.callers.set(kernel, caller);
-    }
-    return caller;
-  }
-
-  private pass(stage: Stage, state: StageState, part: Part, scalars: Scalars): StagePartial {
-    const kernels = this.program.stageKernels.get(stage)!;
+    const kernels = this.program.stageKernels.get(found)!;
     switch (state.status) {
       case "reduce":
-        return this.reduce(kernels, part, scalars);
+        return this.reduce(kernels, segment, scalars);
       case "histogram":
-        return this.histogram(kernels, state, part, scalars);
+        return this.histogram(kernels, state, segment, scalars);
       case "locate":
-        return this.locate(kernels, state.searches, part, scalars);
+        return this.locate(kernels, state.searches, segment, scalars);
       case "done":
         throw new TypeError("this stage is done: it needs no further pass");
     }
   }
 
-  private reduce({ kernel, reductions }: StageKernels, part: Part, scalars: Scalars): StagePartial {
+  private callerOf(kernel: Kernel, offset = 0): KernelCaller {
+    this.views.refresh();
+    let caller = this.callers.get(kernel);
+    if (!caller) {
+      caller = new KernelCaller(this.program, kernel, this.memory, this.views, this.scratch + offset);
+      this.callers.set(kernel, caller);
+    }
+    return caller;
+  }
+
+  private reduce({ kernel, reductions }: StageKernels, segment: Segment, scalars: Scalars): StagePartial {
     const kinds = reductions.map((r) => r.kind);
-    const values: (ExactSum | number)[] = kinds.map(emptyReduction);
+    const totals = kinds.map((kind) => new Total(kind));
     const caller = this.callerOf(kernel);
-    const collect = (): void => {
-      kinds.forEach((kind, i) => {
-        values[i] = addReduction(kind, values[i]!, readReduction(this.views, caller.extra, i, kind));
-      });
+    const collect = (_: number, place: number): void => {
+      for (let i = 0; i < totals.length; i++) {
+        totals[i]!.add(caller.result(place, i, 0, kinds[i]!));
+        totals[i]!.add(caller.result(place, i, 1, kinds[i]!));
+      }
     };
-    this.sweep(caller, part, scalars, (run) => {
-      caller.run(run, collect);
+    this.sweep(caller, segment, scalars, (chunk, runs) => {
+      caller.call(chunk, runs, collect);
     });
-    return { kind: "reduce", kinds, values };
+    return { kind: "reduce", kinds, values: totals.map((total) => total.result()) };
   }
 
   private histogram(
     { kernel }: StageKernels,
     { searches, sampleRounds }: Extract<StageState, { status: "histogram" }>,
-    part: Part,
+    segment: Segment,
     scalars: Scalars,
   ): StagePartial {
     const caller = this.callerOf(kernel);
-    const read = sampleElements(sampleRounds);
-    const start = (): SearchCounter => new SearchCounter(this.views, caller.extra, searches, sampleRounds > 0);
-    // The row statistics found before each row share the scratch memory: then counts are read and cleared for each row.
-    const rowwise = needsRows(kernel) && !part.inRow;
-    let counter = start();
-    let elements = 0;
-    let counted: readonly Histogram[] | undefined;
-    this.sweep(caller, part, scalars, (run) => {
-      if (indexOf(run, part) % BLOCK_ELEMENTS >= read) return;
-      const visited = sampleRounds > 0 ? { ...run, elements: Math.min(run.elements, read) } : run;
-      elements += visited.elements;
-      if (rowwise) counter = start();
-      const chunk = indexOf(run, part);
-      caller.run(visited, (from, length) => counter.collect(chunk, chunk + from, length));
-      if (rowwise) counted = addAll(counted, counter.result());
-    });
-    return { kind: "histogram", elements, searches: counted ?? counter.result() };
+    const counter = new SearchCounter(this.views, caller, searches, sampleRounds > 0);
+    const count: Visit = (chunk, runs) => counter.count(chunk, runs);
+    this.sweep(caller, segment, scalars, count, sampleElements(sampleRounds));
+    return { kind: "histogram", elements: counter.elements, searches: counter.result() };
   }
 
-  private locate({ kernel }: StageKernels, searches: readonly Search[], part: Part, scalars: Scalars): StagePartial {
+  private locate(
+    { kernel }: StageKernels,
+    searches: readonly Search[],
+    segment: Segment,
+    scalars: Scalars,
+  ): StagePartial {
     const indexes = searches.map(() => -1);
     const caller = this.callerOf(kernel);
-    const countEquals = (run: Run, search: number): number => {
-      const before = readInside(this.views, caller.extra, search);
-      caller.run(run);
-      return readInside(this.views, caller.extra, search) - before;
-    };
-    this.sweep(caller, part, scalars, (run) => {
+    const counter = new SearchCounter(this.views, caller, searches, true);
+    this.sweep(caller, segment, scalars, (chunk, runs) => {
       searches.forEach((search, i) => {
-        if (search.phase !== "locate" || search.start !== indexOf(run, part)) return;
-        let [done, elements] = [0, run.elements];
+        if (search.phase !== "locate" || search.start !== chunk.tensorIndex) return;
+        let [done, elements] = [0, chunk.elements];
         let { rank } = search;
-        writeSearches(this.views, caller.extra, searches);
         while (elements > 1) {
           const half = elements >> 1;
-          const count = countEquals(partOfRun(run, done, half), i);
+          const count = counter.equals(i, ...partOf(chunk, runs, done, half));
           if (rank <= count) elements = half;
           else {
             rank -= count;
@@ -164,141 +140,112 @@ class WasmExecutor implements Executor {
     return { kind: "locate", indexes };
   }
 
-  /** Calls `visit` for each chunk, with the kernel prepared and the statistics of the chunk's row found. */
-  private sweep(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
-    const { rowStages } = caller.kernel;
-    if (!needsRows(caller.kernel) || part.inRow) {
-      this.sweepPart(caller, part, scalars, visit);
-      return;
-    }
-    const { rowElements } = part;
-    if (!rowElements || part.elements % rowElements)
-      throw new RangeError(
-        `a segment of ${part.elements} elements is not made of whole rows of ${rowElements} elements`,
-      );
-    for (let done = 0; done < part.elements; done += rowElements) {
-      const row: Part = {
-        ...part,
-        skip: done,
-        elements: rowElements,
-        tensorIndex: part.tensorIndex + done,
-        inRow: true,
-      };
-      let found = scalars;
-      for (const stage of rowStages) found = { ...found, ...this.rowStage(stage, row, found) };
-      this.sweepPart(caller, row, found, this.withRanks(caller.kernel, row, found, visit));
-    }
-  }
-
-  /** Finds the ranks a kernel reads in a row, and lays those of each run where the kernel reads them. */
-  private withRanks(kernel: Kernel, row: Part, scalars: Scalars, visit: (run: Run) => void): (run: Run) => void {
-    if (!kernel.readsRanks) return visit;
-    const inputs = this.program.graph.inputs.length;
-    const needed = kernel.plan.inputs.filter((i) => i >= inputs).map((i) => i - inputs);
-    const ranks = needed.map((rank) => rankFractions(this.valuesToRank(this.program.rankKernels[rank]!, row, scalars)));
-    const blocks = this.scratch + this.program.ranksOffset + RANKS_BYTES;
-    return (run) => {
-      const addresses = [...run.inputs];
-      needed.forEach((rank, i) => {
-        const at = blocks + RANKS_BYTES * rank;
-        this.views.floats.set(ranks[i]!.subarray(run.rowIndex, run.rowIndex + run.elements), at >>> 2);
-        // Kernels count from where the segment starts.
-        addresses[inputs + rank] = at - 4 * run.skip;
-      });
-      visit({ ...run, inputs: addresses });
-    };
-  }
-
-  private valuesToRank(kernel: Kernel, row: Part, scalars: Scalars): Float32Array {
-    const caller = this.callerOf(kernel);
-    const block = this.scratch + this.program.ranksOffset;
-    const values = new Float32Array(row.elements);
+  /**
+   * Calls `visit` for each chunk with its runs. Chunks begin at multiples of a block from the tensor's start, or with rows where the
+   * kernel needs those; reductions are taken run by run. So neither depends on where a tensor is cut.
+   * @param read how many elements of each block to visit: from its start, or the rows that begin there
+   */
+  private sweep(
+    caller: KernelCaller,
+    segment: Segment | OutputSegment,
+    scalars: Scalars,
+    visit: Visit,
+    read: number = BLOCK_ELEMENTS,
+  ): void {
+    const { kernel } = caller;
     caller.prepare(scalars);
-    forEachChunk(row, (chunk) => {
-      caller.run({ ...chunk, output: block - 4 * chunk.skip });
-      values.set(this.views.floats.subarray(block >>> 2, (block >>> 2) + chunk.elements), chunk.rowIndex);
-    });
-    return values;
-  }
-
-  private sweepPart(caller: KernelCaller, part: Part, scalars: Scalars, visit: (run: Run) => void): void {
-    const { cuts } = caller.kernel.plan;
-    if (cuts.length === 0) {
-      caller.prepare(scalars);
-      forEachChunk(part, visit);
+    if (kernel.rowStages.length > 0 || kernel.ranks.length > 0) {
+      for (const rows of rowsOf(segment, read)) this.visitRows(caller, rows, scalars, visit);
       return;
     }
-    const selections = cuts.map((s) => {
-      const name = this.program.graph.nameOf(s);
-      return { name, scope: s.scope, threshold: valueIn(scalars, name), cutoff: valueIn(scalars, cutoffName(name)) };
-    });
-    forEachChunk(part, (chunk) => {
-      // A selection keeps the threshold itself up to its cut-off only: runs end there.
-      const startIn = (scope: Scope): number => (scope === "row" ? chunk.rowIndex : chunk.tensorIndex);
-      const ends = selections.map((s) => s.cutoff - startIn(s.scope)).filter((end) => end > 0 && end < chunk.elements);
-      let done = 0;
-      for (const end of [...ends.sort((a, b) => a - b), chunk.elements]) {
-        const cutsHere = selections.map(({ name, scope, threshold, cutoff }) => {
-          const kept = startIn(scope) + done < cutoff;
-          return [cutName(name), kept ? threshold : nextFloat32(threshold)] as const;
-        });
-        caller.prepare({ ...scalars, ...Object.fromEntries(cutsHere) });
-        if (end > done) visit(partOfRun(chunk, done, end - done));
-        done = end;
+    const own = { ...scalars };
+    const uniforms = kernel.plan.cuts.length === 0 ? caller.uniformsOf(own) : undefined;
+    for (let skip = 0; skip < segment.elements; skip += BLOCK_ELEMENTS) {
+      const elements = Math.min(BLOCK_ELEMENTS, segment.elements - skip, read);
+      const tensorIndex = segment.firstElement + skip;
+      const runs = this.runsOf(caller, own, uniforms, { row: 0, tensor: tensorIndex, elements });
+      visit({ inputs: segment.inputs, output: outputOf(segment), skip, elements, tensorIndex }, runs);
+    }
+  }
+
+  private visitRows(caller: KernelCaller, rows: Rows, scalars: Scalars, visit: Visit): void {
+    const { kernel } = caller;
+    const own = { ...scalars };
+    const same = kernel.readsRows || kernel.plan.cuts.length > 0 ? undefined : caller.uniformsOf(own);
+    const chunks = chunksOf(rows).map((chunk) => ({ chunk, runs: [] as Run[] }));
+    const addRuns = (of: Record<string, number>, row: number, length: number): void => {
+      for (const { chunk, runs } of chunks) {
+        const tensor = chunk.tensorIndex + row * rows.rowElements;
+        const stretch = { row: chunk.rowIndex, tensor, elements: Math.min(length, chunk.elements) };
+        runs.push(...this.runsOf(caller, of, same, stretch));
       }
-    });
+    };
+    if (kernel.readsRows || kernel.reduces)
+      this.rows.forEachRow(kernel.rowStages, rows, scalars, (found, row) => addRuns(found, row, rows.rowElements));
+    else addRuns(own, 0, rows.rows * rows.rowElements);
+    const lay = this.rows.ranks(kernel, rows, scalars);
+    for (const { chunk, runs } of chunks) visit(lay(chunk), runs);
   }
 
-  private rowStage(stage: Stage, row: Part, scalars: Scalars): Scalars {
-    const { graph } = this.program;
-    let state = startOf(graph, stage, scalars, row.elements);
-    while (state.status !== "done") state = advanceOf(graph, stage, state, this.pass(stage, state, row, scalars));
-    return state.values;
+  /** One run, or several where selections end: a selection keeps the threshold itself up to its cut-off only. */
+  private runsOf(
+    caller: KernelCaller,
+    scalars: Record<string, number>,
+    uniforms: Float32Array | undefined,
+    { row, tensor, elements }: Stretch,
+  ): Run[] {
+    if (uniforms) return [{ elements, uniforms }];
+    const startIn = (scope: Scope): number => (scope === "row" ? row : tensor);
+    const selections = caller.kernel.plan.cuts.map((s) => {
+      const name = this.program.graph.nameOf(s);
+      const threshold = valueIn(scalars, name);
+      return { cut: cutName(name), threshold, end: valueIn(scalars, cutoffName(name)) - startIn(s.scope) };
+    });
+    const ends = selections.map((s) => s.end).filter((end) => end > 0 && end < elements);
+    let done = 0;
+    return [...new Set(ends).add(elements)]
+      .sort((a, b) => a - b)
+      .map((end) => {
+        for (const s of selections) scalars[s.cut] = done < s.end ? s.threshold : nextFloat32(s.threshold);
+        const run = { elements: end - done, uniforms: caller.uniformsOf(scalars) };
+        done = end;
+        return run;
+      });
   }
 }
 
-const needsRows = ({ rowStages, readsRanks }: Kernel): boolean => rowStages.length > 0 || readsRanks;
+const outputOf = (segment: Segment | OutputSegment): number | undefined =>
+  "output" in segment ? segment.output : undefined;
 
-const partOf = (segment: Segment, output: number | undefined): Part => ({
-  inputs: segment.inputs,
-  output,
-  skip: 0,
-  elements: segment.elements,
-  tensorIndex: segment.firstElement,
-  rowElements: segment.rowElements,
-  inRow: false,
-});
-
-/** Chunks start at the tensor's or the row's beginning and are as long as a block: the same wherever a tensor is cut. */
-function forEachChunk(part: Part, visit: (run: Run) => void): void {
-  for (let done = 0; done < part.elements; done += BLOCK_ELEMENTS) {
-    visit({
-      inputs: part.inputs,
-      output: part.output,
-      skip: part.skip + done,
-      elements: Math.min(BLOCK_ELEMENTS, part.elements - done),
-      tensorIndex: part.tensorIndex + done,
-      rowIndex: done,
-    });
+/** As many rows at a time as fit into a block, of those that begin in the first `read` elements of one. */
+function* rowsOf(segment: Segment | OutputSegment, read: number): Generator<Rows> {
+  const { inputs, elements, firstElement, rowElements } = segment;
+  if (!rowElements || elements % rowElements)
+    throw new RangeError(`a segment of ${elements} elements is not made of whole rows of ${rowElements} elements`);
+  const most = Math.max(1, Math.floor(BLOCK_ELEMENTS / rowElements));
+  const isRead = (skip: number): boolean =>
+    skip < elements && (read === BLOCK_ELEMENTS || (firstElement + skip) % BLOCK_ELEMENTS < read);
+  for (let skip = 0; skip < elements; ) {
+    let rows = 0;
+    while (rows < most && isRead(skip + rows * rowElements)) rows++;
+    if (rows) yield { inputs, output: outputOf(segment), skip, tensorIndex: firstElement + skip, rows, rowElements };
+    skip += Math.max(1, rows) * rowElements;
   }
 }
 
-const partOfRun = (run: Run, from: number, elements: number): Run => ({
-  ...run,
-  skip: run.skip + from,
-  elements,
-  tensorIndex: run.tensorIndex + from,
-  rowIndex: run.rowIndex + from,
-});
+/** Some of a chunk's elements, with their runs. */
+function partOf(chunk: Chunk, runs: readonly Run[], from: number, elements: number): [Chunk, Run[]] {
+  let start = 0;
+  const parts = runs.flatMap((run) => {
+    const [first, end] = [Math.max(start, from), Math.min(start + run.elements, from + elements)];
+    start += run.elements;
+    return first < end ? [{ ...run, elements: end - first }] : [];
+  });
+  return [{ ...chunk, skip: chunk.skip + from, tensorIndex: chunk.tensorIndex + from, elements }, parts];
+}
 
 function valueIn(scalars: Scalars, name: string): number {
   const value = scalars[name];
   if (value === undefined) throw new RangeError(`scalar ${name} is missing: an earlier stage gives it`);
   return value;
 }
-
-const addAll = (sums: readonly Histogram[] | undefined, more: readonly Histogram[]): readonly Histogram[] =>
-  sums?.map((h, i) => addHistograms(h, more[i]!)) ?? more;
-
-/** Where a chunk starts in the scope of the statistic being found. */
-const indexOf = (run: Run, part: Part): number => (part.inRow ? run.rowIndex : run.tensorIndex);

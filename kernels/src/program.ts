@@ -8,7 +8,7 @@ import { methodNamed } from "./methods/index.ts";
 import { BLOCK_ELEMENTS, type MergeGraph, type Program, type ProgramSpec, type Stage } from "./types.ts";
 import { histogramSink, SEARCH_BYTES } from "./wasm/histogram.ts";
 import { type CompiledModule, compileModule } from "./wasm/host.ts";
-import { emitKernel, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
+import { emitKernel, type FamilyBytes, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
 import { outputSink } from "./wasm/output.ts";
 import { REDUCTION_BYTES, type Reduction, reductionSink } from "./wasm/reduce.ts";
 
@@ -18,7 +18,12 @@ export interface Kernel {
   readonly rowStages: readonly Stage[];
   readonly module: () => CompiledModule;
   readonly outputDtype: DTypeName;
-  readonly readsRanks: boolean;
+  /** Positions in the graph's ranks of those the kernel reads. */
+  readonly ranks: readonly number[];
+  /** Whether its scalars differ from row to row. */
+  readonly readsRows: boolean;
+  /** Whether it reduces: then a row, where it needs those, is a run of its own. */
+  readonly reduces: boolean;
 }
 export interface StageKernels {
   readonly kernel: Kernel;
@@ -29,18 +34,17 @@ export interface StageKernels {
 export interface CompiledProgram extends Program {
   readonly output: Kernel;
   readonly stageKernels: ReadonlyMap<Stage, StageKernels>;
-  /** The values to rank, for each of the graph's ranks. */
-  readonly rankKernels: readonly Kernel[];
-  /** Where in the scratch memory a block of values to rank goes, and after it a block of each rank. */
-  readonly ranksOffset: number;
-  /** Where in the scratch memory the last few elements of a segment are copied to. */
-  readonly stagingOffset: number;
+  /** Kernels that give the values to sort, by what is ranked and what order statistics of rows are taken of. */
+  readonly valueKernels: ReadonlyMap<Expr, Kernel>;
+  /** Where in the scratch memory kernels that serve others have their parameter blocks; those others start at its beginning. */
+  readonly rowKernelsOffset: number;
+  /** Where in the scratch memory a block of values to sort goes, and after it a block of each rank. */
+  readonly valuesOffset: number;
 }
 
-/** Bytes for four elements of the widest dtype. */
-export const STAGING_BYTES = 32;
-/** Bytes for a block of ranks. */
-export const RANKS_BYTES: number = 4 * BLOCK_ELEMENTS;
+/** Bytes for the f32 values of a block. */
+export const BLOCK_BYTES: number = 4 * BLOCK_ELEMENTS;
+const ONLY_OUTPUT: FamilyBytes = { extra: 0, results: 0 };
 
 const programs = new Map<string, CompiledProgram>();
 
@@ -70,18 +74,28 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
     throw new RangeError(
       `${method.name} of ${spec.models} models reads ${graph.inputs.length} tensors at a time, got ${spec.inputDtypes.length} dtypes`,
     );
-  const output = kernelOf(graph, spec, [graph.output], 0, () => outputSink(spec.outputDtype, spec.inputDtypes));
-  const stages = [...graph.stages, ...graph.rowStages];
-  const stageKernels = new Map(stages.map((stage) => [stage, stageKernelsOf(graph, spec, stage)]));
-  const rankKernels = graph.ranks.map((rank) =>
-    kernelOf(graph, { ...spec, outputDtype: "F32" }, rank.args, 0, () => outputSink("F32", spec.inputDtypes)),
+  const output = kernelOf(graph, spec, [graph.output], ONLY_OUTPUT, () =>
+    outputSink(spec.outputDtype, spec.inputDtypes),
   );
-  const kernels = [output, ...rankKernels, ...[...stageKernels.values()].map((k) => k.kernel)];
-  const stagingOffset = Math.max(...kernels.map((k) => k.plan.layout.bytes));
-  const ranks = graph.ranks.length;
-  const ranksOffset = stagingOffset + STAGING_BYTES * (graph.inputs.length + ranks + 1);
-  const scratchBytes = ranksOffset + (ranks ? RANKS_BYTES * (ranks + 1) : 0);
-  return { spec, graph, output, stageKernels, rankKernels, ranksOffset, stagingOffset, scratchBytes };
+  const kernelsOf = (stages: readonly Stage[]) => stages.map((s) => [s, stageKernelsOf(graph, spec, s)] as const);
+  const [stageKernels, rowStageKernels] = [kernelsOf(graph.stages), kernelsOf(graph.rowStages)];
+  const sorted = graph.rowStages.flatMap((s) => (s.family === "select" ? s.statistics : []));
+  const values = new Set([...graph.ranks, ...sorted].map((e) => e.args[0]!));
+  const valueKernels = new Map(
+    [...values].map((value) => {
+      const sink = (): Sink => outputSink("F32", spec.inputDtypes);
+      return [value, kernelOf(graph, { ...spec, outputDtype: "F32" }, [value], ONLY_OUTPUT, sink)] as const;
+    }),
+  );
+  const bytesOf = (kernels: readonly Kernel[]): number => Math.max(0, ...kernels.map((k) => k.plan.layout.bytes));
+  const rowKernelsOffset = bytesOf([output, ...stageKernels.map(([, k]) => k.kernel)]);
+  const rowKernels = [...valueKernels.values(), ...rowStageKernels.map(([, k]) => k.kernel)];
+  const valuesOffset = rowKernelsOffset + bytesOf(rowKernels);
+  const scratchBytes = valuesOffset + (valueKernels.size ? BLOCK_BYTES * (graph.ranks.length + 1) : 0);
+  return {
+    ...{ spec, graph, output, valueKernels, rowKernelsOffset, valuesOffset, scratchBytes },
+    stageKernels: new Map([...stageKernels, ...rowStageKernels]),
+  };
 }
 
 function stageKernelsOf(graph: MergeGraph, spec: ProgramSpec, stage: Stage): StageKernels {
@@ -89,28 +103,32 @@ function stageKernelsOf(graph: MergeGraph, spec: ProgramSpec, stage: Stage): Sta
   if (stage.family === "select") {
     const searched = statistics.map((s) => s.args[0]!);
     const sink = (plan: KernelPlan): Sink => histogramSink(plan.layout);
-    return { kernel: kernelOf(graph, spec, searched, SEARCH_BYTES * searched.length, sink), reductions: [] };
+    const bytes = { extra: SEARCH_BYTES * searched.length, results: 0 };
+    return { kernel: kernelOf(graph, spec, searched, bytes, sink), reductions: [] };
   }
   const reductions = statistics.map((s): Reduction => ({ kind: s.kind as ReductionKind, args: s.args }));
   const roots = reductions.flatMap((r) => r.args);
   const sink = (plan: KernelPlan): Sink => reductionSink(reductions, plan.layout);
-  return { kernel: kernelOf(graph, spec, roots, REDUCTION_BYTES * reductions.length, sink), reductions };
+  const bytes = { extra: 0, results: REDUCTION_BYTES * reductions.length };
+  return { kernel: kernelOf(graph, spec, roots, bytes, sink), reductions };
 }
 
 function kernelOf(
   graph: MergeGraph,
   spec: ProgramSpec,
   roots: readonly Expr[],
-  extraBytes: number,
+  family: FamilyBytes,
   sink: (plan: KernelPlan) => Sink,
 ): Kernel {
-  const plan = planKernel(roots, graph, extraBytes);
+  const plan = planKernel(roots, graph, family);
   const below = new Set(topological(roots, () => false));
   let module: CompiledModule | undefined;
   return {
     plan,
     outputDtype: spec.outputDtype,
-    readsRanks: plan.inputs.some((i) => i >= graph.inputs.length),
+    ranks: plan.inputs.map((i) => i - graph.inputs.length).filter((i) => i >= 0),
+    readsRows: topological([...plan.uniforms, ...plan.cuts], () => false).some(isOfRow),
+    reduces: family.results > 0,
     rowStages: graph.rowStages.filter((stage) => stage.statistics.some((s) => below.has(s))),
     module: () => {
       module ??= compileModule(emitKernel(plan, graph, spec.inputDtypes, sink(plan)));
@@ -118,3 +136,5 @@ function kernelOf(
     },
   };
 }
+
+const isOfRow = (e: Expr): boolean => e.op === "statistic" && e.scope === "row";

@@ -29,9 +29,9 @@ function keysOf(values: Float32Array): Uint32Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const keys = new Uint32Array(values.length);
   for (let i = 0; i < keys.length; i++) {
-    // Both zeros are the same.
+    // Both zeros are the same, and NaN is the largest.
     const word = bits[i] === 0x80000000 ? 0 : bits[i]!;
-    keys[i] = word & 0x80000000 ? ~word : word | 0x80000000;
+    keys[i] = Number.isNaN(values[i]) ? 0xffffffff : word & 0x80000000 ? ~word : word | 0x80000000;
   }
   return keys;
 }

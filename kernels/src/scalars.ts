@@ -14,7 +14,7 @@ interface Step {
   readonly round: (x: number) => number;
 }
 
-export type ScalarProgram = (scalars: Scalars, into: Float64Array) => void;
+export type ScalarProgram = (scalars: Scalars, into: Float64Array | Float32Array) => void;
 
 /** The name under which `elements` is looked up. */
 export const ELEMENTS = "elements";

@@ -23,6 +23,50 @@ export const addExact = (a: ExactSum, b: ExactSum): ExactSum => ({
   special: a.special + b.special,
 });
 
+const double = new Float64Array(1);
+const halves = new Uint32Array(double.buffer);
+/** Sums of so many 32-bit halves are exact in float64. */
+const MOST_HALVES = 2 ** 21;
+
+/** Adds many values exactly: the halves of mantissas of the same exponent as float64 integers, those sums as large ones at the end. */
+export class ExactAdder {
+  private sums = new Map<number, { low: number; high: number }>();
+  private added = 0;
+  private total: ExactSum = ZERO;
+
+  add(value: number): void {
+    double[0] = value;
+    const [low, word] = [halves[0]!, halves[1]!];
+    const exponent = (word >>> 20) & 0x7ff;
+    if (exponent === 0x7ff) {
+      this.total = addExact(this.total, { units: 0n, special: value });
+      return;
+    }
+    let sum = this.sums.get(exponent);
+    if (!sum) {
+      sum = { low: 0, high: 0 };
+      this.sums.set(exponent, sum);
+    }
+    const high = (word & 0xfffff) + (exponent === 0 ? 0 : 0x100000);
+    const sign = word >>> 31 ? -1 : 1;
+    sum.low += sign * low;
+    sum.high += sign * high;
+    if (++this.added === MOST_HALVES) this.result();
+  }
+
+  result(): ExactSum {
+    let { units } = this.total;
+    for (const [exponent, { low, high }] of this.sums) {
+      const mantissas = (BigInt(high) << 32n) + BigInt(low);
+      units += mantissas << BigInt(Math.max(exponent - 1, 0));
+    }
+    this.sums.clear();
+    this.added = 0;
+    this.total = { ...this.total, units };
+    return this.total;
+  }
+}
+
 /** The nearest float64, ties to even. */
 export function roundExact({ units, special }: ExactSum): number {
   if (special !== 0) return special;

@@ -11,18 +11,22 @@ type Named = Pick<MergeGraph, "nameOf">;
 
 export function startOf(graph: Named, stage: Stage, scalars: Scalars, elements: number): StageState {
   if (stage.family === "reduce") return { status: "reduce" };
-  const searches = stage.statistics.map((s) => startSearch(rankOf(graph, s, scalars, elements), elements));
+  const searches = stage.statistics.map((s) => startSearch(rankProgram(graph, s)(scalars, elements), elements));
   return searches.every((s) => s.phase === "done")
     ? doneWith(graph, stage, searches)
     : { status: "histogram", sampleRounds: sampleRoundsFor(elements), elements, searches };
 }
 
-function rankOf(graph: Named, statistic: StatisticExpr, scalars: Scalars, elements: number): number {
+/** Evaluates the rank of an order statistic over that many elements. */
+export function rankProgram(graph: Named, statistic: StatisticExpr): (scalars: Scalars, elements: number) => number {
+  const program = compileScalars([statistic.args[1] as F32], graph.nameOf, "float64");
   const into = new Float64Array(1);
-  compileScalars([statistic.args[1] as F32], graph.nameOf, "float64")({ ...scalars, [ELEMENTS]: elements }, into);
-  const rank = into[0]!;
-  if (Number.isNaN(rank)) throw new RangeError(`the rank of ${graph.nameOf(statistic)} is not a number`);
-  return Math.floor(rank);
+  return (scalars, elements) => {
+    program({ ...scalars, [ELEMENTS]: elements }, into);
+    const rank = into[0]!;
+    if (Number.isNaN(rank)) throw new RangeError(`the rank of ${graph.nameOf(statistic)} is not a number`);
+    return Math.floor(rank);
+  };
 }
 
 export function advanceOf(graph: Named, stage: Stage, state: StageState, partial: StagePartial): StageState {

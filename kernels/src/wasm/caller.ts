@@ -1,13 +1,13 @@
-// Calls one kernel on runs of elements: fills its parameter block and gives the last one to three
-// elements, copied to scratch memory and padded to four, a call of their own. So a kernel never
-// touches a byte outside the run, and an element's result does not depend on its place in a vector.
+// Calls one kernel on a chunk of elements: fills its parameter block, and reads what it left there.
 import { dtypeBytes } from "../dtype.ts";
+import type { ReductionKind } from "../expr.ts";
 import type { CompiledProgram, Kernel } from "../program.ts";
-import { STAGING_BYTES } from "../program.ts";
 import { RANDOM_KEY, streamWords } from "../random.ts";
 import { compileScalars, type ScalarProgram } from "../scalars.ts";
 import type { Scalars } from "../types.ts";
 import { instantiate, type KernelFunction, type SharedMemory } from "./host.ts";
+import { MOST_RUNS } from "./kernel.ts";
+import { readReduction } from "./read-back.ts";
 
 /** Typed views of a shared memory, renewed when it has grown. */
 export class MemoryViews {
@@ -35,14 +35,19 @@ export class MemoryViews {
   }
 }
 
-/** A run of elements: where it starts in the segment's buffers, and its index in the tensor and in the row. */
-export interface Run {
+/** Consecutive elements, no more than a block: where they start in the segment's buffers, and their index in the tensor. */
+export interface Chunk {
   readonly inputs: readonly number[];
   readonly output: number | undefined;
   readonly skip: number;
   readonly elements: number;
   readonly tensorIndex: number;
-  readonly rowIndex: number;
+}
+
+/** Elements of a chunk that share their scalars. */
+export interface Run {
+  readonly elements: number;
+  readonly uniforms: Float32Array;
 }
 
 export class KernelCaller {
@@ -50,22 +55,19 @@ export class KernelCaller {
   private readonly views: MemoryViews;
   private readonly function: KernelFunction;
   private readonly block: number;
-  private readonly staging: number;
   private readonly inputBytes: readonly number[];
   private readonly outputBytes: number;
   private readonly uniforms: ScalarProgram;
-  private readonly uniformValues: Float64Array;
 
-  constructor(program: CompiledProgram, kernel: Kernel, memory: SharedMemory, views: MemoryViews, scratch: number) {
+  /** @param block byte address of the kernel's parameter block */
+  constructor(program: CompiledProgram, kernel: Kernel, memory: SharedMemory, views: MemoryViews, block: number) {
     this.kernel = kernel;
     this.views = views;
     this.function = instantiate(kernel.module(), memory);
-    this.block = scratch;
-    this.staging = scratch + program.stagingOffset;
+    this.block = block;
     this.inputBytes = kernel.plan.inputs.map((i) => dtypeBytes(program.spec.inputDtypes[i] ?? "F32"));
     this.outputBytes = dtypeBytes(kernel.outputDtype);
     this.uniforms = compileScalars(kernel.plan.uniforms, program.graph.nameOf, "float32");
-    this.uniformValues = new Float64Array(kernel.plan.uniforms.length);
   }
 
   /** Byte address of the part of the parameter block that the kernel's family defines. */
@@ -73,79 +75,63 @@ export class KernelCaller {
     return this.block + this.kernel.plan.layout.extra;
   }
 
-  /** Sets what stays the same for a number of runs. */
+  /** The loop invariants of a run. */
+  uniformsOf(scalars: Scalars): Float32Array {
+    const values = new Float32Array(this.kernel.plan.uniforms.length);
+    this.uniforms(scalars, values);
+    return values;
+  }
+
+  /** Sets what stays the same for all calls of a pass. */
   prepare(scalars: Scalars): void {
     const { streams, layout } = this.kernel.plan;
-    const { uniforms, laneMask, random } = layout;
     const key = scalars[RANDOM_KEY];
     if (streams.length && key === undefined) throw new RangeError(`scalar ${RANDOM_KEY} is missing`);
-    this.views.words.set(
-      streams.flatMap((stream) => streamWords(key!, stream)),
-      ((this.block + random) >>> 2) + 1,
-    );
-    this.uniforms(scalars, this.uniformValues);
-    this.views.floats.set(this.uniformValues, (this.block + uniforms) >>> 2);
-    this.views.ints.fill(-1, (this.block + laneMask) >>> 2, ((this.block + laneMask) >>> 2) + 4);
+    const words = streams.flatMap((stream) => streamWords(key!, stream));
+    this.views.words.set(words, (this.block + layout.random) >>> 2);
   }
 
-  /** Runs the kernel over the run; `collect` is called after each of the one or two calls that takes, with what they covered. */
-  run(run: Run, collect?: (from: number, elements: number) => void): number {
-    const rest = run.elements & 3;
-    const whole = run.elements - rest;
+  /**
+   * Runs the kernel over the runs, which lie behind each other from the chunk's start. `collect` is called for each run while its
+   * results can be read. Returns the kernel's flags.
+   */
+  call(chunk: Chunk, runs: readonly Run[], collect?: (run: number, place: number) => void): number {
     let flags = 0;
-    if (whole) {
-      this.setPointers((i) => run.inputs[this.kernel.plan.inputs[i]!]! + run.skip * this.inputBytes[i]!);
-      if (run.output !== undefined) this.setOutput(run.output + run.skip * this.outputBytes);
-      this.setIndex(run.tensorIndex);
-      flags = this.function(this.block, whole);
-      collect?.(0, whole);
-    }
-    if (rest) {
-      flags |= this.runRest(run, whole, rest);
-      collect?.(whole, rest);
-    }
-    return flags;
-  }
-
-  private runRest(run: Run, done: number, rest: number): number {
-    const { bytes, ints } = this.views;
-    const first = run.skip + done;
-    this.kernel.plan.inputs.forEach((position, i) => {
-      const size = this.inputBytes[i]!;
-      const from = run.inputs[position]! + first * size;
-      const to = this.staging + STAGING_BYTES * i;
-      // Lanes without an element repeat the first one, so that they cannot raise a flag it does not raise.
-      for (let lane = 0; lane < 4; lane++) {
-        const at = from + (lane < rest ? lane : 0) * size;
-        bytes.copyWithin(to + lane * size, at, at + size);
+    let done = 0;
+    for (let first = 0; first < runs.length; first += MOST_RUNS) {
+      const count = Math.min(MOST_RUNS, runs.length - first);
+      this.setPlace(chunk, done);
+      for (let place = 0; place < count; place++) {
+        this.setRun(place, runs[first + place]!);
+        done += runs[first + place]!.elements;
       }
-    });
-    const output = this.staging + STAGING_BYTES * this.kernel.plan.inputs.length;
-    this.setPointers((i) => this.staging + STAGING_BYTES * i);
-    this.setOutput(output);
-    this.setIndex(run.tensorIndex + done);
-    const mask = (this.block + this.kernel.plan.layout.laneMask) >>> 2;
-    ints.fill(0, mask + rest, mask + 4);
-    const flags = this.function(this.block, 4);
-    ints.fill(-1, mask, mask + 4);
-    if (run.output !== undefined) {
-      const size = this.outputBytes;
-      bytes.copyWithin(run.output + first * size, output, output + rest * size);
+      flags |= this.function(this.block, count);
+      for (let place = 0; collect && place < count; place++) collect(first + place, place);
     }
     return flags;
   }
 
-  private setPointers(pointer: (input: number) => number): void {
-    const at = (this.block + this.kernel.plan.layout.pointers) >>> 2;
-    for (let i = 0; i < this.inputBytes.length; i++) this.views.words[at + i] = pointer(i);
+  /** A reduction of the run that was in that place of the last call: of its whole vectors, or of what was left. */
+  result(place: number, reduction: number, part: 0 | 1, kind: ReductionKind): number {
+    const { layout } = this.kernel.plan;
+    const results = this.block + layout.runs + place * layout.run.bytes + layout.run.results;
+    return readReduction(this.views, results, reduction, part, kind);
   }
 
-  private setIndex(index: number): void {
-    const { streams, layout } = this.kernel.plan;
-    if (streams.length) this.views.words[(this.block + layout.random) >>> 2] = index;
+  private setPlace({ inputs, output, skip, tensorIndex }: Chunk, done: number): void {
+    const { plan } = this.kernel;
+    const { words } = this.views;
+    const at = (this.block + plan.layout.pointers) >>> 2;
+    for (let i = 0; i < this.inputBytes.length; i++)
+      words[at + i] = inputs[plan.inputs[i]!]! + (skip + done) * this.inputBytes[i]!;
+    words[at + this.inputBytes.length] = (output ?? 0) + (skip + done) * this.outputBytes;
+    words[(this.block + plan.layout.index) >>> 2] = tensorIndex + done;
   }
 
-  private setOutput(pointer: number): void {
-    this.views.words[((this.block + this.kernel.plan.layout.pointers) >>> 2) + this.inputBytes.length] = pointer;
+  private setRun(place: number, { elements, uniforms }: Run): void {
+    const { layout } = this.kernel.plan;
+    const at = this.block + layout.runs + place * layout.run.bytes;
+    this.views.words[(at + layout.run.elements) >>> 2] = elements;
+    this.views.floats.set(uniforms, (at + layout.run.uniforms) >>> 2);
   }
 }

@@ -1,29 +1,53 @@
-// The fused loop every kernel is: load the inputs it needs, compute all its expressions once for
-// four elements, hand the results to a sink (store, accumulate, count), step on.
+// The fused loop every kernel is: load the inputs it needs, compute all its expressions once for four elements, hand the results
+// to a sink (store, accumulate, count), step on. The last one to three elements of a run are copied to a place of their own and
+// padded to four, so that no byte outside the run is touched, and an element's result does not depend on its place in a vector.
 import { topological } from "../canonical.ts";
 import type { DTypeName } from "../dtype.ts";
 import { dtypeBytes } from "../dtype.ts";
 import type { Expr, InputExpr, InputRole, Operator, RankExpr, StatisticExpr } from "../expr.ts";
 import type { MergeGraph } from "../types.ts";
-import { BLOCK, ELEMENTS, KernelFunction, type Local } from "./function.ts";
+import { BLOCK, KernelFunction, type Local, RUNS } from "./function.ts";
 import { loadLanes } from "./lanes.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
 import { emitUniform } from "./random.ts";
 
 /** Byte offsets in the parameter block that the host fills before a call. */
 export interface KernelLayout {
-  /** f32 each. */
-  readonly uniforms: number;
-  /** Where random numbers are used: the first element's index, then two words for each stream; u32 each. */
-  readonly random: number;
   /** u32 each, in the order of `inputs`, then the output. */
   readonly pointers: number;
-  /** Four i32: all ones for lanes that count. */
-  readonly laneMask: number;
-  /** What the kernel's family needs beyond that. */
+  /** The first element's index in the tensor, u32: what is above 2^32 is lost. */
+  readonly index: number;
+  /** Two words for each stream of random numbers; u32 each. */
+  readonly random: number;
+  /** Where the last few elements of a run are padded. */
+  readonly staging: number;
+  /** What the kernel's family needs for a call. */
   readonly extra: number;
+  /** The runs of a call. */
+  readonly runs: number;
+  readonly run: RunLayout;
   readonly bytes: number;
 }
+/** Byte offsets in what describes a run: elements that lie behind those of the run before and share their scalars. */
+export interface RunLayout {
+  /** u32. */
+  readonly elements: number;
+  /** f32 each. */
+  readonly uniforms: number;
+  /** What the kernel leaves there. */
+  readonly results: number;
+  readonly bytes: number;
+}
+/** Bytes a family of kernels needs for a call and for each run. */
+export interface FamilyBytes {
+  readonly extra: number;
+  readonly results: number;
+}
+
+/** Runs in one call at most. */
+export const MOST_RUNS = 64;
+/** Bytes for four elements of the widest dtype. */
+const STAGING_BYTES = 32;
 
 /** Everything about a kernel but its bytes. */
 export interface KernelPlan {
@@ -43,7 +67,7 @@ export interface KernelPlan {
 const isGiven = (e: Expr): boolean => e.scalar || e.op === "rank";
 type Sources = Pick<MergeGraph, "inputs" | "ranks">;
 
-export function planKernel(roots: readonly Expr[], sources: Sources, extraBytes: number): KernelPlan {
+export function planKernel(roots: readonly Expr[], sources: Sources, family: FamilyBytes): KernelPlan {
   const nodes = topological(roots, isGiven);
   const uniforms = nodes.filter((e) => e.scalar && e.op !== "const");
   const below = topological(uniforms, (e) => e.op === "statistic");
@@ -51,20 +75,27 @@ export function planKernel(roots: readonly Expr[], sources: Sources, extraBytes:
   const loaded = nodes.filter((e) => e.op === "input" || e.op === "rank");
   const read = loaded.map((e) => positionOf(e, sources)).sort((a, b) => a - b);
   const streams = nodes.flatMap((e) => (e.op === "random" ? [e.stream] : []));
+  const run = regions({ elements: 4, uniforms: 4 * uniforms.length, results: family.results });
+  const layout = regions({
+    pointers: 4 * (read.length + 1),
+    index: 4,
+    random: 8 * streams.length,
+    staging: STAGING_BYTES * (read.length + 1),
+    extra: family.extra,
+    runs: run.bytes * MOST_RUNS,
+  });
+  return { roots, uniforms, cuts, streams, inputs: read, layout: { ...layout, run } };
+}
+
+/** Offsets of regions of these sizes behind each other, each a multiple of 16. */
+function regions<T extends string>(sizes: Readonly<Record<T, number>>): Record<T | "bytes", number> {
   let bytes = 0;
-  const take = (size: number): number => {
-    const at = bytes;
+  const offsets: Record<string, number> = {};
+  for (const [name, size] of Object.entries<number>(sizes)) {
+    offsets[name] = bytes;
     bytes += (size + 15) & ~15;
-    return at;
-  };
-  const layout = {
-    uniforms: take(4 * uniforms.length),
-    random: take(streams.length ? 4 + 8 * streams.length : 0),
-    pointers: take(4 * (read.length + 1)),
-    laneMask: take(16),
-    extra: take(extraBytes),
-  };
-  return { roots, uniforms, cuts, streams, inputs: read, layout: { ...layout, bytes } };
+  }
+  return { ...(offsets as Record<T, number>), bytes };
 }
 
 /** Ranks are read like inputs, and come after them. */
@@ -77,11 +108,23 @@ function positionOf(e: InputExpr | RankExpr, { inputs, ranks }: Sources): number
   return inputs.findIndex(same);
 }
 
+/** Where four elements are. */
+export interface Place {
+  /** The pointer to store to. */
+  readonly output: Local;
+  /** The first one's index, i32. */
+  readonly index: Local;
+  /** Which of them count; all where it is left out. */
+  readonly mask?: Local;
+}
+
 /** What a family of kernels adds to the loop. */
 export interface Sink {
-  /** Called in the loop, once; `lanes` are the values of the plan's roots, `output` the pointer to store to. */
-  readonly body: (f: KernelFunction, lanes: readonly Local[], output: Local) => void;
-  /** Called after the loop; pushes the i32 result. */
+  /** Called in the loop, and once more for the padded elements at a run's end. `lanes` are the values of the plan's roots. */
+  readonly body: (f: KernelFunction, lanes: readonly Local[], at: Place) => void;
+  /** Called after a run's whole vectors (part 0) and after its padded one (part 1), if there is one or not. */
+  readonly part?: (f: KernelFunction, run: Local, part: 0 | 1) => void;
+  /** Called after the last run; pushes the i32 result. */
   readonly finish: (f: KernelFunction) => void;
   /** Bytes the output pointer moves by for one element; 0 when nothing is stored. */
   readonly outputBytes: number;
@@ -89,7 +132,7 @@ export interface Sink {
   readonly observe?: (f: KernelFunction, lanes: Local) => void;
 }
 
-/** Emits the module. `run(block, elements)` wants a multiple of four elements. */
+/** Emits the module. `run(block, runs)` wants the block filled and at least one run. */
 export function emitKernel(
   plan: KernelPlan,
   sources: Sources,
@@ -97,67 +140,134 @@ export function emitKernel(
   sink: Sink,
 ): Uint8Array {
   const f = new KernelFunction();
+  const { layout } = plan;
   const dtypes = [...inputDtypes, ...sources.ranks.map(() => "F32" as const)];
-  const pointers = plan.inputs.map(() => f.local(I32));
-  const output = f.local(I32);
-  [...pointers, output].forEach((p, i) => {
-    f.get(BLOCK)
-      .op(OP.i32Load, 0, plan.layout.pointers + 4 * i)
-      .set(p);
+  const sizes = plan.inputs.map((i) => dtypeBytes(dtypes[i]!));
+  const word = (offset: number): Local => {
+    const local = f.local(I32);
+    f.get(BLOCK).op(OP.i32Load, 0, offset).set(local);
+    return local;
+  };
+  const pointers = plan.inputs.map((_, i) => word(layout.pointers + 4 * i));
+  const output = word(layout.pointers + 4 * pointers.length);
+  const index = word(layout.index);
+  const streams = plan.streams.map((_, i) => {
+    const [first, second] = [0, 4].map((at) => {
+      f.get(BLOCK).memory(SIMD.load32Splat, layout.random + 8 * i + at);
+      return f.keep();
+    });
+    return [first!, second!] as const;
   });
-  const lanes = new Map<Expr, Local>();
+  const [run, left, rest] = [f.local(I32), f.local(I32), f.local(I32)];
+  const indexes = f.local(V128);
+  const lanes = new Map<Expr, Local>(plan.uniforms.map((e) => [e, f.local(V128)]));
+  const isUniform = new Set<Expr>(plan.uniforms);
+
+  const advance = (pointer: Local, emitBytes: () => void): void => {
+    f.get(pointer);
+    emitBytes();
+    f.op(OP.i32Add).set(pointer);
+  };
+  const emitBody = (from: readonly Local[], at: Place): void => {
+    for (const e of topological(plan.roots, isGiven)) {
+      if (isUniform.has(e)) continue;
+      if (e.op === "const") {
+        f.splat(e.value);
+      } else if (e.op === "input" || e.op === "rank") {
+        const position = positionOf(e, sources);
+        loadLanes(f, dtypes[position]!, from[plan.inputs.indexOf(position)]!);
+      } else if (e.op === "random") {
+        emitUniform(f, indexes, streams[plan.streams.indexOf(e.stream)]!);
+      } else emitOperator(f, e, lanes);
+      const value = lanes.get(e) ?? f.local(V128);
+      f.set(value);
+      lanes.set(e, value);
+      if (e.op === "input") sink.observe?.(f, value);
+    }
+    const values = plan.roots.map((r) => lanes.get(r)!);
+    sink.body(f, values, at);
+  };
+
+  f.get(BLOCK).i32(layout.runs).op(OP.i32Add).set(run);
+  f.op(OP.loop, VOID);
   plan.uniforms.forEach((e, i) => {
-    f.get(BLOCK).memory(SIMD.load32Splat, plan.layout.uniforms + 4 * i);
+    f.get(run).memory(SIMD.load32Splat, layout.run.uniforms + 4 * i);
     // The host writes truth as 1.
     if (e.type === "mask") f.splat(0).simd(SIMD.f32x4Ne);
-    lanes.set(e, f.keep());
+    f.set(lanes.get(e)!);
   });
+  f.get(run).op(OP.i32Load, 0, layout.run.elements).tee(left).i32(3).op(OP.i32And).set(rest);
+  if (streams.length) f.get(index).simd(SIMD.i32x4Splat).lanes([0, 1, 2, 3]).simd(SIMD.i32x4Add).set(indexes);
+  f.get(left).get(rest).op(OP.i32Sub).set(left);
 
-  const splatted = (word: number): Local =>
-    f
-      .get(BLOCK)
-      .memory(SIMD.load32Splat, plan.layout.random + 4 * word)
-      .keep();
-  const words = plan.streams.map((_, i) => [splatted(1 + 2 * i), splatted(2 + 2 * i)] as const);
-  const indexes = f.local(V128);
-  if (words.length) f.get(splatted(0)).lanes([0, 1, 2, 3]).simd(SIMD.i32x4Add).set(indexes);
-
-  f.op(OP.block, VOID).get(ELEMENTS).op(OP.i32Eqz).op(OP.brIf, 0).op(OP.loop, VOID);
-  for (const e of topological(plan.roots, isGiven)) {
-    if (lanes.has(e)) continue;
-    if (e.op === "const") {
-      f.splat(e.value);
-    } else if (e.op === "input" || e.op === "rank") {
-      const position = positionOf(e, sources);
-      loadLanes(f, dtypes[position]!, pointers[plan.inputs.indexOf(position)]!);
-    } else if (e.op === "random") {
-      emitUniform(f, indexes, words[plan.streams.indexOf(e.stream)]!);
-    } else emitOperator(f, e, lanes);
-    const value = f.keep();
-    lanes.set(e, value);
-    if (e.op === "input") sink.observe?.(f, value);
-  }
-  sink.body(
-    f,
-    plan.roots.map((r) => lanes.get(r)!),
-    output,
-  );
+  f.op(OP.block, VOID).get(left).op(OP.i32Eqz).op(OP.brIf, 0).op(OP.loop, VOID);
+  emitBody(pointers, { output, index });
   pointers.forEach((p, i) => {
-    f.get(p)
-      .i32(4 * dtypeBytes(dtypes[plan.inputs[i]!]!))
-      .op(OP.i32Add)
-      .set(p);
+    advance(p, () => f.i32(4 * sizes[i]!));
   });
-  if (words.length) f.get(indexes).splatBits(4).simd(SIMD.i32x4Add).set(indexes);
-  if (sink.outputBytes)
-    f.get(output)
-      .i32(4 * sink.outputBytes)
-      .op(OP.i32Add)
-      .set(output);
+  if (sink.outputBytes) advance(output, () => f.i32(4 * sink.outputBytes));
+  if (streams.length) f.get(indexes).splatBits(4).simd(SIMD.i32x4Add).set(indexes);
+  advance(index, () => f.i32(4));
+  f.get(left).i32(4).op(OP.i32Sub).tee(left).op(OP.brIf, 0).op(OP.end).op(OP.end);
+  sink.part?.(f, run, 0);
 
-  f.get(ELEMENTS).i32(4).op(OP.i32Sub).tee(ELEMENTS).op(OP.brIf, 0).op(OP.end).op(OP.end);
+  f.get(rest).op(OP.if, VOID);
+  const padded = [...pointers, output].map((_, i) => {
+    const local = f.local(I32);
+    f.get(BLOCK)
+      .i32(layout.staging + STAGING_BYTES * i)
+      .op(OP.i32Add)
+      .set(local);
+    return local;
+  });
+  pointers.forEach((p, i) => {
+    // Lanes without an element repeat the first one, so that they cannot raise a flag it does not raise.
+    for (let lane = 0; lane < 4; lane++) {
+      f.get(padded[i]!).get(p);
+      if (lane)
+        f.i32(lane * sizes[i]!)
+          .i32(0)
+          .get(rest)
+          .i32(lane)
+          .op(OP.i32GtU)
+          .op(OP.select)
+          .op(OP.i32Add);
+      copyElement(f, sizes[i]!, lane * sizes[i]!);
+    }
+    advance(p, () => f.get(rest).i32(sizes[i]!).op(OP.i32Mul));
+  });
+  f.get(rest).simd(SIMD.i32x4Splat).lanes([0, 1, 2, 3]).simd(SIMD.i32x4GtS);
+  emitBody(padded.slice(0, -1), { output: padded.at(-1)!, index, mask: f.keep() });
+  for (let lane = 0; lane < 3 && sink.outputBytes; lane++) {
+    f.get(rest).i32(lane).op(OP.i32GtU).op(OP.if, VOID);
+    f.get(output)
+      .get(padded.at(-1)!)
+      .i32(lane * sink.outputBytes)
+      .op(OP.i32Add);
+    copyElement(f, sink.outputBytes, lane * sink.outputBytes);
+    f.op(OP.end);
+  }
+  if (sink.outputBytes) advance(output, () => f.get(rest).i32(sink.outputBytes).op(OP.i32Mul));
+  advance(index, () => f.get(rest));
+  f.op(OP.end);
+  sink.part?.(f, run, 1);
+
+  advance(run, () => f.i32(layout.run.bytes));
+  f.get(RUNS).i32(1).op(OP.i32Sub).tee(RUNS).op(OP.brIf, 0).op(OP.end);
   sink.finish(f);
   return f.module();
+}
+
+const COPIES: Readonly<Record<number, readonly [load: number, store: number]>> = {
+  1: [OP.i32Load8U, OP.i32Store8],
+  2: [OP.i32Load16U, OP.i32Store16],
+  4: [OP.i32Load, OP.i32Store],
+  8: [OP.i64Load, OP.i64Store],
+};
+/** Pops two addresses and copies an element from the second one to that many bytes behind the first. */
+function copyElement(f: KernelFunction, bytes: number, offset: number): void {
+  const [load, store] = COPIES[bytes]!;
+  f.op(load, 0, 0).op(store, 0, offset);
 }
 
 const LANE_OPERATORS: Readonly<Partial<Record<Operator, number>>> = {

@@ -21,8 +21,8 @@ export function outputSink(dtype: DTypeName, inputDtypes: readonly DTypeName[]):
       f.get(lanes).get(lanes).simd(SIMD.f32x4Sub);
       or(f, inputs);
     },
-    body: (f, [value], pointer) => {
-      outputs = f.local(V128);
+    body: (f, [value], { output: pointer }) => {
+      outputs ??= f.local(V128);
       if (dtype === "F32" || dtype === "F64") f.get(value!).get(value!).simd(SIMD.f32x4Sub);
       else
         f.get(value!)

@@ -5,7 +5,7 @@ import { shiftOf } from "../statistics/search.ts";
 import type { Histogram, Search } from "../types.ts";
 import type { MemoryViews } from "./caller.ts";
 import { BINS, MOST_STORED, SEARCH, SEARCH_BYTES } from "./histogram.ts";
-import { REDUCTION_BYTES } from "./reduce.ts";
+import { lanesOffset } from "./reduce.ts";
 
 /** Values in the interval of a search, with their indexes. */
 export interface Stored {
@@ -14,8 +14,14 @@ export interface Stored {
 }
 
 /** Folds the lanes of one reduction, in a fixed order. */
-export function readReduction(views: MemoryViews, extra: number, index: number, kind: ReductionKind): number {
-  const at = extra + REDUCTION_BYTES * index;
+export function readReduction(
+  views: MemoryViews,
+  results: number,
+  reduction: number,
+  part: 0 | 1,
+  kind: ReductionKind,
+): number {
+  const at = results + lanesOffset(reduction, part);
   const { doubles, floats } = views;
   switch (kind) {
     case "count":
@@ -72,7 +78,12 @@ export function readCounts(
   return { above, counts };
 }
 
-/** Adds what a search stored in the last run, which began at that index; false when it could not store all. */
+/** Has the search list values in the next call, or not. */
+export function startStoring(views: MemoryViews, extra: number, search: number, wanted: boolean): void {
+  views.words[(extra + SEARCH_BYTES * search + SEARCH.stored) >>> 2] = wanted ? 0 : MOST_STORED;
+}
+
+/** Adds what a search stored in the last call, which began at that index; false when it could not store all. */
 export function readStored(views: MemoryViews, extra: number, search: number, index: number, into: Stored): boolean {
   const { words } = views;
   const at = (extra + SEARCH_BYTES * search) >>> 2;
@@ -81,7 +92,8 @@ export function readStored(views: MemoryViews, extra: number, search: number, in
   const from = at + (SEARCH.values >>> 2);
   for (let value = from; value < from + 2 * stored; value += 2) {
     into.keys.push(words[value]!);
-    into.indexes.push(index + words[value + 1]!);
+    // The kernel knows the lower half of the index only.
+    into.indexes.push(index + ((words[value + 1]! - index) >>> 0));
   }
   return true;
 }

@@ -10,34 +10,53 @@ export interface Reduction {
   readonly args: readonly Expr[];
 }
 
-/** Bytes of a reduction's lanes in the kernel's extra area: four f64, or four i32 or f32 and unused space. */
-export const REDUCTION_BYTES = 32;
+/** Bytes of a reduction's lanes: four f64, or four i32 or f32 and unused space. */
+const LANES_BYTES = 32;
+/** Bytes of a reduction in a run's results: the lanes of its whole vectors, then those of its padded one. */
+export const REDUCTION_BYTES: number = 2 * LANES_BYTES;
+/** Where in a run's results the lanes of one part of a reduction are. */
+export const lanesOffset = (reduction: number, part: 0 | 1): number => REDUCTION_BYTES * reduction + LANES_BYTES * part;
 
 const HIGH_HALF_FIRST = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 
-export function reductionSink(reductions: readonly Reduction[], layout: KernelPlan["layout"]): Sink {
-  const accumulators: (readonly Local[])[] = [];
+export function reductionSink(reductions: readonly Reduction[], { run: layout }: KernelPlan["layout"]): Sink {
+  const accumulators: Accumulator[] = [];
   return {
     outputBytes: 0,
-    body: (f, lanes) => {
-      const mask = loadedBefore(f, layout.laneMask);
+    body: (f, lanes, { mask }) => {
       let next = 0;
-      for (const { kind, args } of reductions) {
+      reductions.forEach(({ kind, args }, i) => {
         const values = args.map(() => lanes[next++]!);
-        accumulators.push(accumulate(f, kind, values, mask));
-      }
+        accumulators[i] ??= accumulatorOf(f, kind);
+        accumulate(f, kind, values, accumulators[i], mask);
+      });
     },
-    finish: (f) => {
-      accumulators.forEach((locals, i) => {
+    part: (f, run, part) => {
+      accumulators.forEach(({ locals, start }, i) => {
         locals.forEach((local, half) => {
-          f.get(BLOCK)
+          f.get(run)
             .get(local)
-            .memory(SIMD.store, layout.extra + REDUCTION_BYTES * i + 16 * half);
+            .memory(SIMD.store, layout.results + lanesOffset(i, part) + 16 * half);
+          f.splat(start).set(local);
         });
       });
+    },
+    finish: (f) => {
       f.i32(0);
     },
   };
+}
+
+interface Accumulator {
+  readonly locals: readonly Local[];
+  readonly start: number;
+}
+
+function accumulatorOf(f: KernelFunction, kind: ReductionKind): Accumulator {
+  const start = kind === "minimum" ? Infinity : kind === "maximum" ? -Infinity : 0;
+  const locals = kind === "sum" || kind === "dot" ? [f.local(V128), f.local(V128)] : [f.local(V128)];
+  if (start !== 0) f.before(() => f.splat(start).set(locals[0]!));
+  return { locals, start };
 }
 
 /** A v128 of the parameter block, read once. */
@@ -47,38 +66,46 @@ export function loadedBefore(f: KernelFunction, offset: number, opcode: number =
   return local;
 }
 
-function accumulate(f: KernelFunction, kind: ReductionKind, values: readonly Local[], mask: Local): readonly Local[] {
-  const [x, y] = values as [Local, Local?];
-  const into = f.local(V128);
-  switch (kind) {
-    case "count":
-      // A true lane is -1.
-      f.get(into).get(x).get(mask).simd(SIMD.and).simd(SIMD.i32x4Sub).set(into);
-      return [into];
-    case "minimum":
-    case "maximum": {
-      const start = kind === "minimum" ? Infinity : -Infinity;
-      f.before(() => f.splat(start).set(into));
-      f.get(into).get(x).splat(start).get(mask).simd(SIMD.bitselect);
-      f.simd(kind === "minimum" ? SIMD.f32x4Pmin : SIMD.f32x4Pmax).set(into);
-      return [into];
-    }
-    default: {
-      const high = f.local(V128);
-      const counted = [x, y].flatMap((v) => (v === undefined ? [] : [f.get(v).get(mask).simd(SIMD.and).keep()]));
-      const addHalf = (sum: Local, upper: boolean): void => {
-        f.get(sum);
-        for (const v of counted) {
-          f.get(v);
-          if (upper) f.get(v).shuffle(HIGH_HALF_FIRST);
-          f.simd(SIMD.promoteLowF32x4);
-        }
-        if (counted.length === 2) f.simd(SIMD.f64x2Mul);
-        f.simd(SIMD.f64x2Add).set(sum);
-      };
-      addHalf(into, false);
-      addHalf(high, true);
-      return [into, high];
-    }
+function accumulate(
+  f: KernelFunction,
+  kind: ReductionKind,
+  values: readonly Local[],
+  { locals, start }: Accumulator,
+  mask: Local | undefined,
+): void {
+  const [into, high] = locals as [Local, Local?];
+  const pushCounted = (value: Local): void => {
+    f.get(value);
+    if (mask !== undefined) f.get(mask).simd(SIMD.and);
+  };
+  if (kind === "count") {
+    // A true lane is -1.
+    f.get(into);
+    pushCounted(values[0]!);
+    f.simd(SIMD.i32x4Sub).set(into);
+    return;
   }
+  if (high === undefined) {
+    f.get(into).get(values[0]!);
+    if (mask !== undefined) f.splat(start).get(mask).simd(SIMD.bitselect);
+    f.simd(kind === "minimum" ? SIMD.f32x4Pmin : SIMD.f32x4Pmax).set(into);
+    return;
+  }
+  const counted = values.map((value) => {
+    if (mask === undefined) return value;
+    pushCounted(value);
+    return f.keep();
+  });
+  const addHalf = (sum: Local, upper: boolean): void => {
+    f.get(sum);
+    for (const value of counted) {
+      f.get(value);
+      if (upper) f.get(value).shuffle(HIGH_HALF_FIRST);
+      f.simd(SIMD.promoteLowF32x4);
+    }
+    if (counted.length === 2) f.simd(SIMD.f64x2Mul);
+    f.simd(SIMD.f64x2Add).set(sum);
+  };
+  addHalf(into, false);
+  addHalf(high, true);
 }
