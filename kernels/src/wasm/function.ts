@@ -1,4 +1,4 @@
-// An assembler for one function `run(block: i32, runs: i32) -> i32` and its module.
+// An assembler for one function `run(block: i32, count: i32) -> i32` and its module.
 // Constants go to a preamble, outside the loop.
 import { MAXIMUM_PAGES } from "./host.ts";
 import { I32, OP, SIMD, V128 } from "./opcodes.ts";
@@ -6,7 +6,7 @@ import { I32, OP, SIMD, V128 } from "./opcodes.ts";
 export type Local = number & { readonly local: unique symbol };
 
 export const BLOCK = 0 as Local;
-export const RUNS = 1 as Local;
+export const COUNT = 1 as Local;
 
 function unsigned(n: number): number[] {
   const bytes: number[] = [];

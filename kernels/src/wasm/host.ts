@@ -6,7 +6,7 @@ export interface SharedMemory {
   readonly buffer: ArrayBufferLike;
   grow(pages: number): number;
 }
-type Run = (block: number, runs: number) => number;
+type Run = (block: number, count: number) => number;
 interface WebAssemblyHost {
   readonly Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => SharedMemory;
   readonly Module: new (bytes: Uint8Array) => object;

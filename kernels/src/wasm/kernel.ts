@@ -6,7 +6,7 @@ import type { DTypeName } from "../dtype.ts";
 import { dtypeBytes } from "../dtype.ts";
 import type { Expr, InputExpr, InputRole, Operator, RankExpr, StatisticExpr } from "../expr.ts";
 import type { MergeGraph } from "../types.ts";
-import { BLOCK, KernelFunction, type Local, RUNS } from "./function.ts";
+import { BLOCK, COUNT, KernelFunction, type Local } from "./function.ts";
 import { loadLanes } from "./lanes.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
 import { emitUniform } from "./random.ts";
@@ -253,7 +253,7 @@ export function emitKernel(
   sink.part?.(f, run, 1);
 
   advance(run, () => f.i32(layout.run.bytes));
-  f.get(RUNS).i32(1).op(OP.i32Sub).tee(RUNS).op(OP.brIf, 0).op(OP.end);
+  f.get(COUNT).i32(1).op(OP.i32Sub).tee(COUNT).op(OP.brIf, 0).op(OP.end);
   sink.finish(f);
   return f.module();
 }

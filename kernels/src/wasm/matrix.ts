@@ -1,7 +1,7 @@
 // Kernels that make inputs before a merge reads them: conversion between float dtypes, sums, and the product of an adapter's
 // factors added to a row. Each is a module of its own; its parameters are 32-bit words in the block.
 import { type DTypeName, dtypeBytes } from "../dtype.ts";
-import { BLOCK, ELEMENTS, KernelFunction, type Local } from "./function.ts";
+import { BLOCK, COUNT, KernelFunction, type Local } from "./function.ts";
 import { loadLanes, storeLanes } from "./lanes.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
 
@@ -12,7 +12,7 @@ export const MATRIX_BLOCK_BYTES = 32;
 export function emitConversion(from: DTypeName, to: DTypeName): Uint8Array {
   const f = new KernelFunction();
   const [source, target] = words(f, 2) as [Local, Local];
-  loop(f, ELEMENTS, 4, () => {
+  loop(f, COUNT, 4, () => {
     loadLanes(f, from, source);
     const value = f.keep();
     storeLanes(f, to, [from], target, value);
@@ -26,7 +26,7 @@ export function emitConversion(from: DTypeName, to: DTypeName): Uint8Array {
 export function emitAddition(): Uint8Array {
   const f = new KernelFunction();
   const [source, target] = words(f, 2) as [Local, Local];
-  loop(f, ELEMENTS, 4, () => {
+  loop(f, COUNT, 4, () => {
     f.get(target).get(target).memory(SIMD.load, 0).get(source).memory(SIMD.load, 0);
     f.simd(SIMD.f32x4Add).memory(SIMD.store, 0);
     advance(f, source, 16);
@@ -40,7 +40,7 @@ export function emitDivision(): Uint8Array {
   const f = new KernelFunction();
   const [target] = words(f, 1) as [Local];
   const divisor = f.get(BLOCK).memory(SIMD.load32Splat, 4).keep();
-  loop(f, ELEMENTS, 4, () => {
+  loop(f, COUNT, 4, () => {
     f.get(target).get(target).memory(SIMD.load, 0).get(divisor).simd(SIMD.f32x4Div).memory(SIMD.store, 0);
     advance(f, target, 16);
   });
@@ -57,7 +57,7 @@ export function emitLowRank(vectors: number): Uint8Array {
   const scale = f.get(BLOCK).memory(SIMD.load32Splat, 20).keep();
   const sums = Array.from({ length: vectors }, () => f.local(V128));
   const [factor, k, leftAt, rightAt] = [f.local(V128), f.local(I32), f.local(I32), f.local(I32)];
-  loop(f, ELEMENTS, 4 * vectors, () => {
+  loop(f, COUNT, 4 * vectors, () => {
     for (const sum of sums) f.splat(0).set(sum);
     f.get(left).set(leftAt).get(right).set(rightAt).get(rank).set(k);
     loop(f, k, 1, () => {

@@ -1,6 +1,6 @@
 // Sorts the rows of a block by value: a radix sort of (key, index) pairs, least significant digit first, over the bits in which a
 // row's keys differ. Stable, so equal values keep the order of their indexes.
-import { BLOCK, KernelFunction, type Local, RUNS } from "./function.ts";
+import { BLOCK, COUNT, KernelFunction, type Local } from "./function.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
 
 /** Byte offsets in the parameter block; u32 each. The first four are pointers. */
@@ -69,7 +69,7 @@ export function emitSort(): Uint8Array {
     [pairs, 3],
   ] as const)
     f.get(elements).i32(log2).op(OP.i32Shl).get(pointer).op(OP.i32Add).set(pointer);
-  f.get(RUNS).i32(1).op(OP.i32Sub).tee(RUNS).op(OP.brIf, 0).op(OP.end);
+  f.get(COUNT).i32(1).op(OP.i32Sub).tee(COUNT).op(OP.brIf, 0).op(OP.end);
   f.i32(0);
   return f.module();
 }
@@ -89,7 +89,7 @@ const place = (f: KernelFunction, base: Local, i: Local, log2: number): KernelFu
 /** Replaces values by unsigned integers of the same order, for all rows at once; both zeros are one, NaN is the largest. */
 function emitKeys(f: KernelFunction, keys: Local, elements: Local): void {
   const all = f.local(I32);
-  f.get(elements).get(RUNS).op(OP.i32Mul).set(all);
+  f.get(elements).get(COUNT).op(OP.i32Mul).set(all);
   const [x, at] = [f.local(V128), f.local(I32)];
   repeat(f, all, 4, (i) => {
     place(f, keys, i, 2).tee(at).get(at).memory(SIMD.load, 0).splat(0).simd(SIMD.f32x4Add).set(x);
