@@ -80,7 +80,11 @@ const localJob = (command: Command): Command =>
     .argument("<out>", "directory of the merged model; appears when it is complete")
     .option("--overwrite", "replace an earlier output of Amalgam")
     .option("--threads <n>", "compute threads (default: all cores)", count)
-    .option("--memory <size>", "memory for shards (default: half of this machine's)", bytes)
+    .option(
+      "--memory <size>",
+      "memory for shards (default: 192 MiB a thread; to search, half of this machine's)",
+      bytes,
+    )
     .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
     .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
     .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count)

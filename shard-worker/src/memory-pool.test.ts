@@ -7,7 +7,8 @@ const PAGE = 65_536;
 function makePool(pages: number) {
   const discarded: string[] = [];
   const pool = createMemoryPool<string>({
-    budgetBytes: pages * PAGE,
+    mostBytes: pages * PAGE,
+    budgetBytes: () => pages * PAGE,
     onDiscard: (contents) => discarded.push(contents),
   });
   const acquire = (key: string, size: number): MemoryBlock<string> | undefined => {
@@ -47,6 +48,24 @@ test("memory that was given back is used again instead of made anew", () => {
   const first = acquire("a", 3)!;
   pool.release(first, false);
   expect(acquire("b", 2)!.memory).toBe(first.memory);
+});
+
+test("an idle block that is too small is made larger instead of dropped, and shows its new size", () => {
+  const { pool, acquire } = makePool(4);
+  const small = acquire("a", 1)!;
+  pool.release(small, false);
+  const large = acquire("b", 4)!;
+  expect(large.memory).toBe(small.memory);
+  expect(large.memory.buffer.byteLength).toBe(4 * PAGE);
+  expect(pool.totalBytes).toBe(4 * PAGE);
+});
+
+test("blocks that are too small one by one make room together", () => {
+  const { pool, acquire, discarded } = makePool(4);
+  for (const key of ["a", "b", "c"]) pool.release(acquire(key, 1)!, true);
+  expect(acquire("d", 4)).toBeDefined();
+  expect(discarded.toSorted()).toEqual(["a", "b", "c"]);
+  expect(pool.totalBytes).toBe(4 * PAGE);
 });
 
 test("a lease waits while busy blocks fill the budget", () => {

@@ -1,4 +1,4 @@
-// Shared WebAssembly memories, counted against one budget and reused: making one costs, and the engine frees them late.
+// Shared WebAssembly memories, counted against one budget and reused: making one costs, and dropped ones are freed late.
 // A block is busy (a lease computes in it), resident (a shard's inputs wait for the next candidate) or idle.
 import { createMemory, type SharedMemory } from "@amalgam/kernels";
 import { AmalgamError } from "@amalgam/runtime";
@@ -33,15 +33,17 @@ export interface MemoryPool<T> {
 }
 
 export interface MemoryPoolOptions<T> {
-  /** Upper bound of all blocks together. */
-  readonly budgetBytes: number;
+  /** Upper bound of one block. */
+  readonly mostBytes: number;
+  /** Upper bound of all blocks together, as things are; at least `mostBytes`. */
+  readonly budgetBytes: () => number;
   /** Called with what a block held when it is used for something else: whoever keeps its memory must let go of it. */
   readonly onDiscard: (contents: T) => void;
 }
 
-type Entry<T> = MemoryBlock<T> & { key: string; state: "busy" | "resident" | "idle" };
+type Entry<T> = Omit<MemoryBlock<T>, "bytes"> & { bytes: number; key: string; state: "busy" | "resident" | "idle" };
 
-export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOptions<T>): MemoryPool<T> {
+export function createMemoryPool<T>({ mostBytes, budgetBytes, onDiscard }: MemoryPoolOptions<T>): MemoryPool<T> {
   // Least recently used first.
   const entries = new Set<Entry<T>>();
 
@@ -49,10 +51,6 @@ export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOption
     let bytes = 0;
     for (const entry of entries) if (state === undefined || entry.state === state) bytes += entry.bytes;
     return bytes;
-  };
-  const oldest = (state: Entry<T>["state"]): Entry<T> | undefined => {
-    for (const entry of entries) if (entry.state === state) return entry;
-    return undefined;
   };
   const blank = (entry: Entry<T>): void => {
     entry.state = "idle";
@@ -67,57 +65,70 @@ export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOption
     entries.add(entry);
     return entry;
   };
-  /** The smallest idle block that is large enough, else the resident one unused for longest. */
-  const reusable = (bytes: number): Entry<T> | undefined => {
-    let idle: Entry<T> | undefined;
-    let resident: Entry<T> | undefined;
-    for (const entry of entries) {
-      if (entry.bytes < bytes) continue;
-      if (entry.state === "idle" && (idle === undefined || entry.bytes < idle.bytes)) idle = entry;
-      if (entry.state === "resident") resident ??= entry;
-    }
-    return idle ?? resident;
+  const smallestOf = (state: Entry<T>["state"], bytes: number): Entry<T> | undefined =>
+    [...entries].filter((entry) => entry.state === state && entry.bytes >= bytes).sort((a, b) => a.bytes - b.bytes)[0];
+  const largestOf = (state: Entry<T>["state"]): Entry<T> | undefined =>
+    [...entries].filter((entry) => entry.state === state).sort((a, b) => b.bytes - a.bytes)[0];
+  const grow = (entry: Entry<T>, bytes: number): Entry<T> => {
+    attempt(bytes, () => entry.memory.grow((bytes - entry.bytes) / PAGE_BYTES));
+    entry.bytes = bytes;
+    return entry;
   };
-  /** Gives up blocks that are too small to be reused; false when only busy blocks are left. */
-  const makeRoom = (bytes: number): boolean => {
-    while (sum() + bytes > budgetBytes) {
-      const victim = oldest("idle") ?? oldest("resident");
-      if (victim === undefined) return false;
+  const make = (key: string, bytes: number): Entry<T> => {
+    const memory = attempt(bytes, () => createMemory(bytes));
+    const entry: Entry<T> = { memory, bytes, contents: undefined, key, state: "busy" };
+    entries.add(entry);
+    return entry;
+  };
+  /**
+   * An idle block that is large enough; else one that is made larger, since a memory that is dropped stays allocated until the
+   * garbage collector finds it, which may be never; else a new one; else the block of another shard's inputs.
+   */
+  const find = (key: string, bytes: number): Entry<T> | undefined => {
+    const fits = smallestOf("idle", bytes);
+    if (fits !== undefined) return fits;
+    const room = (): number => budgetBytes() - sum();
+    const idle = largestOf("idle");
+    if (idle !== undefined && bytes - idle.bytes <= room()) return grow(idle, bytes);
+    if (idle === undefined && bytes <= room()) return make(key, bytes);
+    const unused = oldestResident(bytes);
+    if (unused !== undefined) return unused;
+    // Only now: blocks that are too small one by one, but not together.
+    for (let kept = idle ?? oldestResident(0); kept !== undefined; ) {
+      if (bytes - kept.bytes <= room()) return grow(kept, bytes);
+      const victim = [...entries].find((entry) => entry !== kept && entry.state !== "busy");
+      if (victim === undefined) return undefined;
       entries.delete(victim);
       blank(victim);
     }
-    return true;
+    return undefined;
+  };
+  const oldestResident = (bytes: number): Entry<T> | undefined => {
+    for (const entry of entries) if (entry.state === "resident" && entry.bytes >= bytes) return entry;
+    return undefined;
   };
 
   return {
     acquire(key, wanted) {
+      const bytes = Math.ceil(wanted / PAGE_BYTES) * PAGE_BYTES;
       for (const entry of entries) {
         if (entry.key !== key) continue;
         // Two leases on one shard share its inputs but not its work area: one after the other.
         if (entry.state === "busy") return undefined;
-        if (entry.bytes >= wanted) return take(entry, key);
+        if (entry.bytes >= bytes) return take(entry, key);
         blank(entry);
       }
-      const limit = Math.min(budgetBytes, MAX_BLOCK_BYTES);
-      const needed = Math.ceil(wanted / PAGE_BYTES) * PAGE_BYTES;
-      const bytes = Math.max(needed, Math.min(sizeClass(needed), limit));
+      const limit = Math.min(mostBytes, MAX_BLOCK_BYTES);
       if (bytes > limit) {
-        const cause = limit === budgetBytes ? "this worker may use" : "one WebAssembly memory can have";
+        const cause = limit === mostBytes ? "this worker may use" : "one WebAssembly memory can have";
         const advice =
-          limit === budgetBytes ? "give the worker more memory or plan smaller shards" : "plan smaller shards";
+          limit === mostBytes ? "give the worker more memory or plan smaller shards" : "plan smaller shards";
         throw exhausted(`the shard needs ${bytes} bytes of memory, ${cause} ${limit}; ${advice}`);
       }
-      // Idle blocks first; then, while the budget lasts, a new one; then the block of another shard's inputs.
-      const known = reusable(needed);
-      const isFull = sum() + bytes > budgetBytes;
-      if (known !== undefined && (known.state === "idle" || isFull)) {
-        if (known.state === "resident") blank(known);
-        return take(known, key);
-      }
-      if (isFull && !makeRoom(bytes)) return undefined;
-      const entry: Entry<T> = { memory: newMemory(bytes), bytes, contents: undefined, key, state: "busy" };
-      entries.add(entry);
-      return entry;
+      const entry = find(key, bytes);
+      if (entry === undefined) return undefined;
+      if (entry.state === "resident") blank(entry);
+      return take(entry, key);
     },
     peek(key) {
       for (const entry of entries) if (entry.key === key && entry.state === "resident") return entry.contents;
@@ -140,19 +151,9 @@ export function createMemoryPool<T>({ budgetBytes, onDiscard }: MemoryPoolOption
   };
 }
 
-/**
- * Shards of one job differ a little in size. Rounded up to one of four sizes an octave, their blocks can stand in for each
- * other, so that a stream of shards larger than the budget runs in the same few memories: a memory that is dropped stays
- * allocated until the garbage collector finds it, which may be never.
- */
-function sizeClass(bytes: number): number {
-  const step = Math.max(PAGE_BYTES, 2 ** (Math.floor(Math.log2(bytes)) - 2));
-  return Math.ceil(bytes / step) * step;
-}
-
-function newMemory(bytes: number): SharedMemory {
+function attempt<T>(bytes: number, call: () => T): T {
   try {
-    return createMemory(bytes);
+    return call();
   } catch (error) {
     throw new AmalgamError("resource_exhausted", `cannot allocate ${bytes} bytes of shared memory`, { cause: error });
   }

@@ -30,7 +30,7 @@ export interface ShardWorkerOptions {
   readonly address: string;
   /** Compute threads. */
   readonly threads: number;
-  /** Bound on memory: three quarters for shards being merged or resident, one for merged shards held. */
+  /** Bound on memory: at most a quarter for merged shards held, the rest for shards being merged or resident. */
   readonly memoryBytes: number;
   /** Where held shards go that do not fit in memory; the system's temporary directory by default. */
   readonly spillDirectory?: string;
@@ -64,7 +64,8 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
   const heldBytes = Math.floor(memoryBytes / 4);
   const held = createHeldShards({ memoryBytes: heldBytes, spillDirectory: options.spillDirectory ?? tmpdir() });
   const memory = createMemoryPool<LoadedShard>({
-    budgetBytes: memoryBytes - heldBytes,
+    mostBytes: memoryBytes - heldBytes,
+    budgetBytes: () => memoryBytes - held.memoryBytes,
     onDiscard: ({ id }) => compute.forget(id),
   });
   // For each thread one lease computes, the next one's inputs are read, and the one before is put on the disk.

@@ -25,6 +25,9 @@ export interface RunJobOptions {
   readonly logLevel: string;
 }
 
+/** Room for three shards: one whose inputs are read, one that is merged, one that is written. */
+const MERGE_BYTES_PER_THREAD = 192 * 2 ** 20;
+
 export function runJob(
   context: CommandContext,
   kind: "merge" | "search",
@@ -60,11 +63,17 @@ function startRoles(
   context: CommandContext,
   kind: "merge" | "search",
   stateDirectory: string,
-  { processes, threads = defaultThreads(), memory = Math.floor(totalmem() / 2), logLevel }: RunJobOptions,
+  { processes, threads = defaultThreads(), memory = defaultMemoryBytes(kind, threads), logLevel }: RunJobOptions,
 ): Promise<LocalRoles> {
   const shared = { stateDirectory, threads, memoryBytes: memory, evaluates: kind === "search" };
   if (processes === undefined) return startLocalRoles({ ...shared, log: context.log });
   return startProcesses({ ...shared, workers: processes, logLevel, signal: context.signal });
+}
+
+/** A merge streams; a search keeps its inputs in memory, from one trial to the next. */
+function defaultMemoryBytes(kind: "merge" | "search", threads: number): number {
+  const half = Math.floor(totalmem() / 2);
+  return kind === "search" ? half : Math.min(half, threads * MERGE_BYTES_PER_THREAD);
 }
 
 async function submitAndWatch(

@@ -21,12 +21,22 @@ export interface Cut {
   readonly elements: number;
 }
 
+/** Input bytes of shards: what they are filled up to, and what a tensor may have that is not cut. */
+export interface ShardLimits {
+  readonly shardBytes: number;
+  readonly wholeTensorBytes: number;
+}
+
 const MIB = 1024 * 1024;
 const DEFAULT_SHARDS = 8;
 
-/** An eighth of the job, so that a few workers have enough shards to share, within what a worker likes to hold. */
-export function defaultShardBytes(inputBytes: number): number {
-  return Math.min(64 * MIB, Math.max(MIB, Math.ceil(inputBytes / DEFAULT_SHARDS)));
+/**
+ * An eighth of the job, so that a few workers have enough shards to share, within what a worker likes to hold. A tensor with
+ * statistics of its own stays whole up to twice that: a worker finds them by itself, with the inputs in memory.
+ */
+export function defaultLimits(inputBytes: number, hasTensorStatistics: boolean): ShardLimits {
+  const shardBytes = Math.min(64 * MIB, Math.max(MIB, Math.ceil(inputBytes / DEFAULT_SHARDS)));
+  return { shardBytes, wholeTensorBytes: hasTensorStatistics ? 2 * shardBytes : shardBytes };
 }
 
 /** Elements that a cut must be a multiple of. `rowElements` is given when rows must stay whole. */
@@ -38,11 +48,12 @@ export function unitElements(rowElements: number | undefined): number {
 }
 
 /**
- * Shards of at most `shardBytes` input bytes, in tensor order; a shard holds more only when a single unit does. Every element of every
- * tensor is in exactly one segment. Tensors without elements have no segment.
+ * Shards of at most `shardBytes` input bytes, in tensor order; a shard holds more only when a single unit or a whole tensor does. Every
+ * element of every tensor is in exactly one segment. Tensors without elements have no segment.
  */
-export function cutIntoShards(tensors: readonly Cuttable[], shardBytes: number): Cut[][] {
-  const segments = tensors.flatMap((tensor, index) => cutTensor(tensor, index, shardBytes));
+export function cutIntoShards(tensors: readonly Cuttable[], limits: ShardLimits): Cut[][] {
+  const { shardBytes } = limits;
+  const segments = tensors.flatMap((tensor, index) => cutTensor(tensor, index, limits));
   const bytesOf = ({ tensor, elements }: Cut): number => elements * (tensors[tensor] as Cuttable).bytesPerElement;
   let remaining = segments.reduce((sum, segment) => sum + bytesOf(segment), 0);
   const shards: Cut[][] = [];
@@ -71,12 +82,12 @@ export function cutIntoShards(tensors: readonly Cuttable[], shardBytes: number):
 function cutTensor(
   { elements, bytesPerElement, unitElements: unit }: Cuttable,
   tensor: number,
-  shardBytes: number,
+  { shardBytes, wholeTensorBytes }: ShardLimits,
 ): Cut[] {
   if (elements === 0) return [];
   const units = Math.ceil(elements / unit);
   const mostUnits = Math.max(1, Math.floor(shardBytes / (bytesPerElement * unit)));
-  if (elements * bytesPerElement <= shardBytes || units === 1) return [{ tensor, firstElement: 0, elements }];
+  if (elements * bytesPerElement <= wholeTensorBytes || units === 1) return [{ tensor, firstElement: 0, elements }];
   const pieces = Math.ceil(units / mostUnits);
   const pieceElements = Math.ceil(units / pieces) * unit;
   const cuts: Cut[] = [];

@@ -1,5 +1,4 @@
 /** Plans: what a recipe means for the checkpoints it names. Pure, but for `loadPlanInputs`. */
-export { cutIntoShards, defaultShardBytes } from "./cut.ts";
 export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from "./explain.ts";
 export { loadPlanInputs, type PlanInputs } from "./load.ts";
 export { requireOwnOutput } from "./output.ts";

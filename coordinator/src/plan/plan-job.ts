@@ -8,7 +8,7 @@ import {
   problemsOf,
 } from "@amalgam/checkpoint";
 import { type Recipe, variantsOf } from "../recipe/index.ts";
-import { type Cut, type Cuttable, cutIntoShards, defaultShardBytes, unitElements } from "./cut.ts";
+import { type Cut, type Cuttable, cutIntoShards, defaultLimits, unitElements } from "./cut.ts";
 import { digestPlan } from "./digest.ts";
 import { groupParts } from "./groups.ts";
 import { copiedDType, inputFiles, type LocatedTensor, shardMessages, sourceLocator } from "./layout.ts";
@@ -65,7 +65,13 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
   });
   const cuttables = located.map((tensor) => cuttable(tensor, rowwise));
   const inputBytes = cuttables.reduce((sum, { elements, bytesPerElement }) => sum + elements * bytesPerElement, 0);
-  const cuts = cutIntoShards(cuttables, shardBytes ?? defaultShardBytes(inputBytes));
+  const graphs = variants.flatMap(({ groups }) => groups.map(({ graph }) => graph));
+  const hasTensorStatistics = graphs.some(({ stages }) => stages.some(({ scope }) => scope === "tensor"));
+  const limits =
+    shardBytes === undefined
+      ? defaultLimits(inputBytes, hasTensorStatistics)
+      : { shardBytes, wholeTensorBytes: shardBytes };
+  const cuts = cutIntoShards(cuttables, limits);
   const tensors = withShards(located, cuts);
   const shardSizes = cuts.map((shard) => shardSize(shard, located, cuttables));
   const plan = {

@@ -127,7 +127,7 @@ export interface PlanTotals {
 }
 
 export interface PlanOptions {
-  /** Most input bytes of a shard; default: an eighth of all, between 1 MiB and 64 MiB. A shard has at least one block of elements. */
+  /** Most input bytes of a shard; by default see `defaultLimits`. A shard has at least one block of elements. */
   readonly shardBytes?: number;
   /** Most tensor bytes of an output file; default 5 GB, as transformers. */
   readonly maxOutputFileBytes?: number;
