@@ -176,7 +176,8 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     const variantKey = JSON.stringify(variant);
     const bytes = sizes.get(variantKey) ?? layout.scratchAddress + scratchBytes(variant, layout);
     sizes.set(variantKey, bytes);
-    const block = memory.acquire(key, bytes);
+    const workBytes = bytes - layout.inputBytes - (layout.placesOutput ? layout.outputBytes : 0);
+    const block = memory.acquire(key, bytes, Number(lease.largestShardBytes) + workBytes);
     if (block === undefined || block.contents?.layout === layout) return block;
     if (block.contents !== undefined) compute.forget(block.contents.id);
     block.contents = { id: nextShardId++, layout, slots, bytes: sizes, loaded: new Set() };

@@ -16,11 +16,12 @@ export interface MemoryBlock<T> {
 
 export interface MemoryPool<T> {
   /**
-   * A block for the shard `key`: the one that holds its inputs already, or a blank one of at least `bytes`.
+   * A block for the shard `key`: the one that holds its inputs already, or a blank one of at least `bytes`. A new one is made
+   * for `likelyBytes`, if that is more: memory that nothing is put into costs nothing.
    * Undefined: wait, a block that is busy now must come back first.
    * @throws AmalgamError resource_exhausted when waiting cannot help
    */
-  acquire(key: string, bytes: number): MemoryBlock<T> | undefined;
+  acquire(key: string, bytes: number, likelyBytes?: number): MemoryBlock<T> | undefined;
   /** Contents of the resident shard `key`, if its inputs wait in memory. */
   peek(key: string): T | undefined;
   /** Gives a block back; `keep` leaves the shard's inputs in it for the next lease on the same shard. */
@@ -84,13 +85,13 @@ export function createMemoryPool<T>({ mostBytes, budgetBytes, onDiscard }: Memor
    * An idle block that is large enough; else one that is made larger, since a memory that is dropped stays allocated until the
    * garbage collector finds it, which may be never; else a new one; else the block of another shard's inputs.
    */
-  const find = (key: string, bytes: number): Entry<T> | undefined => {
+  const find = (key: string, bytes: number, likelyBytes: number): Entry<T> | undefined => {
     const fits = smallestOf("idle", bytes);
     if (fits !== undefined) return fits;
     const room = (): number => budgetBytes() - sum();
     const idle = largestOf("idle");
     if (idle !== undefined && bytes - idle.bytes <= room()) return grow(idle, bytes);
-    if (idle === undefined && bytes <= room()) return make(key, bytes);
+    if (idle === undefined && likelyBytes <= room()) return make(key, likelyBytes);
     const unused = oldestResident(bytes);
     if (unused !== undefined) return unused;
     // Only now: blocks that are too small one by one, but not together.
@@ -109,8 +110,8 @@ export function createMemoryPool<T>({ mostBytes, budgetBytes, onDiscard }: Memor
   };
 
   return {
-    acquire(key, wanted) {
-      const bytes = Math.ceil(wanted / PAGE_BYTES) * PAGE_BYTES;
+    acquire(key, wanted, likely = wanted) {
+      const bytes = wholePages(wanted);
       for (const entry of entries) {
         if (entry.key !== key) continue;
         // Two leases on one shard share its inputs but not its work area: one after the other.
@@ -125,7 +126,11 @@ export function createMemoryPool<T>({ mostBytes, budgetBytes, onDiscard }: Memor
           limit === mostBytes ? "give the worker more memory or plan smaller shards" : "plan smaller shards";
         throw exhausted(`the shard needs ${bytes} bytes of memory, ${cause} ${limit}; ${advice}`);
       }
-      const entry = find(key, bytes);
+      const entry = find(
+        key,
+        bytes,
+        Math.max(bytes, Math.min(wholePages(likely), Math.floor(limit / PAGE_BYTES) * PAGE_BYTES)),
+      );
       if (entry === undefined) return undefined;
       if (entry.state === "resident") blank(entry);
       return take(entry, key);
@@ -150,6 +155,8 @@ export function createMemoryPool<T>({ mostBytes, budgetBytes, onDiscard }: Memor
     },
   };
 }
+
+const wholePages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 
 function attempt<T>(bytes: number, call: () => T): T {
   try {

@@ -32,6 +32,8 @@ export interface CandidateMerge {
   /** Keep inputs in the workers' memory: more candidates follow. */
   readonly keepInputs: boolean;
   inputBytes(shard: number): number;
+  /** What the largest shard takes in a worker's memory. */
+  readonly largestShardBytes: number;
   scalars(shard: number): ScalarRow[];
   scopesOf(group: number, stage: number): readonly ReductionScope[];
 }
@@ -157,6 +159,7 @@ function lease(
             values: [...values],
           })),
         }),
+        largestShardBytes: BigInt(merge.largestShardBytes),
         // Writing comes last.
         keepInputs: merge.keepInputs && task.case !== "write",
         task,

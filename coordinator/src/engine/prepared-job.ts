@@ -101,6 +101,12 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
       graph.stages.some((_, stage) => reductionScopes(plan, planned, group, stage).length > 0),
     );
 
+  // While candidates of a search are merged, outputs leave the memory as they are made.
+  const largestShardBytes = plan.shardSizes.reduce(
+    (most, { inputBytes, outputBytes }) => Math.max(most, inputBytes + (spec.kind === "merge" ? outputBytes : 0)),
+    0,
+  );
+
   const candidate = (state: JobState, candidateId: string): CandidateMerge => {
     const { planned, coefficients } = candidateOf(state, candidateId);
     const variantKey = JSON.stringify([plan.variants.indexOf(planned), planDigest]);
@@ -118,6 +124,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
       files: plan.files,
       keepInputs: spec.kind === "search" || spansShards(planned),
       inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
+      largestShardBytes,
       scalars: (shard) => scalarRows(plan, planned, shard, coefficients),
       scopesOf: (group, stage) => reductionScopes(plan, planned, group, stage, coefficients),
     };
