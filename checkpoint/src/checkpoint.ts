@@ -263,6 +263,10 @@ function noWeights(path: string, names: readonly string[]): CheckpointError {
     const hint = "it is a LoRA adapter: write it behind its base model, as in base+adapter";
     return new CheckpointError({ file: path, rule, hint });
   }
+  if (names.includes("artefact.json")) {
+    const hint = "it is an artefact of several models: make one of them a model with `amalgam materialize`";
+    return new CheckpointError({ file: path, rule, hint });
+  }
   if (names.some(isPickledWeights)) {
     const hint = "its weights are pickles, which can run code when loaded: convert them with save_pretrained";
     return new CheckpointError({ file: path, rule, hint });

@@ -2,6 +2,18 @@
 export { type Adapter, type AdapterModule, isAdapterDirectory, openAdapter } from "./adapter.ts";
 export type { AdapterConfig } from "./adapter-config.ts";
 export {
+  type Artefact,
+  type ArtefactTask,
+  artefactName,
+  artefactText,
+  maskFile,
+  maskTensor,
+  readArtefact,
+  tasksPerMaskFile,
+  unprefixedMasks,
+  vectorFile,
+} from "./artefact.ts";
+export {
   type Checkpoint,
   type CheckpointFile,
   openCheckpoint,
@@ -48,7 +60,7 @@ export {
 } from "./errors.ts";
 export { parseHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
 export { parseIndex, type SafetensorsIndex } from "./index-file.ts";
-export { localFingerprint, recordInputs } from "./input-identity.ts";
+export { contentDigest, localFingerprint, recordInputs } from "./input-identity.ts";
 export {
   type AdapterReport,
   type CheckpointReport,
@@ -65,6 +77,7 @@ export {
   layoutFile,
   type OutputFile,
   type OutputLayout,
+  planNamedFiles,
   planOutputFiles,
   type TensorSpec,
   torchMetadata,
@@ -88,7 +101,7 @@ export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
 export { cutRuns, type RowRun, type RowRuns, type RowTerm, RunBuilder, readRuns } from "./row-runs.ts";
 export { collectSideFiles } from "./side-file-copy.ts";
-export { isSideFile } from "./side-files.ts";
+export { isLicence, isSideFile } from "./side-files.ts";
 export {
   type ByteSource,
   type FileIdentity,

@@ -38,3 +38,12 @@ export async function recordInputs(
   }
   return records;
 }
+
+/** sha256 (hex) of the contents of the weight files, in name order: the same wherever they are. Reads all of them. */
+export async function contentDigest(checkpoint: Checkpoint, options: ReadOptions = {}): Promise<string> {
+  const hash = createHash("sha256");
+  for (const { byteLength, sha256 } of await recordInputs(checkpoint, true, options)) {
+    hash.update(`${byteLength} ${sha256}\n`);
+  }
+  return hash.digest("hex");
+}

@@ -108,6 +108,18 @@ export function planOutputFiles(specs: readonly TensorSpec[], maxFileBytes: numb
   return files.length === 1 ? { files, totalBytes } : { files, totalBytes, index: indexText(files, totalBytes) };
 }
 
+/** Lays out files of given names, each with all of its tensors. */
+export function planNamedFiles(
+  named: readonly { readonly name: string; readonly specs: readonly TensorSpec[] }[],
+): OutputLayout {
+  const files = named.map(({ name, specs }) => ({ name, ...layoutFile(specs, torchMetadata, name) }));
+  if (files.every(({ tensors }) => tensors.size === 0)) {
+    throw new CheckpointError({ file: "the output", rule: "there is no tensor to write" });
+  }
+  const totalBytes = files.reduce((sum, { fileBytes, header }) => sum + fileBytes - header.length, 0);
+  return { files, totalBytes };
+}
+
 function checkedBytes({ name, dtype, shape }: TensorSpec, file: string): number {
   const rule = name === "__metadata__" ? "the name is reserved by the format" : nameRule(name);
   if (rule !== undefined) throw new CheckpointError({ file, tensor: name, rule });

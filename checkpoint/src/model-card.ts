@@ -23,12 +23,21 @@ export interface ModelCard {
   readonly method: string;
   readonly recipe: string;
   readonly scores?: ScoreTable;
+  /** It is an artefact, which no library loads. */
+  readonly artefact?: boolean;
 }
+
+const artefactUse = [
+  "This is no model but what the models of several tasks share, with a mask for each (`artefact.json` names the tasks). The model of one task is made by",
+  "",
+  "    amalgam materialize <this directory> --task <name> --base <the base model> -o <directory>",
+];
 
 export function modelCard(card: ModelCard): string {
   const hubIds = card.models.filter((model) => /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(model));
   const baseModel = hubIds.length === 0 ? [] : ["base_model:", ...hubIds.map((id) => `- ${JSON.stringify(id)}`)];
-  const front = ["---", ...baseModel, "library_name: transformers", "tags:", "- merge", "- amalgam", "---"];
+  const library = card.artefact === true ? [] : ["library_name: transformers"];
+  const front = ["---", ...baseModel, ...library, "tags:", "- merge", "- amalgam", "---"];
   const models = card.models.map((model) => `* ${codeSpan(model)}`);
   const lines = [
     ...front,
@@ -37,6 +46,7 @@ export function modelCard(card: ModelCard): string {
     `A merge of these models, made with Amalgam (${oneLine(card.method)}):`,
     "",
     ...models,
+    ...(card.artefact === true ? ["", ...artefactUse] : []),
     ...(card.scores === undefined ? [] : ["", "## Scores", "", ...scoreLines(card.scores)]),
     "",
     "## Recipe",

@@ -33,15 +33,15 @@ const exact = new Set([
 ]);
 
 // Licences travel with the weights they cover.
-const patterns: readonly RegExp[] = [
-  /^(LICEN[CS]E|NOTICE|COPYING)([-_.]\w+)*(\.(txt|md))?$/i,
-  /^vocab[-_.\w]*\.(json|txt|model)$/,
-];
+const licence = /^(LICEN[CS]E|NOTICE|COPYING)([-_.]\w+)*(\.(txt|md))?$/i;
+const patterns: readonly RegExp[] = [licence, /^vocab[-_.\w]*\.(json|txt|model)$/];
 
 /** True for config, tokenizer, chat template, preprocessor and licence files. */
 export function isSideFile(name: string): boolean {
   return exact.has(name) || (patterns.some((pattern) => pattern.test(name)) && !/\.(py|sh|bin|pt|so)$/i.test(name));
 }
+
+export const isLicence = (name: string): boolean => licence.test(name);
 
 /** Weights of other formats: a directory with only these is refused with this reason. */
 export function isPickledWeights(name: string): boolean {

@@ -74,10 +74,8 @@ function action<A extends unknown[]>(
   };
 }
 
-const localJob = (command: Command): Command =>
+const onThisMachine = (command: Command): Command =>
   command
-    .argument("<recipe>", "YAML file; any mergekit recipe that uses supported keys is one")
-    .argument("<out>", "directory of the merged model; appears when it is complete")
     .option("--overwrite", "replace an earlier output of Amalgam")
     .option("--threads <n>", "compute threads (default: all cores)", count)
     .option(
@@ -87,7 +85,14 @@ const localJob = (command: Command): Command =>
     )
     .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
     .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
-    .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count)
+    .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count);
+
+const localJob = (command: Command): Command =>
+  onThisMachine(
+    command
+      .argument("<recipe>", "YAML file; any mergekit recipe that uses supported keys is one")
+      .argument("<out>", "directory of the merged model; appears when it is complete"),
+  )
     .addOption(method())
     .addOption(json())
     .addOption(logLevel("error"));
@@ -98,6 +103,18 @@ localJob(program.command("merge").description("merge once, with the recipe's par
 localJob(program.command("search").description("search the coefficients, write the best model and a report")).action(
   action(() => import("./commands/search.ts")),
 );
+onThisMachine(
+  program
+    .command("materialize")
+    .description("make the model of one task of an artefact (of the methods emr and tall_masks)")
+    .argument("<artefact>", "directory that a merge has written")
+    .requiredOption("--task <name>", "the task: a model of the merge, by its name")
+    .requiredOption("--base <model>", "directory of the base model that the artefact was made from")
+    .requiredOption("-o, --out <directory>", "directory of the model; appears when it is complete"),
+)
+  .addOption(json())
+  .addOption(logLevel("error"))
+  .action(action(() => import("./commands/materialize.ts")));
 program
   .command("plan")
   .description("say what a recipe would do: shards, bytes, memory, every problem; writes nothing")

@@ -63,5 +63,8 @@ export const FLOAT_DTYPES: readonly FloatDType[] = Object.keys(FLOAT_BYTES) as F
 
 export const isFloatDType = (name: string): name is FloatDType => Object.hasOwn(FLOAT_BYTES, name);
 
+/** What a program can read or write: floats, and masks. */
+export const isProgramDType = (name: string): name is DTypeName => isFloatDType(name) || name === "U8";
+
 /** Bytes of one element. */
 export const dtypeBytes = (dtype: DTypeName): number => (dtype === "U8" ? 1 : FLOAT_BYTES[dtype]);

@@ -1,6 +1,6 @@
 export { decodeElements, encodeElements, findNonFinite } from "./convert.ts";
 export type { DTypeName } from "./dtype.ts";
-export { dtypeBytes, FLOAT_DTYPES, isFloatDType } from "./dtype.ts";
+export { dtypeBytes, FLOAT_DTYPES, isFloatDType, isProgramDType } from "./dtype.ts";
 export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
 export { buildGraph, graphText, MASKS_PER_ELEMENT } from "./graph.ts";

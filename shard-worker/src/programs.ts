@@ -1,5 +1,5 @@
 // Which kernels a shard needs: one program per combination of dtypes among its segments. Names no method.
-import { buildProgram, type GraphSpec, isFloatDType, type Program } from "@amalgam/kernels";
+import { buildProgram, type GraphSpec, isProgramDType, type Program } from "@amalgam/kernels";
 import type { SegmentPlan, ShardLayout } from "./shard-layout.ts";
 import { TaskError } from "./task-error.ts";
 import type { MergeGroup, VariantTask } from "./thread-protocol.ts";
@@ -19,21 +19,22 @@ export function segmentGroup({ groups }: VariantTask, { tensor, group }: Segment
  * @throws TaskError invalid_argument when an input is missing or of a dtype that cannot be merged
  */
 export function segmentProgram(variant: VariantTask, segment: SegmentPlan): Program {
-  const { method, hasBase, models, slots, options } = segmentGroup(variant, segment);
+  const { method, hasBase, models, slots, options, masks } = segmentGroup(variant, segment);
   const inputDtypes = slots.map((slot) => {
     const dtype = segment.inputs[slot]?.dtype;
-    if (dtype !== undefined && isFloatDType(dtype)) return dtype;
+    if (dtype !== undefined && isProgramDType(dtype)) return dtype;
     const problem = dtype === undefined ? "is missing" : `is ${dtype}, which cannot be merged`;
     throw new TaskError("invalid_argument", `tensor "${segment.tensor}": input ${slot} of the job ${problem}`);
   });
   const outputDtype = segment.outputDtype;
-  if (!isFloatDType(outputDtype)) {
+  if (!isProgramDType(outputDtype)) {
     throw new TaskError("invalid_argument", `tensor "${segment.tensor}": cannot merge into ${outputDtype}`);
   }
   const parsed: GraphSpec["options"] = Object.fromEntries(
     Object.entries(options).map(([name, json]) => [name, JSON.parse(json) as boolean | string]),
   );
-  return buildProgram({ method, hasBase, models, options: parsed, inputDtypes, outputDtype });
+  const spec = { method, hasBase, models, options: parsed, inputDtypes, outputDtype };
+  return buildProgram(masks === undefined ? spec : { ...spec, masks });
 }
 
 /** Work area that the kernels of every segment of the shard can share, in bytes. */

@@ -18,6 +18,8 @@ export interface MergeGroup {
   readonly slots: readonly number[];
   /** Options as JSON values. */
   readonly options: Readonly<Record<string, string>>;
+  /** Of a method that makes an artefact: which of its masks. */
+  readonly masks?: number;
 }
 
 export interface StatisticState {

@@ -6,10 +6,15 @@ import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 
 type PlanInputs = Awaited<ReturnType<typeof loadPlanInputs>>;
 
-export interface CheckedRecipe {
+export interface RecipeText {
   readonly text: string;
+  /** For messages. */
   readonly name: string;
+  /** Where relative paths start from. */
   readonly baseDirectory: string;
+}
+
+export interface CheckedRecipe extends RecipeText {
   readonly plan: Plan;
   readonly headers: PlanInputs["headers"];
   readonly tasks: PlanInputs["tasks"];
@@ -21,9 +26,15 @@ export interface CheckOptions {
   readonly shardBytes?: number | undefined;
 }
 
-/** @throws RecipeProblems or PlanProblems with all that keeps the recipe from being run */
-export async function checkRecipe(path: string, { kind, shardBytes }: CheckOptions = {}): Promise<CheckedRecipe> {
-  const { text, name, baseDirectory } = await readRecipe(path);
+/**
+ * @param source path of a recipe, or its text
+ * @throws RecipeProblems or PlanProblems with all that keeps the recipe from being run
+ */
+export async function checkRecipe(
+  source: string | RecipeText,
+  { kind, shardBytes }: CheckOptions = {},
+): Promise<CheckedRecipe> {
+  const { text, name, baseDirectory } = typeof source === "string" ? await readRecipe(source) : source;
   const recipe = parseRecipe(text, { fileName: name });
   if (kind !== undefined) requireJobKind(recipe, kind, name);
   const problems: string[] = [];
@@ -52,7 +63,7 @@ export async function checkRecipe(path: string, { kind, shardBytes }: CheckOptio
   throw new PlanProblems(problems);
 }
 
-export async function readRecipe(path: string): Promise<{ text: string; name: string; baseDirectory: string }> {
+export async function readRecipe(path: string): Promise<RecipeText> {
   try {
     const text = await readFile(path, "utf8");
     return { text, name: basename(path), baseDirectory: resolve(dirname(path)) };

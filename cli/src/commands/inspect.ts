@@ -1,10 +1,18 @@
 // `amalgam inspect`: what is in a checkpoint, or in a LoRA adapter. Reads headers only.
+
+import { join } from "node:path";
 import {
+  type Artefact,
   inspectAdapter,
   inspectCheckpoint,
   isAdapterDirectory,
+  maskFile,
   openAdapter,
   openCheckpoint,
+  openTensorFile,
+  readArtefact,
+  tasksPerMaskFile,
+  vectorFile,
 } from "@amalgam/checkpoint";
 import type { CommandContext } from "../context.ts";
 import { formatTable } from "../render/table.ts";
@@ -16,6 +24,8 @@ export async function run(
   options: { readonly tensors?: boolean },
 ): Promise<void> {
   if (await isAdapterDirectory(path)) return printAdapter(context, path, options);
+  const artefact = await readArtefact(path, { signal: context.signal });
+  if (artefact !== undefined) return printArtefact(context, path, artefact);
   const report = inspectCheckpoint(await openCheckpoint(path, { signal: context.signal }));
   if (context.json) {
     const layers = [...report.byLayer].map(([layer, totals]) => ({ layer: layer ?? null, ...totals }));
@@ -77,4 +87,27 @@ async function printAdapter(
     context.print("");
     context.print(`instead of the base's: ${replaced.join(", ")}`);
   }
+}
+
+async function printArtefact(context: CommandContext, path: string, artefact: Artefact): Promise<void> {
+  const { method, tasks, baseDigest, exclude } = artefact;
+  const masks = Array.from({ length: Math.ceil(tasks.length / tasksPerMaskFile) }, (_, group) => maskFile(group));
+  const files = await Promise.all(
+    [vectorFile, ...masks].map(async (name) => {
+      const { total } = inspectCheckpoint(await openTensorFile(join(path, name), { signal: context.signal }));
+      return { name, ...total };
+    }),
+  );
+  if (context.json) return context.printJson({ artefact: method, tasks, baseDigest, exclude, files });
+  context.print(`${path}: an artefact of ${method}, not a model`);
+  context.print("`amalgam materialize` makes the model of one of its tasks:");
+  context.print("");
+  for (const line of formatTable(
+    ["task", "scale"],
+    tasks.map(({ name, scale }) => [name, String(scale)]),
+  ))
+    context.print(line);
+  context.print("");
+  const rows = files.map(({ name, tensors, bytes }) => [name, String(tensors), formatBytes(bytes)]);
+  for (const line of formatTable(["file", "tensors", "bytes"], rows)) context.print(line);
 }

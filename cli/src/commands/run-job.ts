@@ -12,7 +12,7 @@ import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts"
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
 import { startProcesses } from "../roles/processes.ts";
-import { checkRecipe } from "./check-recipe.ts";
+import { checkRecipe, type RecipeText } from "./check-recipe.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
 export interface RunJobOptions {
@@ -31,7 +31,7 @@ const MERGE_BYTES_PER_THREAD = 192 * 2 ** 20;
 export function runJob(
   context: CommandContext,
   kind: "merge" | "search",
-  recipePath: string,
+  source: string | RecipeText,
   out: string,
   options: RunJobOptions,
 ): Promise<void> {
@@ -39,7 +39,7 @@ export function runJob(
     const startedMs = performance.now();
     const outputDirectory = resolve(out);
     const { shardBytes = 0, overwrite = false, digestInputs = false } = options;
-    const recipe = await checkRecipe(recipePath, { kind, shardBytes: options.shardBytes });
+    const recipe = await checkRecipe(source, { kind, shardBytes: options.shardBytes });
     const { text, name: recipeName, baseDirectory } = recipe;
     const asked = { outputDirectory, overwrite, shardBytes, digestInputs };
     const spec: JobSpec = { kind, recipe: text, recipeName, baseDirectory, ...asked };

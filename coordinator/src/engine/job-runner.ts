@@ -70,6 +70,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const abort = new AbortController();
   const activities = new Map<string, CandidateActivity>();
   const statistics: StatisticCache = new Map();
+  const mergeEnvironment = { fleet, cache: statistics, signal: abort.signal };
   /** Steps under way, by what they do; a step is started once. */
   const running = new Map<string, Promise<void>>();
   const published = new Set<string>();
@@ -179,7 +180,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
           publishing = true;
           environment.changed(jobId);
           const done = staged === undefined && (await isPublished(job, state));
-          if (!done) await publishJob(await stage(job), job, state, abort.signal);
+          if (!done) await publishJob(await stage(job), job, state, mergeEnvironment);
           record({ type: "published" });
         });
         break;
@@ -212,7 +213,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   /** Undefined when these coefficients give weights that no model can have: the candidate failed, the search goes on. */
   const merged = async (candidateId: string, merge: CandidateMerge): Promise<MergedShard[] | undefined> => {
     try {
-      return await mergeCandidate(merge, { fleet, cache: statistics, signal: abort.signal }, (shardsMerged) => {
+      return await mergeCandidate(merge, mergeEnvironment, (shardsMerged) => {
         activities.set(candidateId, { stage: "merging", shardsMerged });
         environment.changed(jobId);
       });
@@ -238,7 +239,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
 
   const write = async (shard: number, job: PreparedJob): Promise<void> => {
     const segmentSha256 = await writeJobShard(await stage(job), job, state, shard, {
-      environment: { fleet, cache: statistics, signal: abort.signal },
+      environment: mergeEnvironment,
       shardClients: environment.shardClients,
       jobId,
     });

@@ -21,6 +21,7 @@ import {
   confirmSplit,
   evaluationLayout,
   loadPlanInputs,
+  makesArtefact,
   type Plan,
   type PlannedVariant,
   planJob,
@@ -260,6 +261,7 @@ function cardOf(view: JobView, plan: Plan, recipe: string): ModelCard {
     models,
     method: plan.variants[0]!.variant.name,
     recipe,
+    artefact: makesArtefact(plan.recipe),
     ...(rows.length === 0 ? {} : { scores }),
   };
 }

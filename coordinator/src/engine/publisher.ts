@@ -2,9 +2,12 @@
 // that cannot reach it), and the final seal with side files, card, report and manifest.
 import { createHash } from "node:crypto";
 import {
+  artefactName,
   collectSideFiles,
+  contentDigest,
   createStaging,
   findPublished,
+  isLicence,
   localFingerprint,
   modelCard,
   type Staging,
@@ -15,9 +18,11 @@ import type { ShardService } from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { FINAL_ID } from "../job/decide.ts";
 import type { JobState } from "../job/state.ts";
+import { makesArtefact } from "../plan/index.ts";
 import { stringifyRecipe, withCoefficients } from "../recipe/index.ts";
 import { searchHistory } from "../report/history.ts";
 import { VERSIONS } from "../versions.ts";
+import { artefactDescription } from "./artefact-description.ts";
 import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
 import { outputConfig } from "./output-config.ts";
 import { hasPieces, outputPieces } from "./output-pieces.ts";
@@ -129,22 +134,29 @@ export async function writeJobShard(
 
 /** Seals and renames. The directory appears complete and verified, or not at all. */
 export async function publishJob(
-  { staging, fresh }: Staged,
+  { staging, statistics, fresh }: Staged,
   job: PreparedJob,
   state: JobState,
-  signal: AbortSignal,
+  environment: MergeEnvironment,
 ): Promise<void> {
+  const { signal } = environment;
   const recipe = finalRecipe(job, state);
   const view = job.view(state);
   const added: Record<string, string> = { "amalgam-recipe.yaml": recipe };
   const config = outputConfig(job.plan);
-  if (config !== undefined) added["config.json"] = config;
+  let donor = job.headers[job.plan.donorSlot]!.checkpoint;
+  if (makesArtefact(job.plan.recipe)) {
+    const merge = job.candidate(state, FINAL_ID);
+    const found = await statistics(() => candidateStatistics(merge, environment));
+    added[artefactName] = artefactDescription(job, found, await contentDigest(donor, { signal }));
+    // Config and tokenizer come with the models that are made of it.
+    donor = { ...donor, sideFiles: donor.sideFiles.filter(isLicence) };
+  } else if (config !== undefined) added["config.json"] = config;
   if (state.recommended !== undefined) {
     const { renderReport } = await import("../report/report.ts");
     added["report.html"] = await renderReport(view, { recipe, recommended: state.recommended });
     added["search.json"] = searchHistory(view, state.recommended);
   }
-  const donor = job.headers[job.plan.donorSlot]!.checkpoint;
   await sealAndPublish(staging, {
     pieces: outputPieces(job, state, fresh),
     sideFiles: await collectSideFiles(donor, added, { signal }),

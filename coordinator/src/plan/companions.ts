@@ -24,8 +24,9 @@ export function companionSource(
       `${what}: %: missing: compute it for every merged tensor, or list those without under \`exclude\``,
       tensor.name,
     );
-  } else if (!isFloatDType(found.dtype)) {
-    problems.add(`${what}: %: dtype ${found.dtype} is not a floating type`, tensor.name);
+  } else if (slot.companion?.kind === "masks" ? found.dtype !== "U8" : !isFloatDType(found.dtype)) {
+    const wanted = slot.companion?.kind === "masks" ? "not U8, as masks are" : "not a floating type";
+    problems.add(`${what}: %: dtype ${found.dtype} is ${wanted}`, tensor.name);
   } else if (found.shape.join() !== tensor.shape.join()) {
     const shapes = `shape [${found.shape.join(", ")}] differs from the model's [${tensor.shape.join(", ")}]`;
     problems.add(`${what}: %: ${shapes}: it was computed for another model`, tensor.name);

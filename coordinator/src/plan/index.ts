@@ -21,3 +21,4 @@ export type {
   TensorSource,
 } from "./types.ts";
 export { evaluationLayout, variantMessage } from "./wire.ts";
+export { makesArtefact } from "./written.ts";

@@ -7,6 +7,7 @@ import {
   openAdapter,
   openCheckpoint,
   problemsOf,
+  unprefixedMasks,
   withAdapter,
 } from "@amalgam/checkpoint";
 import { type Recipe, splitReference } from "../recipe/index.ts";
@@ -62,7 +63,8 @@ async function openSlot(
       ? missingCheckpoint(path)
       : missingCompanion(path, slot.companion.kind, slot.named);
   }
-  const checkpoint = await open(path);
+  const opened = await open(path);
+  const checkpoint = slot.companion?.kind === "masks" ? unprefixedMasks(opened) : opened;
   if (adapter === undefined) return checkpoint;
   const adapterPath = resolve(baseDirectory, adapter);
   if (!(await exists(adapterPath))) throw missingCheckpoint(adapterPath);

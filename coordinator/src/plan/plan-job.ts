@@ -1,23 +1,17 @@
 /** The planner: a pure function from a recipe and the headers of its inputs to shards with final output offsets, in linear time. */
-import {
-  type DType,
-  dtypeBytes,
-  elementCount,
-  type OutputLayout,
-  planOutputFiles,
-  problemsOf,
-} from "@amalgam/checkpoint";
+import { dtypeBytes, elementCount, type OutputLayout, problemsOf } from "@amalgam/checkpoint";
 import { type Recipe, variantsOf } from "../recipe/index.ts";
 import { type Cut, type Cuttable, cutIntoShards, defaultLimits, unitElements } from "./cut.ts";
 import { digestPlan } from "./digest.ts";
 import { groupParts } from "./groups.ts";
-import { copiedDType, inputFiles, type LocatedTensor, shardMessages, sourceLocator } from "./layout.ts";
+import { inputFiles, type LocatedTensor, shardMessages, sourceLocator } from "./layout.ts";
 import { type MatchedTensor, matchTensors } from "./match.ts";
 import { DONOR_SLOT, jobInputs } from "./part-inputs.ts";
 import { PlanProblems } from "./problems.ts";
 import { type PlacedTensor, settingProblems } from "./setting-problems.ts";
 import { slotsOf } from "./slots.ts";
 import type { Plan, PlannedTensor, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
+import { outputFiles, type WrittenTensor, withMaskGroups, writtenTensors } from "./written.ts";
 
 /** As transformers' save_pretrained. */
 const MAX_OUTPUT_FILE_BYTES = 5_000_000_000;
@@ -31,7 +25,8 @@ export interface PlanInput extends PlanOptions {
 /** Throws PlanProblems with everything that keeps the inputs from being merged. */
 export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_OUTPUT_FILE_BYTES }: PlanInput): Plan {
   const slots = slotsOf(recipe);
-  const { variants, groupOfPart } = groupParts(variantsOf(recipe), slots);
+  const { variants: byPart, groupOfPart } = groupParts(variantsOf(recipe), slots);
+  const variants = withMaskGroups(byPart);
   const inputs = jobInputs(
     variants.map(({ variant }) => variant),
     headers,
@@ -42,25 +37,26 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
   const match = matchTensors(recipe, headers, inputs.parts, used);
   const places = match.tensors.map((matched) => placeOf(matched, groupOfPart));
   const problems = [...inputs.problems, ...match.problems, ...settingProblems(recipe, variants, places)];
-  const specs = match.tensors.map((matched) => outputSpec(recipe, matched));
-  const output = layOut(specs, maxOutputFileBytes, problems);
+  const written = writtenTensors(recipe, match.tensors);
+  const output = layOut(recipe, written, maxOutputFileBytes, problems);
   if (problems.length > 0 || output === undefined) throw new PlanProblems(problems);
 
   const { files, numbers } = inputFiles(headers);
   const locate = sourceLocator(headers, numbers);
   const outputs = outputPlaces(output);
   const rowwise = variants.some(({ groups }) => groups.some(({ graph }) => graph.rowwise));
-  const located: LocatedTensor[] = match.tensors.map((matched, index) => {
-    const { tensor, action } = matched;
-    const spec = specs[index] as { readonly dtype: DType };
+  const located: LocatedTensor[] = written.map(({ index, name, dtype, masks }) => {
+    const { tensor, action, sources } = match.tensors[index] as MatchedTensor;
+    const place = places[index] as PlacedTensor;
     return {
-      ...(places[index] as PlacedTensor),
+      ...place,
+      name,
+      ...(masks === undefined ? {} : { group: masks + 1 }),
       shape: tensor.shape,
       elements: elementCount(tensor.shape),
-      action,
-      outputDtype: spec.dtype,
-      ...(outputs.get(tensor.name) as OutputPlace),
-      sources: locate(matched.sources, action),
+      outputDtype: dtype,
+      ...(outputs.get(name) as OutputPlace),
+      sources: locate(sources, action),
     };
   });
   const cuttables = located.map((tensor) => cuttable(tensor, rowwise));
@@ -114,22 +110,14 @@ function placeOf({ tensor, inputs, action }: MatchedTensor, groupOfPart: readonl
   };
 }
 
-function outputSpec(recipe: Recipe, { tensor, action }: MatchedTensor): OutputSpec {
-  const { name, shape } = tensor;
-  // Copied tensors keep their bytes, so their dtype.
-  const dtype = action === "copy" ? copiedDType(tensor) : (recipe.outDtype ?? recipe.dtype ?? tensor.dtype);
-  return { name, dtype, shape };
-}
-
-interface OutputSpec {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
-function layOut(specs: readonly OutputSpec[], maxFileBytes: number, problems: string[]): OutputLayout | undefined {
+function layOut(
+  recipe: Recipe,
+  written: readonly WrittenTensor[],
+  maxFileBytes: number,
+  problems: string[],
+): OutputLayout | undefined {
   try {
-    return planOutputFiles(specs, maxFileBytes);
+    return outputFiles(recipe, written, maxFileBytes);
   } catch (error) {
     problems.push(...problemsOf(error).map(({ message }) => message));
     return undefined;

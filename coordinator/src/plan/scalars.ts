@@ -127,12 +127,13 @@ function scalarResolver(
   coefficients: Coefficients,
 ): (tensor: PlannedTensor) => number[] {
   const variant = settledVariant(plan, planned, coefficients);
-  const known = new Map<number, ScalarReader[]>();
+  const known = new Map<string, ScalarReader[]>();
   return (tensor) => {
     const { part, group } = tensor;
+    const key = `${part} ${group}`;
     const readers =
-      known.get(part) ?? scalarReaders(planned.groups[group] as PlannedGroup, partOf(variant, part), plan.recipe.seed);
-    known.set(part, readers);
+      known.get(key) ?? scalarReaders(planned.groups[group] as PlannedGroup, partOf(variant, part), plan.recipe.seed);
+    known.set(key, readers);
     return readers.map(({ name, read }) => {
       const value = read(tensor);
       if (value === undefined) throw new Error(`${name} has no value for ${tensor.name}`);

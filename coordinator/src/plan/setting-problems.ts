@@ -27,18 +27,27 @@ export function settingProblems(
     const isSearched = (name: string): boolean =>
       variant.role === "recipe" && searched.has(name.replace(/\[\d+\]$/, ""));
     const { method } = variant.merge;
-    if (groups.length > 1 && groups.some(({ graph }) => graph.stages.some(({ scope }) => scope === "model"))) {
+    const isArtefact = groups.some(({ spec }) => spec.masks !== undefined);
+    if (
+      !isArtefact &&
+      groups.length > 1 &&
+      groups.some(({ graph }) => graph.stages.some(({ scope }) => scope === "model"))
+    ) {
       others.add(
         `method \`${method}\` takes statistics over whole models: all slices and modules must merge the same models with the same options`,
       );
     }
     const constants = new Map<string, number>();
     for (const [part, members] of byPart) {
-      const group = groups[members[0]?.group ?? 0];
-      if (group === undefined) continue;
-      for (const { name, read, unset } of scalarReaders(group, partOf(variant, part), recipe.seed)) {
+      // All groups of an artefact are made of the same tensors.
+      const merging = isArtefact ? groups : groups.slice(members[0]?.group ?? 0).slice(0, 1);
+      const readers = merging.flatMap((group) =>
+        scalarReaders(group, partOf(variant, part), recipe.seed).map((reader) => {
+          return { ...reader, constant: isConstant(group, reader.name) };
+        }),
+      );
+      for (const { name, read, unset, constant } of readers) {
         if (isSearched(name)) continue;
-        const constant = isConstant(group, name);
         for (const tensor of members) {
           const value = read(tensor);
           if (value === undefined) remarks.add(unset, tensor.name);

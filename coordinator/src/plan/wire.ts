@@ -15,9 +15,16 @@ export const variantMessage = ({ groups }: PlannedVariant): Variant =>
   create(VariantSchema, { groups: groups.map(groupMessage) });
 
 function groupMessage({ spec, slots }: PlannedGroup): MergeGroup {
-  const { method, hasBase, models } = spec;
+  const { method, hasBase, models, masks } = spec;
   const options = Object.entries(spec.options).map(([name, value]) => [name, JSON.stringify(value)] as const);
-  return create(MergeGroupSchema, { method, hasBase, models, slots: [...slots], options: Object.fromEntries(options) });
+  return create(MergeGroupSchema, {
+    method,
+    hasBase,
+    models,
+    slots: [...slots],
+    options: Object.fromEntries(options),
+    ...(masks === undefined ? {} : { masks }),
+  });
 }
 
 /** Per shard, the segments in the order in which a worker streams their bytes. */

@@ -3,7 +3,7 @@ import type { MergeMethod } from "@amalgam/kernels";
 import { nearest } from "@amalgam/runtime";
 import { checkCompleteness } from "./completeness.ts";
 import type { Located } from "./located.ts";
-import { mergedModels, methodNamed } from "./methods.ts";
+import { mergedModels, methodNamed, unscorable } from "./methods.ts";
 import { REFUSED, readParameters } from "./parameters.ts";
 import { mapSettings } from "./parts.ts";
 import { suggestion } from "./problems.ts";
@@ -88,6 +88,8 @@ function readRow(
   if (entries === undefined || methodEntry === undefined || methodName === undefined) return undefined;
   const method = methodNamed(methodName);
   if (typeof method === "string") return reader.fail(methodEntry.value.line, method);
+  const problem = unscorable(method);
+  if (problem !== undefined) return reader.fail(methodEntry.value.line, problem);
   const nameEntry = entries.get("name");
   const name = (nameEntry && reader.text(nameEntry.value, "`name`")) ?? method.name;
   const written = entries.get("parameters")?.value;

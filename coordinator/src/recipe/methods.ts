@@ -6,12 +6,17 @@ import type { MergeSettings, RecipeModel } from "./types.ts";
 /** The method, or the message of why there is none. */
 export function methodNamed(name: string): MergeMethod | string {
   const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
-  if (method?.artefact !== undefined) return `merge method \`${name}\` makes an artefact: not supported yet`;
   if (method !== undefined) return method;
   const known = Object.keys(METHODS);
   if (/[./]/.test(name))
     return `unknown merge method \`${name}\`: a recipe names methods; one from a file of yours is loaded by \`--method ${name}\`, and named as it says`;
   return `unknown merge method \`${name}\`${suggestion(name, known)} (methods: ${listed(known)})`;
+}
+
+/** Why candidates of the method cannot be scored, or undefined when they can. */
+export function unscorable({ name, artefact }: MergeMethod): string | undefined {
+  if (artefact === undefined) return undefined;
+  return `\`${name}\` makes an artefact and no model that could be scored: merge it, then \`amalgam materialize\` and \`amalgam eval\` each task`;
 }
 
 /** The method of settings that were validated. */

@@ -8,7 +8,7 @@ import { checkCompleteness } from "./completeness.ts";
 import { readEvaluate } from "./evaluate-section.ts";
 import { readModulesSection, readSlicesSection } from "./layout-section.ts";
 import { type LocatedEntry, type LocatedMap, locate } from "./located.ts";
-import { mergedModels, methodNamed } from "./methods.ts";
+import { mergedModels, methodNamed, unscorable } from "./methods.ts";
 import { readModels, readReference } from "./models.ts";
 import { readParameters } from "./parameters.ts";
 import { partsOf } from "./parts.ts";
@@ -90,8 +90,12 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const evaluateEntry = entries.get("evaluate");
   const evaluate = evaluateEntry && readEvaluate(reader, evaluateEntry.value, base, body);
   if (method === undefined) return undefined;
+  const problem = evaluateEntry && unscorable(method);
+  if (problem !== undefined) reader.fail(evaluateEntry?.line ?? root.line, problem);
 
   const { modules } = body;
+  if (modules !== undefined && method.artefact !== undefined)
+    reader.fail(methodEntry?.line ?? root.line, `\`${method.name}\` merges whole models: list them under \`models\``);
   const models = modules === undefined ? mergedModels(method, base, body.models) : partModels(method, body, base);
   const parametersNode = entries.get("parameters")?.value;
   const parameters =

@@ -9,6 +9,7 @@ import { emr } from "./emr.ts";
 import { fisher } from "./fisher.ts";
 import { karcher } from "./karcher.ts";
 import { linear } from "./linear.ts";
+import { maskedTask } from "./masked-task.ts";
 import { modelStock } from "./model-stock.ts";
 import { multislerp } from "./multislerp.ts";
 import { nearswap } from "./nearswap.ts";
@@ -54,6 +55,7 @@ export const METHODS = {
   consensus_ties: consensusTies,
   emr,
   tall_masks: tallMasks,
+  masked_task: maskedTask,
 } satisfies Record<string, MergeMethod> as Readonly<Record<string, MergeMethod>>;
 
 /** The method of that name; throws a RangeError that lists the known ones. */
