@@ -21,7 +21,7 @@ beforeAll(async () => {
   for (const name of ["base", "expert-sentiment", "expert-speech"])
     await cp(join(ROOT, "examples", "quickstart", name), join(folder, name), { recursive: true });
   await writeFile(join(folder, "agreement.ts"), source);
-  await writeFile(join(folder, "recipe.yaml"), blocks.find(({ note }) => note === "recipe")!.text);
+  await writeFile(join(folder, "recipe.yaml"), blocks.find(({ note }) => note === "recipe of agreement")!.text);
   const typeCheck = { extends: "../tsconfig.json", compilerOptions: { types: [] }, include: ["*.ts"] };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify(typeCheck));
   await mkdir(join(folder, "out"));
@@ -75,7 +75,7 @@ test("the command merges with it, and each tensor is what the interpreter makes 
 
 test("without the option its name is unknown, and a path in a recipe loads nothing and says how to", async () => {
   const recipe = join(folder, "path.yaml");
-  const text = blocks.find(({ note }) => note === "recipe")!.text;
+  const text = blocks.find(({ note }) => note === "recipe of agreement")!.text;
   const without = await run("plan", join(folder, "recipe.yaml"));
   expect(without.code).toBe(65);
   expect(without.stderr).toContain("unknown merge method `agreement`");
