@@ -1,16 +1,13 @@
 // Opens a LoRA adapter as PEFT saves it: `adapter_config.json` and `adapter_model.safetensors` in a directory. What it makes of the
 // tensors of a base is with-adapter.ts.
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { type AdapterConfig, readAdapterConfig } from "./adapter-config.ts";
 import { type Checkpoint, openTensorFile, type TensorRef } from "./checkpoint.ts";
-import { allowedRoots, containedPath } from "./contained-path.ts";
 import { isFloat } from "./dtype.ts";
 import { CheckpointError, throwProblems } from "./errors.ts";
+import { openFolder } from "./folder.ts";
 import { parseJsonObject } from "./json-file.ts";
 import { maxConfigBytes } from "./limits.ts";
-import { openFileSource, type ReadOptions } from "./source.ts";
-import { withSystemErrors } from "./system-error.ts";
+import type { ReadOptions } from "./source.ts";
 
 /** The factors of one module's product, as they are stored. */
 export interface AdapterModule {
@@ -36,34 +33,25 @@ export interface Adapter {
 const weightsName = "adapter_model.safetensors";
 const configName = "adapter_config.json";
 
-/** Whether a path is a directory that PEFT saved an adapter to, and no checkpoint. */
-export async function isAdapterDirectory(path: string): Promise<boolean> {
-  const names = await readdir(path).catch((): string[] => []);
+/** Whether a location is a folder that PEFT saved an adapter to, and no checkpoint. */
+export async function isAdapterDirectory(location: string): Promise<boolean> {
+  const names = await openFolder(location)
+    .then((folder) => folder?.list() ?? [])
+    .catch((): string[] => []);
   return names.includes(configName) && !names.some((name) => name.startsWith("model.safetensors"));
 }
 
-/** Opens an adapter's directory. Throws CheckpointError or CheckpointProblems. */
-export async function openAdapter(path: string, options: ReadOptions = {}): Promise<Adapter> {
-  const names = await withSystemErrors(path, "list it", () => readdir(path));
-  for (const name of [configName, weightsName]) if (!names.includes(name)) throw lacks(path, name, names);
-  const roots = await allowedRoots(path);
-  const config = await readConfig(path, roots, options);
-  const weights = await openTensorFile(await containedPath(path, weightsName, roots), options);
-  return { root: path, config, weights, ...sortTensors(weights, join(path, weightsName)) };
-}
-
-async function readConfig(path: string, roots: readonly string[], options: ReadOptions): Promise<AdapterConfig> {
-  const file = join(path, configName);
-  await using source = await openFileSource(await containedPath(path, configName, roots), {
-    name: file,
-    noFollow: true,
-  });
-  if (source.byteLength > maxConfigBytes) {
-    throw new CheckpointError({ file, rule: `has ${source.byteLength} bytes, more than ${maxConfigBytes}` });
-  }
-  const bytes = new Uint8Array(source.byteLength);
-  await source.readInto(bytes, 0, options);
-  return readAdapterConfig(parseJsonObject(bytes, file), file);
+/** Opens the folder of an adapter, at a path or a remote location. Throws CheckpointError or CheckpointProblems. */
+export async function openAdapter(location: string, options: ReadOptions = {}): Promise<Adapter> {
+  const folder = await openFolder(location, options);
+  if (folder === undefined) throw lacks(location, configName, []);
+  const { root } = folder;
+  const names = await folder.list(options);
+  for (const name of [configName, weightsName]) if (!names.includes(name)) throw lacks(root, name, names);
+  const file = folder.shown(configName);
+  const config = readAdapterConfig(parseJsonObject(await folder.read(configName, maxConfigBytes, options), file), file);
+  const weights = await openTensorFile(await folder.locate(weightsName), options);
+  return { root, config, weights, ...sortTensors(weights, folder.shown(weightsName)) };
 }
 
 function lacks(path: string, name: string, names: readonly string[]): CheckpointError {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openCheckpoint, openCheckpointFile, resolveTensor } from "./checkpoint.ts";
 import type { TensorSpec } from "./layout.ts";
+import { isFileSource } from "./open-source.ts";
 import { temporaryDirectory, tensorFile, writeFiles } from "./testing/support.ts";
 
 const spec = (name: string, ...shape: number[]): TensorSpec => ({ name, dtype: "F32", shape });
@@ -250,7 +251,7 @@ test("a file that changes while it is in use is noticed", async () => {
     const target = new Uint8Array(one.length);
     const rule = `it ended at byte ${one.length - 4}, but had ${one.length} bytes`;
     await expect(source.readInto(target, 0)).rejects.toThrow(rule);
-    expect(() => source.readIntoSync(target, 0)).toThrow(rule);
+    expect(isFileSource(source) && (() => source.readIntoSync(target, 0))).toThrow(rule);
   }
 });
 

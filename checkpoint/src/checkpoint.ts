@@ -1,19 +1,21 @@
-// Opens a Hugging Face checkpoint: one directory, or one safetensors file. Everything is validated here, before any compute, and
-// every problem found is reported at once; the result is plain data that can be sent to a worker thread.
+// Opens a Hugging Face checkpoint: one folder, or one safetensors file, of this machine or of a server. Everything is validated
+// here, before any compute, and every problem found is reported at once; the result is plain data that can be sent anywhere.
 import { createHash } from "node:crypto";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { allowedRoots, containedPath } from "./contained-path.ts";
 import type { Derivation } from "./derived.ts";
 import type { DType } from "./dtype.ts";
 import { CheckpointError, problemsOf, throwProblems } from "./errors.ts";
+import { type Folder, openFolder } from "./folder.ts";
 import { parseIndex, type SafetensorsIndex } from "./index-file.ts";
 import { parseJsonObject } from "./json-file.ts";
 import type { JsonObject } from "./json-scanner.ts";
 import { maxConfigBytes, maxJsonBytes } from "./limits.ts";
+import { isRemote, parseRemote, remoteName } from "./location.ts";
+import { isRemoteSource, openSource } from "./open-source.ts";
 import { type HeaderRead, readHeader } from "./read-header.ts";
 import { isPickledWeights, isSideFile } from "./side-files.ts";
-import { type FileIdentity, type FileSource, openFileSource, type ReadOptions } from "./source.ts";
+import type { CheckpointSource, ReadOptions, SourceIdentity } from "./source.ts";
 import { withSystemErrors } from "./system-error.ts";
 import { type TiedGroup, tiedGroups } from "./tied.ts";
 
@@ -32,20 +34,20 @@ export interface TensorRef {
 
 export interface CheckpointFile {
   readonly name: string;
-  /** Real path, links resolved. */
+  /** Real path, links resolved, or the location of a remote file. */
   readonly path: string;
   readonly byteLength: number;
   /** sha256 (hex) of the header, length included. */
   readonly headerSha256: string;
   /** Length of that header: where the data begins. */
   readonly headerBytes: number;
-  readonly identity: FileIdentity;
+  readonly identity: SourceIdentity;
   /** How errors name it where it is not in the checkpoint's directory. */
   readonly shown?: string;
 }
 
 export interface Checkpoint {
-  /** The path as the caller gave it: a directory, or a single safetensors file. */
+  /** A directory or a single safetensors file: the path as the caller gave it, or a remote location, pinned. */
   readonly root: string;
   /** Directory of the LoRA adapter that changes its tensors; see `withAdapter`. */
   readonly adapter?: string;
@@ -65,53 +67,73 @@ const singleName = "model.safetensors";
 const indexName = "model.safetensors.index.json";
 
 /**
- * Opens a checkpoint directory (`model.safetensors`, else `model.safetensors.index.json` and its files, as transformers
- * chooses), or a path to one safetensors file. Throws CheckpointError or CheckpointProblems.
+ * Opens a checkpoint folder (`model.safetensors`, else `model.safetensors.index.json` and its files, as transformers chooses),
+ * or one safetensors file, at a path or a remote location. Throws CheckpointError or CheckpointProblems.
  */
-export async function openCheckpoint(path: string, options: ReadOptions = {}): Promise<Checkpoint> {
-  const stats = await withSystemErrors(path, "open it", () => stat(path));
-  if (!stats.isDirectory()) return openTensorFile(path, options);
-  const roots = await allowedRoots(path);
-  const names = (await withSystemErrors(path, "list it", () => readdir(path))).toSorted();
-  const config = names.includes("config.json") ? await readConfig(path, roots, options) : undefined;
+export async function openCheckpoint(location: string, options: ReadOptions = {}): Promise<Checkpoint> {
+  const folder = await openFolder(location, options);
+  if (folder === undefined) return openTensorFile(location, options);
+  const { root } = folder;
+  const names = await folder.list(options);
+  const config = names.includes("config.json") ? await readConfig(folder, options) : undefined;
   const sideFiles = names.filter(isSideFile);
-  await checkSideFiles(path, sideFiles, roots);
+  await checkSideFiles(folder, sideFiles);
   if (names.includes(singleName)) {
-    const read = await readWeights(path, singleName, roots, options);
-    return assemble(path, config, sideFiles, [read]);
+    const read = await readWeights(folder, singleName, options);
+    return assemble(root, config, sideFiles, [read]);
   }
-  if (!names.includes(indexName)) throw noWeights(path, names);
-  const file = join(path, indexName);
-  const index = parseIndex(await readSmallFile(path, indexName, roots, options), file);
-  const reads = await readAllWeights(path, new Set(index.weightMap.values()), roots, options);
+  if (!names.includes(indexName)) throw noWeights(root, names);
+  const file = folder.shown(indexName);
+  const index = parseIndex(await folder.read(indexName, maxJsonBytes, options), file);
+  const reads = await readAllWeights(folder, new Set(index.weightMap.values()), options);
   checkIndex(file, index, reads);
-  return assemble(path, config, sideFiles, reads);
+  return assemble(root, config, sideFiles, reads);
 }
 
 /** Opens one safetensors file, whatever its name, as a checkpoint without config and side files. */
-export async function openTensorFile(path: string, options: ReadOptions = {}): Promise<Checkpoint> {
-  const real = await withSystemErrors(path, "open it", () => realpath(path));
-  const read = await readWeightsAt(real, basename(path), path, options);
-  return assemble(path, undefined, [], [read]);
+export async function openTensorFile(location: string, options: ReadOptions = {}): Promise<Checkpoint> {
+  if (isRemote(location)) {
+    const { pinRemote } = await import("./remote/places.ts");
+    const pinned = await pinRemote(location, options);
+    return assemble(
+      pinned,
+      undefined,
+      [],
+      [await readWeightsAt(pinned, remoteName(parseRemote(pinned)), pinned, options)],
+    );
+  }
+  const real = await withSystemErrors(location, "open it", () => realpath(location));
+  const read = await readWeightsAt(real, basename(location), location, options);
+  return assemble(location, undefined, [], [read]);
 }
 
 /** Opens a weight file of a checkpoint for reading; throws when it is no longer the file that was validated. */
-export function openCheckpointFile(checkpoint: Checkpoint, name: string): Promise<FileSource> {
+export async function openCheckpointFile(
+  checkpoint: Checkpoint,
+  name: string,
+  options: ReadOptions = {},
+): Promise<CheckpointSource> {
   const file = checkpoint.files.find((candidate) => candidate.name === name);
   if (file === undefined)
     throw new CheckpointError({ file: checkpoint.root, rule: `the checkpoint has no file ${name}` });
-  const shown = file.shown ?? displayPath(checkpoint, name);
-  return openFileSource(file.path, { name: shown, noFollow: true, expected: file.identity });
+  const { path, identity } = file;
+  const shown = { name: file.shown ?? displayPath(checkpoint, name), noFollow: true };
+  const source = await openSource(path, { ...options, ...shown, expected: identity });
+  if (!isRemoteSource(source)) return source;
+  const { readAhead } = await import("./remote/read-ahead.ts");
+  return readAhead(source);
 }
 
-/** Reads a whole side file of a checkpoint directory, at most `maxBytes` long. */
+/** Reads a whole side file of a checkpoint folder, at most `maxBytes` long. */
 export async function readSideFile(
   checkpoint: Checkpoint,
   name: string,
   maxBytes: number,
   options: ReadOptions = {},
 ): Promise<Uint8Array> {
-  return readSmallFile(checkpoint.root, name, await allowedRoots(checkpoint.root), options, maxBytes);
+  const folder = await openFolder(checkpoint.root, options);
+  if (folder === undefined) throw new CheckpointError({ file: checkpoint.root, rule: `is a file and has no ${name}` });
+  return folder.read(name, maxBytes, options);
 }
 
 /** The tensor of this name, or the stored one it is tied to. */
@@ -126,17 +148,12 @@ interface WeightsRead extends HeaderRead {
   readonly file: CheckpointFile;
 }
 
-async function readWeights(
-  directory: string,
-  name: string,
-  roots: readonly string[],
-  options: ReadOptions,
-): Promise<WeightsRead> {
-  return readWeightsAt(await containedPath(directory, name, roots), name, join(directory, name), options);
+async function readWeights(folder: Folder, name: string, options: ReadOptions): Promise<WeightsRead> {
+  return readWeightsAt(await folder.locate(name), name, folder.shown(name), options);
 }
 
 async function readWeightsAt(path: string, name: string, shown: string, options: ReadOptions): Promise<WeightsRead> {
-  await using source = await openFileSource(path, { name: shown, noFollow: true });
+  await using source = await openSource(path, { ...options, name: shown, noFollow: true });
   const read = await readHeader(source, options);
   const { headerSha256, dataOffset: headerBytes } = read;
   const identity = source.identity();
@@ -144,16 +161,15 @@ async function readWeightsAt(path: string, name: string, shown: string, options:
 }
 
 async function readAllWeights(
-  directory: string,
+  folder: Folder,
   names: ReadonlySet<string>,
-  roots: readonly string[],
   options: ReadOptions,
 ): Promise<WeightsRead[]> {
   const reads: WeightsRead[] = [];
   const problems: CheckpointError[] = [];
   for (const name of [...names].toSorted()) {
     try {
-      reads.push(await readWeights(directory, name, roots, options));
+      reads.push(await readWeights(folder, name, options));
     } catch (error) {
       problems.push(...problemsOf(error));
     }
@@ -162,38 +178,17 @@ async function readAllWeights(
   return reads;
 }
 
-async function readSmallFile(
-  directory: string,
-  name: string,
-  roots: readonly string[],
-  options: ReadOptions,
-  maxBytes: number = maxJsonBytes,
-): Promise<Uint8Array> {
-  const shown = join(directory, name);
-  await using source = await openFileSource(await containedPath(directory, name, roots), {
-    name: shown,
-    noFollow: true,
-  });
-  if (source.byteLength > maxBytes) {
-    throw new CheckpointError({ file: shown, rule: `has ${source.byteLength} bytes, more than ${maxBytes}` });
-  }
-  const bytes = new Uint8Array(source.byteLength);
-  await source.readInto(bytes, 0, options);
-  return bytes;
-}
-
-async function readConfig(directory: string, roots: readonly string[], options: ReadOptions): Promise<JsonObject> {
-  const bytes = await readSmallFile(directory, "config.json", roots, options, maxConfigBytes);
-  return parseJsonObject(bytes, join(directory, "config.json"));
+async function readConfig(folder: Folder, options: ReadOptions): Promise<JsonObject> {
+  const name = "config.json";
+  return parseJsonObject(await folder.read(name, maxConfigBytes, options), folder.shown(name));
 }
 
 /** A side file that cannot be copied at the end of a merge is refused at its start. */
-async function checkSideFiles(directory: string, names: readonly string[], roots: readonly string[]): Promise<void> {
+async function checkSideFiles(folder: Folder, names: readonly string[]): Promise<void> {
   const problems: CheckpointError[] = [];
   for (const name of names) {
     try {
-      const path = await containedPath(directory, name, roots);
-      await using _ = await openFileSource(path, { name: join(directory, name), noFollow: true });
+      await folder.probe(name);
     } catch (error) {
       problems.push(...problemsOf(error));
     }
@@ -254,6 +249,8 @@ function assemble(
 }
 
 function displayPath(checkpoint: Checkpoint, name: string): string {
+  // Remote files are shown by their location.
+  if (isRemote(checkpoint.root)) return name;
   return basename(checkpoint.root) === name ? checkpoint.root : join(checkpoint.root, name);
 }
 
@@ -274,6 +271,8 @@ function noWeights(path: string, names: readonly string[]): CheckpointError {
   const parent = dirname(path);
   const hint = names.includes("refs")
     ? "give the folder of one revision under snapshots/"
-    : `check the path, under ${parent}`;
+    : isRemote(path)
+      ? "check the address and the revision"
+      : `check the path, under ${parent}`;
   return new CheckpointError({ file: path, rule, hint });
 }

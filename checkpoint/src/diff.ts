@@ -4,7 +4,7 @@ import { type Checkpoint, openCheckpointFile, resolveTensor, type TensorRef } fr
 import { decodeToFloat64 } from "./decode.ts";
 import { dtypeBytes, elementCount } from "./dtype.ts";
 import { layerOf } from "./layer.ts";
-import type { FileSource, ReadOptions } from "./source.ts";
+import type { CheckpointSource, ReadOptions } from "./source.ts";
 
 /** Distance of b from a. NaN where a value is NaN; `relative` and `cosine` are NaN where a norm is zero. */
 export interface Distance {
@@ -55,8 +55,8 @@ export async function diffCheckpoints(
   const sums = new Map<string, Sums>();
   let done = 0;
   await using sources = new AsyncDisposableStack();
-  const opened = new Map<Checkpoint, Map<string, FileSource>>([a, b].map((model) => [model, new Map()]));
-  const sourceOf = async (model: Checkpoint, file: string): Promise<FileSource> => {
+  const opened = new Map<Checkpoint, Map<string, CheckpointSource>>([a, b].map((model) => [model, new Map()]));
+  const sourceOf = async (model: Checkpoint, file: string): Promise<CheckpointSource> => {
     const files = opened.get(model)!;
     const source = files.get(file) ?? sources.use(await openCheckpointFile(model, file));
     files.set(file, source);
@@ -92,9 +92,9 @@ interface Sums {
 
 async function sumsOf(
   left: TensorRef,
-  leftSource: FileSource,
+  leftSource: CheckpointSource,
   right: TensorRef,
-  rightSource: FileSource,
+  rightSource: CheckpointSource,
   options: ReadOptions,
 ): Promise<Sums> {
   const sums: Sums = {
@@ -116,7 +116,7 @@ async function sumsOf(
 
 async function readPiece(
   tensor: TensorRef,
-  source: FileSource,
+  source: CheckpointSource,
   begin: number,
   count: number,
   options: ReadOptions,

@@ -13,7 +13,7 @@ export interface CheckpointErrorInit {
   readonly hint?: string;
   readonly cause?: unknown;
   /** Instead of the code of `cause`. */
-  readonly code?: "already_exists";
+  readonly code?: "already_exists" | "not_found" | "permission_denied" | "failed_precondition" | "unavailable";
 }
 
 export class CheckpointError extends Error {
@@ -22,7 +22,7 @@ export class CheckpointError extends Error {
   readonly tensor: string | undefined;
   readonly rule: string;
   readonly hint: string | undefined;
-  /** errno name (`ENOSPC`, `EIO`, `ENOENT`, ...) when the operating system refused, `already_exists` for a taken output, else `invalid_argument`. */
+  /** errno name (`ENOSPC`, `EIO`, `ENOENT`, ...) when the operating system refused, what a server's refusal means, `already_exists` for a taken output, else `invalid_argument`. */
   readonly code: string;
 
   constructor(init: CheckpointErrorInit, message: string = composeMessage(init)) {

@@ -60,7 +60,7 @@ export {
 } from "./errors.ts";
 export { parseHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
 export { parseIndex, type SafetensorsIndex } from "./index-file.ts";
-export { contentDigest, localFingerprint, recordInputs } from "./input-identity.ts";
+export { contentDigest, fileVersion, localFingerprint, recordInputs, remoteVersion } from "./input-identity.ts";
 export {
   type AdapterReport,
   type CheckpointReport,
@@ -82,6 +82,7 @@ export {
   type TensorSpec,
   torchMetadata,
 } from "./layout.ts";
+export { isRemote } from "./location.ts";
 export {
   type FileRecord,
   type InputFileRecord,
@@ -95,20 +96,32 @@ export {
 } from "./manifest.ts";
 export { type ModelCard, modelCard, type Score, type ScoreTable } from "./model-card.ts";
 export { isBeforeLayers, type LayerPlace, layerPlace, type ModelModule, moduleNamed, modulesOf } from "./modules.ts";
+export { isFileSource, isRemoteSource, type OpenSourceOptions, openSource } from "./open-source.ts";
 export { checkOutput, readManifest, resolveOutput } from "./output-directory.ts";
 export { type PublishOptions, type PublishStep, type SideFile, sealAndPublish } from "./publish.ts";
 export { openRangeWriter, type RangeWriter } from "./range-writer.ts";
 export { type HeaderRead, readHeader } from "./read-header.ts";
+export {
+  canonicalReference,
+  fileInLocation,
+  pinnedReference,
+  referenceName,
+  resolveReference,
+} from "./reference.ts";
 export { cutRuns, type RowRun, type RowRuns, type RowTerm, RunBuilder, readRuns } from "./row-runs.ts";
 export { collectSideFiles } from "./side-file-copy.ts";
 export { isLicence, isSideFile } from "./side-files.ts";
 export {
   type ByteSource,
+  type CheckpointSource,
   type FileIdentity,
   type FileSource,
   type OpenFileOptions,
   openFileSource,
   type ReadOptions,
+  type RemoteIdentity,
+  type RemoteSource,
+  type SourceIdentity,
   sameIdentity,
 } from "./source.ts";
 export type { MergedPiece } from "./staged-digests.ts";

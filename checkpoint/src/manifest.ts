@@ -9,11 +9,14 @@ import type { JsonObject, JsonValue } from "./json-scanner.ts";
 
 export const manifestName = "amalgam.json";
 
+/** A weight file of an input, known by its digest or, on a server, by its version. */
 export interface InputFileRecord {
   readonly name: string;
   readonly byteLength: number;
   /** Of the header, length included. */
   readonly headerSha256: string;
+  /** Of a remote file: its commit on the Hub, entity tag or time of modification. */
+  readonly version?: string;
   /** Of the whole file, where it was wanted: it costs a read of all of it. */
   readonly sha256?: string;
 }
@@ -62,7 +65,9 @@ export function manifestText(manifest: Manifest): string {
   const inputs = manifest.inputs.map(({ path, identityDigest, files }) => ({
     path,
     identityDigest,
-    files: files.map(({ name, byteLength, headerSha256, sha256 }) => ({ name, byteLength, headerSha256, sha256 })),
+    files: files.map(({ name, byteLength, headerSha256, version, sha256 }) => {
+      return { name, byteLength, headerSha256, version, sha256 };
+    }),
   }));
   const members = [
     `"schemaVersion": ${manifest.schemaVersion}`,
@@ -100,7 +105,8 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
         name: need.text(entry, "name"),
         byteLength: need.number(entry, "byteLength"),
         headerSha256: need.text(entry, "headerSha256"),
-        ...(entry["sha256"] === undefined ? {} : { sha256: need.text(entry, "sha256") }),
+        ...need.optionalText(entry, "version"),
+        ...need.optionalText(entry, "sha256"),
       })),
     })),
     files: new Map(
@@ -151,6 +157,10 @@ class Reader {
   text(from: JsonObject, key: string): string {
     const value = from[key];
     return typeof value === "string" ? value : this.fail(key);
+  }
+
+  optionalText(from: JsonObject, key: string): Readonly<Record<string, string>> {
+    return from[key] === undefined ? {} : { [key]: this.text(from, key) };
   }
 
   number(from: JsonObject, key: string): number {

@@ -17,7 +17,7 @@ export interface ScoreTable {
 
 export interface ModelCard {
   readonly title: string;
-  /** Models that were merged, base first. Those that look like Hub ids (`owner/name`) go into the front matter. */
+  /** Models that were merged, base first. Those that look like Hub ids (`owner/name[@revision]`) go into the front matter. */
   readonly models: readonly string[];
   /** Method, as a person reads it. */
   readonly method: string;
@@ -34,7 +34,7 @@ const artefactUse = [
 ];
 
 export function modelCard(card: ModelCard): string {
-  const hubIds = card.models.filter((model) => /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(model));
+  const hubIds = card.models.flatMap((model) => hubId(model) ?? []);
   const baseModel = hubIds.length === 0 ? [] : ["base_model:", ...hubIds.map((id) => `- ${JSON.stringify(id)}`)];
   const library = card.artefact === true ? [] : ["library_name: transformers"];
   const front = ["---", ...baseModel, ...library, "tags:", "- merge", "- amalgam", "---"];
@@ -57,6 +57,10 @@ export function modelCard(card: ModelCard): string {
   ];
   return `${lines.join("\n")}\n`;
 }
+
+/** Without its revision, which front matter has no place for. */
+const hubId = (model: string): string | undefined =>
+  /^(?:hf:\/\/)?([A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*)(?:@[^/]*)?$/.exec(model)?.[1];
 
 function scoreLines({ metric, tasks, rows }: ScoreTable): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;

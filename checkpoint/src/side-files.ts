@@ -32,6 +32,17 @@ const exact = new Set([
   "modules.json",
 ]);
 
+/** Names to ask for where there is no list of files: all that are known by name, and licences as they are usually called. */
+export const knownSideFiles: readonly string[] = [
+  ...exact,
+  "LICENSE",
+  "LICENSE.txt",
+  "LICENSE.md",
+  "LICENCE",
+  "NOTICE",
+  "NOTICE.txt",
+];
+
 // Licences travel with the weights they cover.
 const licence = /^(LICEN[CS]E|NOTICE|COPYING)([-_.]\w+)*(\.(txt|md))?$/i;
 const patterns: readonly RegExp[] = [licence, /^vocab[-_.\w]*\.(json|txt|model)$/];

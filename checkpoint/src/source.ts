@@ -1,4 +1,5 @@
-// Where checkpoint bytes come from: range reads of a regular file. Whole-file reads, text and caching are not its business.
+// Where checkpoint bytes come from: range reads of a regular file here, of a server's file in remote/. Whole-file reads, text
+// and caching are not its business.
 import { type BigIntStats, constants, readSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { CheckpointError } from "./errors.ts";
@@ -25,16 +26,44 @@ export interface FileIdentity {
   readonly device: bigint;
 }
 
-/** A {@link ByteSource} over an open regular file. */
-export interface FileSource extends ByteSource {
-  readonly path: string;
+/** What tells versions of a remote file apart, on any machine. */
+export interface RemoteIdentity {
+  readonly byteLength: number;
+  /** A commit of the Hub, an entity tag or a time of modification; empty when the server tells none of them. */
+  readonly version: string;
+}
+
+export type SourceIdentity = FileIdentity | RemoteIdentity;
+
+/** A file of a checkpoint, wherever it lies, open for range reads. */
+export interface CheckpointSource extends ByteSource {
   /** The identity taken when the file was opened. */
+  identity(): SourceIdentity;
+  /** Throws when the file that was opened, or what its place has now, is no longer the same. */
+  verifyUnchanged(options?: ReadOptions): Promise<void>;
+}
+
+/** A {@link CheckpointSource} over an open regular file. */
+export interface FileSource extends CheckpointSource {
+  readonly path: string;
   identity(): FileIdentity;
   /** Like `readInto`, blocking: for worker threads that read straight into the kernels' memory. */
   readIntoSync(target: Uint8Array, offset: number): void;
-  /** Throws when the open file, or the file now at its path, is no longer the one that was opened. */
-  verifyUnchanged(): Promise<void>;
 }
+
+/** A {@link CheckpointSource} over a file of a server. */
+export interface RemoteSource extends CheckpointSource {
+  readonly location: string;
+  identity(): RemoteIdentity;
+  /**
+   * Hands over the bytes `[begin, end)` as they come: each once, in runs of a few kilobytes, in no order.
+   * After it settled `onData` is not called any more.
+   */
+  read(begin: number, end: number, onData: OnData, options?: ReadOptions): Promise<void>;
+}
+
+/** `at` is the position of the first byte of `bytes` in the file. */
+export type OnData = (bytes: Uint8Array, at: number) => void;
 
 export interface OpenFileOptions {
   /** The name used in errors; the path by default. */

@@ -1,13 +1,13 @@
 // A base checkpoint as a LoRA adapter changes it: W + scaling * B A, as a description of what to read. No weight is read here, and no
 // copy of the base is ever made. Follows PEFT's merge (https://arxiv.org/abs/2106.09685), but for its rounding to the base's dtype.
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import type { Adapter, AdapterModule } from "./adapter.ts";
 import { alphaOf } from "./adapter-config.ts";
 import type { Checkpoint, CheckpointFile, TensorRef } from "./checkpoint.ts";
 import type { Factor, LowRank, StoredMatrix } from "./derived.ts";
 import { elementCount, isFloat } from "./dtype.ts";
 import { CheckpointError, throwProblems } from "./errors.ts";
+import { fileInLocation } from "./reference.ts";
 import { RunBuilder } from "./row-runs.ts";
 
 /**
@@ -46,7 +46,7 @@ class Overlay {
     this.tensors = new Map(base.tensors);
     const [file] = adapter.weights.files;
     if (file === undefined) throw new Error("an adapter has a file");
-    this.file = { ...file, shown: join(adapter.root, file.name) };
+    this.file = { ...file, shown: fileInLocation(adapter.root, file.name) };
     if (base.files.some(({ name }) => name === file.name)) {
       this.#refuse(undefined, `the base ${base.root} has weights in a file of this name`);
     }

@@ -16,6 +16,7 @@ export function fileFailure(cause: unknown, writtenBytes?: number): unknown {
     const needs = writtenBytes === undefined ? "" : `; this shard needs ${writtenBytes} bytes`;
     return new TaskError("resource_exhausted", `${message}${needs}`, { cause });
   }
+  if (code === "unavailable") return new TaskError("unavailable", message, { cause });
   if (code === "EIO") return new TaskError("internal", message, { cause });
   return new TaskError(EXHAUSTED.has(code) ? "resource_exhausted" : "failed_precondition", message, { cause });
 }

@@ -1,13 +1,19 @@
 // Reads a shard's inputs straight into its memory, off the compute threads, so that they never wait for a disk or a network. A
 // file that is not the one that was verified, or changes meanwhile, is refused: its bytes could be anything.
+import { isRemoteSource, type RemoteSource } from "@amalgam/checkpoint";
 import { fileFailure } from "./file-failure.ts";
 import type { InputRange } from "./shard-layout.ts";
 import type { InputSource } from "./storage.ts";
+import { joinRanges, scatter } from "./stream-inputs.ts";
+
+/** Runs of bytes of a remote file that are asked for at a time; a long one is itself fetched in pieces side by side. */
+const SPANS_IN_FLIGHT = 4;
 
 /**
  * Reads every range to its address and resolves to the number of bytes read. Files are read side by side, each in its order.
  * @param ranges sorted by file and offset; `sources` has every file they name
- * @throws TaskError failed_precondition when a file was replaced, changed or cut; internal when the disk fails
+ * @throws TaskError failed_precondition when a file was replaced, changed or cut; internal when the disk fails;
+ *   unavailable when a server stays out of reach
  */
 export async function readInputs(
   memory: Uint8Array,
@@ -18,8 +24,10 @@ export async function readInputs(
   const stopped = new AbortController();
   const either = AbortSignal.any([signal, stopped.signal]);
   const readFile = async ([file, source]: readonly [number, InputSource]): Promise<number> => {
+    const own = ranges.filter((range) => range.file === file);
+    if (isRemoteSource(source)) return readRemote(memory, own, source, either);
     let total = 0;
-    for (const { offset, bytes, address } of ranges.filter((range) => range.file === file)) {
+    for (const { offset, bytes, address } of own) {
       await source.readInto(memory.subarray(address, address + bytes), offset, { signal: either });
       total += bytes;
     }
@@ -37,4 +45,29 @@ export async function readInputs(
     stopped.abort();
     await Promise.allSettled(reads);
   }
+}
+
+/** Neighbouring ranges come with one request. Every answer is held to the version that was verified. */
+async function readRemote(
+  memory: Uint8Array,
+  ranges: readonly InputRange[],
+  source: RemoteSource,
+  signal: AbortSignal,
+): Promise<number> {
+  const spans = joinRanges(ranges).values();
+  const stopped = new AbortController();
+  const either = AbortSignal.any([signal, stopped.signal]);
+  const work = async (): Promise<void> => {
+    for (const { offset, bytes, ranges: wanted } of spans) {
+      await source.read(offset, offset + bytes, (data, at) => scatter(data, at, wanted, memory), { signal: either });
+    }
+  };
+  const workers = Array.from({ length: SPANS_IN_FLIGHT }, work);
+  try {
+    await Promise.all(workers);
+  } finally {
+    stopped.abort();
+    await Promise.allSettled(workers);
+  }
+  return ranges.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,7 +1,7 @@
-// Decides, once per input file of a job, whether this worker may read it from its own storage: the same path must hold a
+// Decides, once per input file of a job, whether this worker may read it itself: the same path, or remote location, must hold a
 // file of the same length with the same header as on the coordinator's. Such a file stays open until the job is forgotten.
 import { createHash } from "node:crypto";
-import { type ByteSource, openFileSource } from "@amalgam/checkpoint";
+import { type CheckpointSource, openSource } from "@amalgam/checkpoint";
 import type { InputFile } from "@amalgam/proto";
 import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 
@@ -9,10 +9,7 @@ import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 export type StorageMode = "auto" | "direct" | "stream";
 
 /** A file as it was when its header was verified. */
-export interface InputSource extends ByteSource {
-  /** Throws when it is no longer the file that was verified. */
-  verifyUnchanged(): Promise<void>;
-}
+export type InputSource = CheckpointSource;
 
 /** Disposing closes the files of all jobs. */
 export interface Storage extends AsyncDisposable {
@@ -72,8 +69,10 @@ export function createStorage(mode: StorageMode, onFallback: (file: string, reas
   };
 }
 
-async function verify({ path, byteLength, headerBytes, headerSha256 }: InputFile): Promise<InputSource> {
-  const source = await openFileSource(path);
+async function verify(file: InputFile): Promise<InputSource> {
+  const { path, byteLength, headerBytes, headerSha256, version } = file;
+  const expected = version === "" ? {} : { expected: { byteLength: Number(byteLength), version } };
+  const source = await openSource(path, expected);
   try {
     const differs = (what: string): Error => new Error(`${path}: not the coordinator's file: ${what}`);
     if (BigInt(source.byteLength) !== byteLength) {

@@ -102,7 +102,7 @@ async function streamSpan(
 }
 
 /** Copies the parts of `data`, which begins at `position` of the file, to where the ranges want them. */
-function scatter(data: Uint8Array, position: number, ranges: readonly InputRange[], memory: Uint8Array): void {
+export function scatter(data: Uint8Array, position: number, ranges: readonly InputRange[], memory: Uint8Array): void {
   const end = position + data.byteLength;
   for (const range of ranges) {
     const from = Math.max(position, range.offset);

@@ -1,5 +1,5 @@
 // `amalgam diff`: how far two checkpoints are apart. Streams both; memory does not grow with the models.
-import { type Distance, diffCheckpoints, openCheckpoint } from "@amalgam/checkpoint";
+import { type Distance, diffCheckpoints, openCheckpoint, resolveReference } from "@amalgam/checkpoint";
 import type { CommandContext } from "../context.ts";
 import { formatTable } from "../render/table.ts";
 
@@ -10,7 +10,8 @@ export async function run(
   options: { readonly tensors?: boolean },
 ): Promise<void> {
   const { signal } = context;
-  const [left, right] = await Promise.all([openCheckpoint(a, { signal }), openCheckpoint(b, { signal })]);
+  const open = async (reference: string) => openCheckpoint(await resolveReference(reference), { signal });
+  const [left, right] = await Promise.all([open(a), open(b)]);
   const diff = await diffCheckpoints(left, right, { signal });
   if (context.json) {
     const layers = [...diff.layers].map(([layer, distance]) => ({ layer: layer ?? null, ...distance }));

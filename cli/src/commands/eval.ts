@@ -1,5 +1,6 @@
 // `amalgam eval`: scores one checkpoint on tasks, as the evaluators of a search do.
 import { writeFile } from "node:fs/promises";
+import { resolveReference } from "@amalgam/checkpoint";
 import { createScorer, loadTasks, readModelDirectory, type Split, type TaskSet } from "@amalgam/evaluator";
 import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 import type { CommandContext } from "../context.ts";
@@ -27,7 +28,7 @@ export async function run(context: CommandContext, directory: string, options: E
   const { signal } = context;
   const tasks = await loadTasks(options.task);
   const chosen = splitsOf(tasks, options.split);
-  const { config, tokenizer, weights } = await readModelDirectory(directory, signal);
+  const { config, tokenizer, weights } = await readModelDirectory(await resolveReference(directory), signal);
   await using scorer = await createScorer({ config, tokenizer, tasks, threads: options.threads ?? defaultThreads() });
   const redraw = context.live ? (await import("log-update")).default : undefined;
   const scores: TaskScore[] = [];

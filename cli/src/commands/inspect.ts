@@ -11,6 +11,7 @@ import {
   openCheckpoint,
   openTensorFile,
   readArtefact,
+  resolveReference,
   tasksPerMaskFile,
   vectorFile,
 } from "@amalgam/checkpoint";
@@ -23,10 +24,11 @@ export async function run(
   path: string,
   options: { readonly tensors?: boolean },
 ): Promise<void> {
-  if (await isAdapterDirectory(path)) return printAdapter(context, path, options);
-  const artefact = await readArtefact(path, { signal: context.signal });
-  if (artefact !== undefined) return printArtefact(context, path, artefact);
-  const report = inspectCheckpoint(await openCheckpoint(path, { signal: context.signal }));
+  const location = await resolveReference(path);
+  if (await isAdapterDirectory(location)) return printAdapter(context, location, options);
+  const artefact = await readArtefact(location, { signal: context.signal });
+  if (artefact !== undefined) return printArtefact(context, location, artefact);
+  const report = inspectCheckpoint(await openCheckpoint(location, { signal: context.signal }));
   if (context.json) {
     const layers = [...report.byLayer].map(([layer, totals]) => ({ layer: layer ?? null, ...totals }));
     return context.printJson({ ...report, byLayer: layers });

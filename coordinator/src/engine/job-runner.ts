@@ -266,18 +266,20 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     },
     async start() {
       try {
-        prepared = await prepareJob(jobId, state.spec);
+        prepared = await prepareJob(jobId, state.spec, state.pins);
         // Before any work; once the job has begun, what stands there may be its own.
         if (state.planDigest === undefined) await checkOutput(state.spec.outputDirectory, state.spec.overwrite);
         if (abort.signal.aborted) return;
         const { planDigest, facts } = prepared;
+        const { pins } = prepared.plan;
+        const planned: JobEvent = { type: "planned", planDigest, facts, ...(Object.keys(pins).length > 0 && { pins }) };
         if (state.planDigest !== undefined && state.planDigest !== planDigest) {
           const spec: JobSpec = state.spec;
           log.warn("the inputs changed since the job began: starting it anew");
           fleet.forget(jobId);
-          record({ type: "restarted", reason: "the inputs changed", spec }, { type: "planned", planDigest, facts });
+          record({ type: "restarted", reason: "the inputs changed", spec }, planned);
           await bus.queue("evaluations").purge(jobId);
-        } else if (state.planDigest === undefined) record({ type: "planned", planDigest, facts });
+        } else if (state.planDigest === undefined) record(planned);
         environment.changed(jobId);
         advance();
       } catch (error) {

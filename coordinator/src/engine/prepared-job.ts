@@ -2,16 +2,17 @@
 // the job's specification alone, so it is made anew after every restart.
 import { createHash } from "node:crypto";
 import {
-  type ByteSource,
+  type CheckpointSource,
   dtypeBytes,
   type InputRecord,
   isDType,
+  isRemoteSource,
   type ModelCard,
-  openFileSource,
+  openSource,
   readSideFile,
   recordInputs,
 } from "@amalgam/checkpoint";
-import { EvaluationSpecSchema, type JobView } from "@amalgam/proto";
+import { EvaluationSpecSchema, type InputFile, type JobView } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FINAL_ID } from "../job/decide.ts";
@@ -32,7 +33,7 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { parseRecipe, requireJobKind, searchDimensions } from "../recipe/index.ts";
+import { type Pins, parseRecipe, pinned, requireJobKind, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { outputConfig } from "./output-config.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
@@ -67,21 +68,25 @@ export interface PreparedJob extends AsyncDisposable {
 /** The largest `tokenizer.json` on the Hub has about 35 MB. */
 const MAX_TEXT_BYTES = 256 * 2 ** 20;
 
+/** What is read at once of a remote file for a worker that cannot reach it: two requests side by side. */
+const REMOTE_READ_BYTES = 16 * 2 ** 20;
+
 const comparisonId = (index: number): string => `c${index}`;
 
 /**
  * Reads the recipe, opens its inputs and plans.
+ * @param pins what references meant when the job began
  * @throws RecipeProblems, PlanProblems with everything that keeps the job from running
  */
-export async function prepareJob(jobId: string, spec: JobSpec): Promise<PreparedJob> {
+export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Promise<PreparedJob> {
   const recipe = parseRecipe(spec.recipe, { fileName: spec.recipeName });
   requireJobKind(recipe, spec.kind, spec.recipeName);
-  const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory);
+  const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory, { pins });
   await requireOwnOutput(headers, spec.outputDirectory);
   const plan = planJob({ recipe, headers, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks);
   const facts = factsOf(spec, plan, tasks);
-  const sources = new Map<number, Promise<ByteSource>>();
+  const sources = new Map<number, Promise<CheckpointSource>>();
 
   const candidateOf = (state: JobState, candidateId: string): CandidateDefinition => {
     if (candidateId === FINAL_ID) {
@@ -153,7 +158,7 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     async *readInput(file, offset, length, signal) {
       const input = plan.files[file];
       if (input === undefined) throw new AmalgamError("not_found", `job ${jobId} has no input file ${file}`);
-      const opening = sources.get(file) ?? openFileSource(input.path);
+      const opening = sources.get(file) ?? openInput(input);
       sources.set(file, opening);
       const source = await opening;
       if (offset < 0 || length < 0 || offset + length > source.byteLength) {
@@ -162,13 +167,14 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
           `${input.path}: bytes ${offset} to ${offset + length} are not in the file`,
         );
       }
-      for (let at = 0; at < length; at += CHUNK_BYTES) {
-        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, length - at));
-        await source.readInto(chunk, offset + at, { signal });
-        yield chunk;
+      const step = isRemoteSource(source) ? REMOTE_READ_BYTES : CHUNK_BYTES;
+      for (let at = 0; at < length; at += step) {
+        const bytes = new Uint8Array(Math.min(step, length - at));
+        await source.readInto(bytes, offset + at, { signal });
+        for (let from = 0; from < bytes.length; from += CHUNK_BYTES) yield bytes.subarray(from, from + CHUNK_BYTES);
       }
     },
-    inputRecords: () => recordAll(headers, spec.digestInputs),
+    inputRecords: () => recordAll(headers, plan.pins, spec.digestInputs),
     card: (state, recipeText) => cardOf(prepared.view(state), plan, recipeText),
     view: (state) => viewJob(jobId, state, { workers: 0, activities: new Map(), publishing: true, waitingFor: "" }),
     async [Symbol.asyncDispose]() {
@@ -177,6 +183,10 @@ export async function prepareJob(jobId: string, spec: JobSpec): Promise<Prepared
     },
   };
   return prepared;
+}
+
+function openInput({ path, byteLength, version }: InputFile): Promise<CheckpointSource> {
+  return openSource(path, version === "" ? {} : { expected: { byteLength: Number(byteLength), version } });
 }
 
 /** Identifies inputs and tasks: a job whose digest changed while it was away starts anew. */
@@ -231,11 +241,11 @@ async function evaluationSpecOf(
   return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-async function recordAll(headers: readonly SlotHeader[], withContents: boolean): Promise<InputRecord[]> {
+async function recordAll(headers: readonly SlotHeader[], pins: Pins, withContents: boolean): Promise<InputRecord[]> {
   const records: InputRecord[] = [];
   for (const { slot, checkpoint } of headers) {
     const files = await recordInputs(checkpoint, withContents);
-    records.push({ path: slot.path, identityDigest: checkpoint.identityDigest, files });
+    records.push({ path: pinned(pins, slot.path), identityDigest: checkpoint.identityDigest, files });
   }
   return records;
 }
@@ -250,7 +260,7 @@ function cardOf(view: JobView, plan: Plan, recipe: string): ModelCard {
         { value: objective, standardError: objectiveStandardError },
       ],
     }));
-  const models = plan.slots.filter(({ kind }) => kind !== "companion").map(({ path }) => path);
+  const models = plan.slots.filter(({ kind }) => kind !== "companion").map(({ path }) => pinned(plan.pins, path));
   const scores = {
     metric: `${view.candidates.at(-1)?.scores[0]?.split ?? ""} accuracy`,
     tasks: [...view.tasks, "mean"],

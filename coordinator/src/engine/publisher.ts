@@ -39,7 +39,7 @@ export interface Staged {
 
 /** The recipe with the coefficients that are published; `amalgam merge` of it gives the same weights. */
 export const finalRecipe = (job: PreparedJob, state: JobState): string =>
-  stringifyRecipe(withCoefficients(job.plan.recipe, state.recommended?.coefficients ?? {}));
+  stringifyRecipe(withCoefficients(job.plan.recipe, state.recommended?.coefficients ?? {}), job.plan.pins);
 
 /** Digest of all that decides the published weights, but for the contents of the inputs: the same wherever they are copied. */
 function outputDigest(job: PreparedJob, state: JobState): string {

@@ -1,5 +1,6 @@
 // What a job's journal records. An event is a fact that other parts may already have acted on; everything else about
 // a job (leases, merged shards in workers' memory, messages under way) is rebuilt after a restart and never recorded.
+import type { Pins } from "../recipe/index.ts";
 import type { JobFacts } from "./decide.ts";
 
 /** What was asked for. Paths are absolute; the recipe is kept as text so that a restart reads what the user wrote. */
@@ -45,7 +46,13 @@ export type JobEvent =
   /** Inputs or recipe files changed, or the output is wanted anew: forget everything but the specification. */
   | { readonly type: "restarted"; readonly reason: string; readonly spec: JobSpec }
   /** `facts` is what people are shown of the job, also when its inputs are gone. */
-  | { readonly type: "planned"; readonly planDigest: string; readonly facts: ViewFacts }
+  | {
+      readonly type: "planned";
+      readonly planDigest: string;
+      readonly facts: ViewFacts;
+      /** What references of the recipe mean to the end of the job; without them when it has none that could move. */
+      readonly pins?: Pins;
+    }
   | {
       readonly type: "proposed";
       readonly candidateId: string;

@@ -1,4 +1,5 @@
 // A job's durable state: the fold of its journal. Pure; knows nothing of workers, leases or files.
+import type { Pins } from "../recipe/index.ts";
 import type { JobEvent, JobSpec, Score, ViewFacts } from "./events.ts";
 
 export interface TrialState {
@@ -10,6 +11,7 @@ export interface TrialState {
 export interface JobState {
   readonly spec: JobSpec;
   readonly planDigest: string | undefined;
+  readonly pins: Pins;
   readonly facts: ViewFacts | undefined;
   /** Proposed trials in the order of their numbers. */
   readonly trials: readonly TrialState[];
@@ -37,6 +39,7 @@ export interface JobState {
 const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   spec,
   planDigest: undefined,
+  pins: {},
   facts: undefined,
   trials: [],
   scores: new Map(),
@@ -85,7 +88,7 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     case "restarted":
       return initial(event.spec, nextGeneration(state));
     case "planned":
-      return { ...state, planDigest: event.planDigest, facts: event.facts };
+      return { ...state, planDigest: event.planDigest, pins: event.pins ?? {}, facts: event.facts };
     case "proposed": {
       if (state.trials.some((trial) => trial.candidateId === event.candidateId)) return state;
       const { candidateId, coefficients, origin } = event;

@@ -1,5 +1,6 @@
 /** The identity of a plan: the same recipe over the same inputs, cut the same way, has the same digest. */
 import { createHash } from "node:crypto";
+import { fileVersion } from "@amalgam/checkpoint";
 import { graphText } from "@amalgam/kernels";
 import { recipeDocument } from "../recipe/index.ts";
 import type { Plan, SlotHeader } from "./types.ts";
@@ -8,7 +9,7 @@ import type { Plan, SlotHeader } from "./types.ts";
 const PLAN_VERSION = 2;
 
 /**
- * sha256 (hex). Inputs are known by path, size, modification time and header, not by their tensor data: reading all of it would cost as
+ * sha256 (hex). Inputs are known by path, size, version and header, not by their tensor data: reading all of it would cost as
  * much as the merge.
  */
 export function digestPlan(plan: Omit<Plan, "digest">, headers: readonly SlotHeader[]): string {
@@ -19,9 +20,7 @@ export function digestPlan(plan: Omit<Plan, "digest">, headers: readonly SlotHea
   line(["amalgam plan", PLAN_VERSION, recipeDocument(plan.recipe)]);
   for (const { checkpoint } of headers) {
     line(checkpoint.identityDigest);
-    for (const { path, byteLength, headerSha256, identity } of checkpoint.files) {
-      line([path, byteLength, headerSha256, String(identity.mtimeNs)]);
-    }
+    for (const file of checkpoint.files) line([file.path, file.byteLength, file.headerSha256, fileVersion(file)]);
   }
   // A method of the user's own is what its file says now, whatever its name meant before.
   for (const { groups } of plan.variants) for (const { graph } of groups) line(graphText(graph));

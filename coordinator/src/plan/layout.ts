@@ -1,6 +1,6 @@
 /** Numbers the input files and places: from headers and cuts to the wire's files, slices, segments and shards. */
 
-import { type CheckpointFile, type DType, dtypeBytes, type TensorRef } from "@amalgam/checkpoint";
+import { type CheckpointFile, type DType, dtypeBytes, remoteVersion, type TensorRef } from "@amalgam/checkpoint";
 import {
   type InputFile,
   InputFileSchema,
@@ -33,7 +33,13 @@ export function inputFiles(headers: readonly SlotHeader[]): {
     numbers.set(file, files.length);
     const { path, byteLength, headerSha256, headerBytes } = file;
     files.push(
-      create(InputFileSchema, { path, byteLength: BigInt(byteLength), headerSha256, headerBytes: BigInt(headerBytes) }),
+      create(InputFileSchema, {
+        path,
+        byteLength: BigInt(byteLength),
+        headerSha256,
+        headerBytes: BigInt(headerBytes),
+        version: remoteVersion(file),
+      }),
     );
   }
   return { files, numbers };

@@ -66,7 +66,7 @@ models: [{model: expert1}, {model: gone, fisher: elsewhere}]
 evaluate: {tasks: [no-task.yaml]}
 `;
   expect(await problemsOf(text, golden)).toEqual([
-    expect.stringMatching(/^gone: .*\/gone: does not exist \(paths are relative to the recipe; models on a hub/),
+    expect.stringMatching(/^gone: .*\/gone: does not exist \(paths are relative to the recipe; a model of the Hub/),
     expect.stringMatching(
       /^fisher of expert1: .*\/expert1\/fisher.safetensors: does not exist, and the merge needs it \(name the file with `fisher:`/,
     ),

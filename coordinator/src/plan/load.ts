@@ -1,18 +1,19 @@
-/** The planner's one door to the disk: opens what a recipe names, and gathers every problem on the way. */
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+/** The planner's one door to disks and servers: opens what a recipe names, and gathers every problem on the way. */
 import {
   type Checkpoint,
   CheckpointError,
+  fileInLocation,
+  isRemote,
   openAdapter,
   openCheckpoint,
   problemsOf,
+  resolveReference,
   unprefixedMasks,
   withAdapter,
 } from "@amalgam/checkpoint";
-import { type Recipe, splitReference } from "../recipe/index.ts";
+import { type Pins, pinned, type Recipe, splitReference } from "../recipe/index.ts";
 import { PlanProblems } from "./problems.ts";
-import { slotsOf } from "./slots.ts";
+import { companionFile, slotsOf } from "./slots.ts";
 import { readTasks, type TaskInput } from "./tasks.ts";
 import type { Slot, SlotHeader } from "./types.ts";
 
@@ -23,11 +24,21 @@ export interface PlanInputs {
   readonly tasks: readonly TaskInput[];
 }
 
+export interface LoadOptions {
+  /** What references meant when the job began; they mean the same to its end. */
+  readonly pins?: Pins | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Opens the headers of all slots and reads the tasks. Relative paths start from `baseDirectory`, the recipe's folder.
  * Throws PlanProblems with everything that is missing or broken; tensor data is not read.
  */
-export async function loadPlanInputs(recipe: Recipe, baseDirectory: string, signal?: AbortSignal): Promise<PlanInputs> {
+export async function loadPlanInputs(
+  recipe: Recipe,
+  baseDirectory: string,
+  { pins = {}, signal }: LoadOptions = {},
+): Promise<PlanInputs> {
   const problems: string[] = [];
   const headers: SlotHeader[] = [];
   // Models that share a base share its files.
@@ -39,7 +50,7 @@ export async function loadPlanInputs(recipe: Recipe, baseDirectory: string, sign
   };
   for (const slot of slotsOf(recipe)) {
     try {
-      headers.push({ slot, checkpoint: await openSlot(slot, baseDirectory, open, signal) });
+      headers.push({ slot, checkpoint: await openSlot(slot, headers, { baseDirectory, pins, open, signal }) });
     } catch (error) {
       signal?.throwIfAborted();
       problems.push(...problemsOf(error).map(({ message }) => `${slot.name}: ${message}`));
@@ -50,39 +61,68 @@ export async function loadPlanInputs(recipe: Recipe, baseDirectory: string, sign
   return { headers, tasks };
 }
 
-async function openSlot(
-  slot: Slot,
-  baseDirectory: string,
-  open: (path: string) => Promise<Checkpoint>,
-  signal: AbortSignal | undefined,
-): Promise<Checkpoint> {
-  const { base, adapter } = slot.companion === undefined ? splitReference(slot.path) : { base: slot.path };
-  const path = resolve(baseDirectory, base);
-  if (!(await exists(path))) {
-    throw slot.companion === undefined
-      ? missingCheckpoint(path)
-      : missingCompanion(path, slot.companion.kind, slot.named);
+interface Opening {
+  readonly baseDirectory: string;
+  readonly pins: Pins;
+  readonly open: (location: string) => Promise<Checkpoint>;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function openSlot(slot: Slot, earlier: readonly SlotHeader[], opening: Opening): Promise<Checkpoint> {
+  const { baseDirectory, pins, open, signal } = opening;
+  if (slot.companion !== undefined) {
+    const location = await companionLocation(slot, earlier, opening);
+    const checkpoint = await open(location).catch((error: unknown) => {
+      throw missing(slot, slot.path, location, error) ?? error;
+    });
+    return slot.companion.kind === "masks" ? unprefixedMasks(checkpoint) : checkpoint;
   }
-  const opened = await open(path);
-  const checkpoint = slot.companion?.kind === "masks" ? unprefixedMasks(opened) : opened;
+  const { base, adapter } = splitReference(pinned(pins, slot.path));
+  const reach = async <T>(reference: string, use: (location: string) => Promise<T>): Promise<T> => {
+    const location = await resolveReference(reference, baseDirectory);
+    return use(location).catch((error: unknown) => {
+      throw missing(slot, reference, location, error) ?? error;
+    });
+  };
+  const checkpoint = await reach(base, open);
   if (adapter === undefined) return checkpoint;
-  const adapterPath = resolve(baseDirectory, adapter);
-  if (!(await exists(adapterPath))) throw missingCheckpoint(adapterPath);
-  return withAdapter(checkpoint, await openAdapter(adapterPath, { signal }));
+  return withAdapter(checkpoint, await reach(adapter, (location) => openAdapter(location, { signal })));
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
-  );
-
-function missingCheckpoint(path: string): CheckpointError {
-  const hint = "paths are relative to the recipe; models on a hub must be downloaded first";
-  return new CheckpointError({ file: path, rule: "does not exist", hint });
+/** A companion that is not named lies in the folder where its model was found. */
+function companionLocation(
+  { path, named, companion }: Slot,
+  earlier: readonly SlotHeader[],
+  { baseDirectory, pins }: Opening,
+): Promise<string> | string {
+  const model = earlier.find(({ slot }) => slot.kind !== "companion" && slot.path === companion?.modelPath);
+  if (named || companion === undefined || model === undefined)
+    return resolveReference(pinned(pins, path), baseDirectory);
+  const { root, adapter } = model.checkpoint;
+  return fileInLocation(adapter ?? root, companionFile(companion.kind));
 }
 
-function missingCompanion(path: string, kind: string, named: boolean): CheckpointError {
-  const hint = named ? "paths are relative to the recipe" : `name the file with \`${kind}:\` beside \`model:\``;
-  return new CheckpointError({ file: path, rule: `does not exist, and the merge needs it`, hint });
+/** What the user can do about an input that is not there. */
+function missing(
+  { companion, named }: Slot,
+  reference: string,
+  location: string,
+  cause: unknown,
+): CheckpointError | undefined {
+  if (!(cause instanceof CheckpointError) || cause.file !== location) return undefined;
+  if (!["ENOENT", "ENOTDIR", "not_found", "unavailable"].includes(cause.code)) return undefined;
+  if (companion !== undefined && !named) {
+    const hint = `name the file with \`${companion.kind}:\` beside \`model:\``;
+    return new CheckpointError({ file: location, rule: "does not exist, and the merge needs it", hint });
+  }
+  if (!isRemote(location)) {
+    const rule = companion === undefined ? "does not exist" : "does not exist, and the merge needs it";
+    const hint = "paths are relative to the recipe; a model of the Hub is written org/name";
+    return new CheckpointError({ file: location, rule, hint });
+  }
+  // `org/name` may have been meant as a path.
+  if (isRemote(reference)) return undefined;
+  const rule = `${cause.rule}, and no folder ${reference} is beside the recipe`;
+  const { hint } = cause;
+  return new CheckpointError({ file: location, rule, cause, ...(hint === undefined ? {} : { hint }) });
 }

@@ -1,7 +1,7 @@
 /** An output may not take the place of what it is made from, nor stand in it. */
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { resolveOutput } from "@amalgam/checkpoint";
+import { isRemote, resolveOutput } from "@amalgam/checkpoint";
 import { PlanProblems } from "./problems.ts";
 import type { SlotHeader } from "./types.ts";
 
@@ -9,6 +9,7 @@ import type { SlotHeader } from "./types.ts";
 export async function requireOwnOutput(headers: readonly SlotHeader[], outputDirectory: string): Promise<void> {
   const output = await realPlace(await resolveOutput(outputDirectory));
   for (const { slot, checkpoint } of headers) {
+    if (isRemote(checkpoint.root)) continue;
     const root = await realpath(checkpoint.root);
     const adapter = checkpoint.adapter === undefined ? root : await realpath(checkpoint.adapter);
     const parts = [...checkpoint.files.map(({ path }) => path), root];

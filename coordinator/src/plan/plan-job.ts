@@ -7,6 +7,7 @@ import { groupParts } from "./groups.ts";
 import { inputFiles, type LocatedTensor, shardMessages, sourceLocator } from "./layout.ts";
 import { type MatchedTensor, matchTensors } from "./match.ts";
 import { DONOR_SLOT, jobInputs } from "./part-inputs.ts";
+import { pinsOf } from "./pins.ts";
 import { PlanProblems } from "./problems.ts";
 import { type PlacedTensor, settingProblems } from "./setting-problems.ts";
 import { slotsOf } from "./slots.ts";
@@ -74,6 +75,7 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
     recipe,
     slots,
     roots: headers.map(({ checkpoint: { root, adapter } }) => (adapter === undefined ? root : `${root}+${adapter}`)),
+    pins: pinsOf(headers),
     files,
     tensors,
     output,

@@ -1,5 +1,4 @@
 /** The distinct inputs of a job, in the order of their slots. Paths are as the recipe writes them; `load.ts` opens them. */
-import { join } from "node:path";
 import type { Recipe, RecipeModel } from "../recipe/index.ts";
 import { splitReference, variantsOf } from "../recipe/index.ts";
 import { methodOf } from "../recipe/methods.ts";
@@ -55,11 +54,14 @@ function companionSlot(kind: string, model: RecipeModel): Slot {
   return {
     kind: "companion",
     name: `${kind} of ${model.name}`,
-    path: written ?? join(directoryOf(model.path), `${kind}.safetensors`),
+    path: written ?? `${directoryOf(model.path)}/${companionFile(kind)}`,
     companion: { kind, modelPath: model.path },
     named: written !== undefined,
   };
 }
+
+/** Where a model's companion is by default: in the model's own folder, under this name. */
+export const companionFile = (kind: string): string => `${kind}.safetensors`;
 
 const companionKey = (kind: string, modelPath: string): string => `${kind} ${modelPath}`;
 

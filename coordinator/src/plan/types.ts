@@ -2,7 +2,7 @@
 import type { Checkpoint, DType, JsonObject, OutputLayout } from "@amalgam/checkpoint";
 import type { GraphSpec, MergeGraph } from "@amalgam/kernels";
 import type { InputFile, Shard } from "@amalgam/proto";
-import type { Recipe, RecipeVariant } from "../recipe/index.ts";
+import type { Pins, Recipe, RecipeVariant } from "../recipe/index.ts";
 import type { PlannedDerivation } from "./derivations.ts";
 
 /** One distinct input of a job. Slots are numbered: the base, the models, then the companions of each model. */
@@ -81,8 +81,10 @@ export interface PlannedGroup {
 export interface Plan {
   readonly recipe: Recipe;
   readonly slots: readonly Slot[];
-  /** Absolute path of each slot as it was opened. */
+  /** Absolute path, or pinned remote location, of each slot as it was opened. */
   readonly roots: readonly string[];
+  /** What references of the recipe mean in this plan. */
+  readonly pins: Pins;
   readonly files: readonly InputFile[];
   /** In the order of the base's (else first model's) bytes. */
   readonly tensors: readonly PlannedTensor[];

@@ -4,8 +4,9 @@ export { requireJobKind } from "./job-kind.ts";
 export { tensorDepths } from "./layers.ts";
 export { type ParseRecipeOptions, parseRecipe } from "./parse.ts";
 export { partsOf, partTitle } from "./parts.ts";
+export { type Pins, pinned } from "./pins.ts";
 export { formatProblem, type RecipeProblem, RecipeProblems } from "./problems.ts";
-export { splitReference } from "./reference.ts";
+export { joinReference, splitReference } from "./reference.ts";
 export { recipeDocument, stringifyRecipe } from "./serialize.ts";
 export { resolveNumber, type TensorPlace } from "./setting.ts";
 export type {

@@ -1,11 +1,11 @@
-/** Reads items that name a model, and references to checkpoints. Revisions and Hub ids are recognised and refused by name. */
-import { basename } from "node:path";
+/** Reads items that name a model, and references to checkpoints: paths, URLs, names of the Hub, each with a LoRA adapter or without. */
+import { CheckpointError, canonicalReference, referenceName } from "@amalgam/checkpoint";
 import type { MergeMethod } from "@amalgam/kernels";
 import type { Located } from "./located.ts";
 import { companionKinds } from "./methods.ts";
 import { readParameters } from "./parameters.ts";
 import type { Entries, Reader } from "./reader.ts";
-import { joinReference, plainPath, splitReference } from "./reference.ts";
+import { joinReference, splitReference } from "./reference.ts";
 import type { RecipeModel } from "./types.ts";
 
 /** The models in recipe order, and the line of each. Without a method, parameters are left unread. */
@@ -69,7 +69,8 @@ export function readModel(
   const companions: Record<string, string> = {};
   for (const kind of kinds) {
     const entry = entries.get(kind);
-    const file = entry && reader.text(entry.value, `\`${kind}\``);
+    const text = entry && reader.text(entry.value, `\`${kind}\``);
+    const file = entry && text && readLocation(reader, entry.value.line, `\`${kind}\``, text);
     if (file !== undefined) companions[kind] = file;
   }
   if (path === undefined) return undefined;
@@ -81,38 +82,51 @@ export function readReference(reader: Reader, node: Located, what: string): stri
   if (node.kind === "map") return readReferenceMap(reader, node, what);
   const text = reader.text(node, what);
   if (text === undefined) return undefined;
-  if (text.includes("@")) {
-    return reader.fail(
-      node.line,
-      `${what} \`${text}\`: revisions (\`model@revision\`) are not supported yet: give a local directory`,
-    );
-  }
   const { base, adapter } = splitReference(text);
-  if (adapter === undefined) return plainPath(base);
+  if (adapter === undefined) return readLocation(reader, node.line, what, base);
   if (base === "" || adapter === "" || adapter.includes("+")) {
-    return reader.fail(node.line, `${what} \`${text}\`: write one adapter behind its base, as \`base+adapter\``);
+    return reader.fail(node.line, `${what}: write one adapter behind its base, as \`base+adapter\``);
   }
-  return joinReference({ base: plainPath(base), adapter: plainPath(adapter) });
+  const [first, second] = [base, adapter].map((part) => readLocation(reader, node.line, what, part));
+  return first && second && joinReference({ base: first, adapter: second });
+}
+
+/** One spelling for each checkpoint or file, so that a base among the models is recognised. */
+function readLocation(reader: Reader, line: number, what: string, text: string): string | undefined {
+  try {
+    return canonicalReference(text);
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    return reader.fail(line, `${what}: ${error.message}`);
+  }
 }
 
 function readReferenceMap(reader: Reader, node: Located, what: string): string | undefined {
-  const unsupported = new Map([
-    ["revision", "revisions"],
-    ["override_architecture", "other architectures than the checkpoint's own"],
-  ]);
-  const entries = reader.map(node, what, ["path", "model", "lora"], (key) => {
+  const unsupported = new Map([["override_architecture", "other architectures than the checkpoint's own"]]);
+  const entries = reader.map(node, what, ["path", "model", "revision", "lora"], (key) => {
     const feature = unsupported.get(key);
     return feature === undefined ? undefined : `\`${key}\` of ${what}: ${feature} are not supported yet`;
   });
   const inner = entries?.get("path") ?? entries?.get("model");
   if (entries !== undefined && inner === undefined) reader.fail(node.line, `${what} needs \`path\``);
-  const base = inner && readReference(reader, inner.value, what);
+  const path = inner && readReference(reader, inner.value, what);
+  const base = path && readRevision(reader, entries, path, what);
   const lora = entries?.get("lora");
   if (base === undefined || lora === undefined || isNull(lora.value)) return base;
   const adapter = readReference(reader, lora.value, `\`lora\` of ${what}`);
   if (adapter === undefined) return undefined;
   if (!base.includes("+") && !adapter.includes("+")) return joinReference({ base, adapter });
   return reader.fail(lora.line, `${what}: a model has one adapter, and an adapter has none`);
+}
+
+/** The reference with the revision that stands beside it in a mapping. */
+function readRevision(reader: Reader, entries: Entries | undefined, path: string, what: string): string | undefined {
+  const entry = entries?.get("revision");
+  if (entry === undefined || isNull(entry.value)) return path;
+  const revision = reader.text(entry.value, `\`revision\` of ${what}`);
+  if (revision === undefined) return undefined;
+  if (!/[@+]/.test(path)) return readLocation(reader, entry.line, what, `${path}@${revision}`);
+  return reader.fail(entry.line, `${what}: \`${path}\` and a \`revision\` beside it: name one revision`);
 }
 
 const isNull = (node: Located): boolean => node.kind === "scalar" && node.value === null;
@@ -155,11 +169,11 @@ function companionsOf(reader: Reader, items: readonly ModelDraft[]): Record<stri
   return companions;
 }
 
-/** Base names of paths (of a base with an adapter, the adapter's); where two are the same, their whole paths. */
+/** Short names of references (of a base with an adapter, the adapter's); where two are the same, the whole references. */
 function defaultNames(paths: readonly string[]): Map<string, string> {
   const short = (path: string): string => {
     const { base, adapter } = splitReference(path);
-    return basename(adapter ?? base);
+    return referenceName(adapter ?? base);
   };
   const counts = new Map<string, number>();
   for (const path of new Set(paths)) counts.set(short(path), (counts.get(short(path)) ?? 0) + 1);

@@ -179,7 +179,6 @@ test("features of mergekit that are not built yet are refused by name", () => {
     [`${LINEAR}tokenizer_source: union\n`, "`tokenizer_source`"],
     [`${LINEAR}tokenizer: {source: base}\n`, "`tokenizer`"],
     [`${LINEAR}chat_template: auto\n`, "`chat_template`"],
-    [LINEAR.replace("model: a", "model: a@main"), "revisions"],
     [`${LINEAR}---\n${LINEAR}`, "several documents"],
   ];
   for (const [text, name] of cases) {
@@ -193,7 +192,7 @@ test("features of mergekit that are not built yet are refused by name", () => {
 test("a LoRA adapter stands behind its base, as text or as mergekit's mapping, and names the model", () => {
   const models = (reference: string) =>
     parse(LINEAR.replace("model: a", `model: ${reference}`)).models.map(({ path, name }) => [path, name])[0];
-  expect(models("./base+./adapters/x/")).toEqual(["base+adapters/x", "x"]);
+  expect(models("./base+./adapters/a/x/")).toEqual(["base+adapters/a/x", "x"]);
   expect(models("{model: {path: ./base}, lora: {path: adapters/x}}")).toEqual(["base+adapters/x", "x"]);
   expect(models("{path: base, lora: ./x}")).toEqual(["base+x", "x"]);
   expect(models("{path: base, lora: null}")).toEqual(["base", "base"]);
@@ -202,6 +201,31 @@ test("a LoRA adapter stands behind its base, as text or as mergekit's mapping, a
       expect.stringMatching(/one adapter/),
     ]);
   }
+});
+
+test("models are paths, URLs, or names of the Hub with a revision; the mapping form says the same", () => {
+  const path = (written: string) => parse(LINEAR.replace("model: a", `model: ${written}`)).models[0]?.path;
+  for (const [written, path_] of [
+    ["./a/", "a"],
+    ["org/name@v1", "org/name@v1"],
+    ["{path: org/name, revision: v1}", "org/name@v1"],
+    ["{model: {path: org/name, revision: refs/pr/1}}", "org/name@refs/pr/1"],
+    ["./org/name", "./org/name"],
+    ["https://host/a/", "https://host/a"],
+    ["s3://bucket/a", "s3://bucket/a"],
+    ["hf://org/name@main", "hf://org/name"],
+  ] as const) {
+    expect(path(written), written).toBe(path_);
+  }
+  const names = parse(LINEAR.replace("model: a", "model: org/name@v1")).models.map(({ name }) => name);
+  expect(names[0]).toBe("name");
+  const problems = (written: string) => problemsOf(LINEAR.replace("model: a", `model: ${written}`)).join();
+  expect(problems("{path: org/name@v1, revision: v2}")).toMatch(/name one revision/);
+  expect(problems("https://me:secret@host/a")).toMatch(
+    /recipe.yaml:\d+: `model`: https:\/\/host\/a: has a user name or/,
+  );
+  expect(problems("https://me:secret@host/a")).not.toContain("secret");
+  expect(problems("ftp://host/a")).toMatch(/use https:\/\/, s3:\/\/ or hf:\/\//);
 });
 
 test("an unknown method is answered with the nearest one and the list", () => {

@@ -13,6 +13,3 @@ export function splitReference(reference: string): Reference {
 
 export const joinReference = ({ base, adapter }: Reference): string =>
   adapter === undefined ? base : `${base}+${adapter}`;
-
-/** "./a" and "a/" are the checkpoint "a": one spelling, so that a base among the models is recognised. */
-export const plainPath = (path: string): string => path.replace(/\/+$/, "").replace(/^(?:\.\/+)+(?=.)/, "") || path;

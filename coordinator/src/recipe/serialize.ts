@@ -2,6 +2,7 @@
 import { torchDTypeName } from "@amalgam/checkpoint";
 import { stringify } from "yaml";
 import { partsOf } from "./parts.ts";
+import { type Pins, pinDocument } from "./pins.ts";
 import type {
   Comparison,
   MergeSettings,
@@ -13,9 +14,9 @@ import type {
   Settings,
 } from "./types.ts";
 
-/** YAML text; keys in a fixed order, so that equal recipes have equal texts. */
-export function stringifyRecipe(recipe: Recipe): string {
-  return stringify(recipeDocument(recipe), { lineWidth: 0, aliasDuplicateObjects: false });
+/** YAML text, with pinned references; keys in a fixed order, so that equal recipes have equal texts. */
+export function stringifyRecipe(recipe: Recipe, pins: Pins = {}): string {
+  return stringify(pinDocument(recipeDocument(recipe), pins), { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
 /** The same as plain JSON data. */
