@@ -3,6 +3,7 @@ import { type Checkpoint, resolveTensor, type TensorRef } from "./checkpoint.ts"
 import { dtypeKind } from "./dtype.ts";
 import { CheckpointError } from "./errors.ts";
 import { isDerivedBuffer } from "./tied.ts";
+import { isVocabularyTensor } from "./tokenizer/vocabulary-tensors.ts";
 
 export interface CompareOptions {
   /** Tensors that a model may lack or hold in another shape, such as task heads. Derived buffers always may. */
@@ -59,9 +60,11 @@ function differenceOf(
     return { rule: `missing: the base ${base} has it`, hint: "all models must be fine-tuned from the same base" };
   }
   if (!sameShape(expected.shape, found.shape)) {
-    return {
-      rule: `shape [${found.shape.join(", ")}] differs from [${expected.shape.join(", ")}] in the base ${base}`,
-    };
+    const rule = `shape [${found.shape.join(", ")}] differs from [${expected.shape.join(", ")}] in the base ${base}`;
+    const tokens = isVocabularyTensor(expected.name) && sameShape(expected.shape.slice(1), found.shape.slice(1));
+    return tokens
+      ? { rule, hint: "its rows are tokens: merge the vocabularies with `tokenizer_source: union`" }
+      : { rule };
   }
   if (dtypeKind(expected.dtype) !== dtypeKind(found.dtype)) {
     return { rule: `dtype ${found.dtype} is of another kind than ${expected.dtype} in the base ${base}` };

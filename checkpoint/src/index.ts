@@ -127,5 +127,23 @@ export {
 export type { MergedPiece } from "./staged-digests.ts";
 export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
 export { isDerivedBuffer, type TiedGroup, tiesWordEmbeddings } from "./tied.ts";
+export {
+  configOfUnion,
+  isChatTemplate,
+  isSlowVocabulary,
+  isTokenizerFile,
+  templateOf,
+} from "./tokenizer/files.ts";
+export {
+  type ModelRows,
+  planRows,
+  type RowPlan,
+  type TokenRule,
+  type VocabularyOfModel,
+} from "./tokenizer/rows.ts";
+export { readTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
+export { type TokenizerOfModel, type UnitedTokenizer, uniteTokenizers } from "./tokenizer/union.ts";
+export { isVocabularyTensor, vocabularyTensors } from "./tokenizer/vocabulary-tensors.ts";
+export { withVocabulary } from "./tokenizer/with-vocabulary.ts";
 export { verifyPublished } from "./verify-published.ts";
 export { withAdapter } from "./with-adapter.ts";

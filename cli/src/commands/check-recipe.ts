@@ -53,8 +53,8 @@ export async function checkRecipe(
     const { evaluate } = recipe;
     const readable =
       problems.length === 0 || evaluate === undefined ? recipe : { ...recipe, evaluate: { ...evaluate, tasks: [] } };
-    const { headers, tasks } = await loadPlanInputs(readable, baseDirectory);
-    const plan = planJob({ recipe, headers, ...(shardBytes === undefined ? {} : { shardBytes }) });
+    const { headers, tasks, tokenizer } = await loadPlanInputs(readable, baseDirectory);
+    const plan = planJob({ recipe, headers, tokenizer, ...(shardBytes === undefined ? {} : { shardBytes }) });
     if (problems.length === 0) return { text, name, baseDirectory, plan, headers, tasks };
   } catch (error) {
     if (!(error instanceof PlanProblems)) throw error;

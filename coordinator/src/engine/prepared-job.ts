@@ -35,7 +35,7 @@ import {
 } from "../plan/index.ts";
 import { type Pins, parseRecipe, pinned, requireJobKind, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
-import { outputConfig } from "./output-config.ts";
+import { outputTexts } from "./output-config.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
 import { viewJob } from "./view.ts";
 
@@ -81,9 +81,9 @@ const comparisonId = (index: number): string => `c${index}`;
 export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Promise<PreparedJob> {
   const recipe = parseRecipe(spec.recipe, { fileName: spec.recipeName });
   requireJobKind(recipe, spec.kind, spec.recipeName);
-  const { headers, tasks } = await loadPlanInputs(recipe, spec.baseDirectory, { pins });
+  const { headers, tasks, tokenizer } = await loadPlanInputs(recipe, spec.baseDirectory, { pins });
   await requireOwnOutput(headers, spec.outputDirectory);
-  const plan = planJob({ recipe, headers, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
+  const plan = planJob({ recipe, headers, tokenizer, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks);
   const facts = factsOf(spec, plan, tasks);
   const sources = new Map<number, Promise<CheckpointSource>>();
@@ -226,12 +226,15 @@ async function evaluationSpecOf(
   tasks: readonly TaskInput[],
 ): Promise<PreparedJob["evaluationSpec"]> {
   const { checkpoint } = headers[plan.donorSlot]!;
-  const text = async (name: string): Promise<string> =>
-    checkpoint.sideFiles.includes(name)
-      ? new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES))
-      : "";
+  const changed = outputTexts(plan);
+  const text = async (name: string): Promise<string> => {
+    const made = changed.get(name);
+    if (made !== undefined || plan.tokenizer?.removed.includes(name)) return made ?? "";
+    if (!checkpoint.sideFiles.includes(name)) return "";
+    return new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES));
+  };
   const evaluationSpec = create(EvaluationSpecSchema, {
-    configJson: outputConfig(plan) ?? (await text("config.json")),
+    configJson: await text("config.json"),
     tokenizerJson: await text("tokenizer.json"),
     tokenizerConfigJson: await text("tokenizer_config.json"),
     tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),

@@ -24,7 +24,7 @@ import { searchHistory } from "../report/history.ts";
 import { VERSIONS } from "../versions.ts";
 import { artefactDescription } from "./artefact-description.ts";
 import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
-import { outputConfig } from "./output-config.ts";
+import { outputTexts } from "./output-config.ts";
 import { hasPieces, outputPieces } from "./output-pieces.ts";
 import type { PreparedJob } from "./prepared-job.ts";
 
@@ -44,6 +44,7 @@ export const finalRecipe = (job: PreparedJob, state: JobState): string =>
 /** Digest of all that decides the published weights, but for the contents of the inputs: the same wherever they are copied. */
 function outputDigest(job: PreparedJob, state: JobState): string {
   const decisive = createHash("sha256").update(finalRecipe(job, state));
+  decisive.update(job.plan.tokenizer?.digest ?? "");
   for (const { checkpoint } of job.headers) decisive.update(`\n${checkpoint.identityDigest}`);
   for (const file of job.plan.output.files) decisive.update(file.header);
   for (const { graph } of job.plan.variants[0]!.groups) decisive.update(graphText(graph));
@@ -143,7 +144,6 @@ export async function publishJob(
   const recipe = finalRecipe(job, state);
   const view = job.view(state);
   const added: Record<string, string> = { "amalgam-recipe.yaml": recipe };
-  const config = outputConfig(job.plan);
   let donor = job.headers[job.plan.donorSlot]!.checkpoint;
   if (makesArtefact(job.plan.recipe)) {
     const merge = job.candidate(state, FINAL_ID);
@@ -151,7 +151,7 @@ export async function publishJob(
     added[artefactName] = artefactDescription(job, found, await contentDigest(donor, { signal }));
     // Config and tokenizer come with the models that are made of it.
     donor = { ...donor, sideFiles: donor.sideFiles.filter(isLicence) };
-  } else if (config !== undefined) added["config.json"] = config;
+  } else Object.assign(added, Object.fromEntries(outputTexts(job.plan)));
   if (state.recommended !== undefined) {
     const { renderReport } = await import("../report/report.ts");
     added["report.html"] = await renderReport(view, { recipe, recommended: state.recommended });
@@ -159,7 +159,7 @@ export async function publishJob(
   }
   await sealAndPublish(staging, {
     pieces: outputPieces(job, state, fresh),
-    sideFiles: await collectSideFiles(donor, added, { signal }),
+    sideFiles: await collectSideFiles(donor, added, { signal, without: job.plan.tokenizer?.removed }),
     modelCard: modelCard(job.card(state, recipe)),
     provenance: { recipe, seed: job.plan.recipe.seed, versions: VERSIONS, inputs: await job.inputRecords() },
     signal,

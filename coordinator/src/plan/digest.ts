@@ -24,6 +24,7 @@ export function digestPlan(plan: Omit<Plan, "digest">, headers: readonly SlotHea
   }
   // A method of the user's own is what its file says now, whatever its name meant before.
   for (const { groups } of plan.variants) for (const { graph } of groups) line(graphText(graph));
+  line(plan.tokenizer?.digest ?? null);
   for (const { name, outputFile, outputOffset, outputDtype, action } of plan.tensors) {
     line([name, outputFile, outputOffset, outputDtype, action]);
   }

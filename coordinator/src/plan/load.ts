@@ -15,13 +15,15 @@ import { type Pins, pinned, type Recipe, splitReference } from "../recipe/index.
 import { PlanProblems } from "./problems.ts";
 import { companionFile, slotsOf } from "./slots.ts";
 import { readTasks, type TaskInput } from "./tasks.ts";
-import type { Slot, SlotHeader } from "./types.ts";
+import { withTokenizer } from "./tokenizer-files.ts";
+import type { OutputTokenizer, Slot, SlotHeader } from "./types.ts";
 
 export interface PlanInputs {
   /** In the order of `slotsOf(recipe)`, as `planJob` wants them. */
   readonly headers: readonly SlotHeader[];
   /** In the order of the recipe; empty without an evaluate section. */
   readonly tasks: readonly TaskInput[];
+  readonly tokenizer?: OutputTokenizer;
 }
 
 export interface LoadOptions {
@@ -58,7 +60,12 @@ export async function loadPlanInputs(
   }
   const tasks = recipe.evaluate === undefined ? [] : await readTasks(recipe.evaluate, baseDirectory, problems);
   if (problems.length > 0) throw new PlanProblems(problems);
-  return { headers, tasks };
+  try {
+    return { tasks, ...(await withTokenizer(recipe, headers, { baseDirectory, pins }, signal)) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new PlanProblems(problemsOf(error).map(({ message }) => `tokenizer: ${message}`));
+  }
 }
 
 interface Opening {

@@ -11,7 +11,7 @@ import { pinsOf } from "./pins.ts";
 import { PlanProblems } from "./problems.ts";
 import { type PlacedTensor, settingProblems } from "./setting-problems.ts";
 import { slotsOf } from "./slots.ts";
-import type { Plan, PlannedTensor, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
+import type { OutputTokenizer, Plan, PlannedTensor, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
 import { outputFiles, type WrittenTensor, withMaskGroups, writtenTensors } from "./written.ts";
 
 /** As transformers' save_pretrained. */
@@ -21,10 +21,18 @@ export interface PlanInput extends PlanOptions {
   readonly recipe: Recipe;
   /** In the order of `slotsOf(recipe)`. */
   readonly headers: readonly SlotHeader[];
+  /** Whose rows the headers' embeddings have; see `withTokenizer`. */
+  readonly tokenizer?: OutputTokenizer | undefined;
 }
 
 /** Throws PlanProblems with everything that keeps the inputs from being merged. */
-export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_OUTPUT_FILE_BYTES }: PlanInput): Plan {
+export function planJob({
+  recipe,
+  headers,
+  tokenizer,
+  shardBytes,
+  maxOutputFileBytes = MAX_OUTPUT_FILE_BYTES,
+}: PlanInput): Plan {
   const slots = slotsOf(recipe);
   const { variants: byPart, groupOfPart } = groupParts(variantsOf(recipe), slots);
   const variants = withMaskGroups(byPart);
@@ -91,7 +99,8 @@ export function planJob({ recipe, headers, shardBytes, maxOutputFileBytes = MAX_
       shardSizes,
       cuts.reduce((sum, shard) => sum + shard.length, 0),
     ),
-    notes: [...inputs.notes, ...match.notes],
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+    notes: [...(tokenizer?.notes ?? []), ...inputs.notes, ...match.notes],
   };
   return { ...plan, digest: digestPlan(plan, headers) };
 }

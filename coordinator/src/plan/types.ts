@@ -78,6 +78,19 @@ export interface PlannedGroup {
   readonly slots: readonly number[];
 }
 
+/** How the tokenizer of the merged model differs from the donor's. */
+export interface OutputTokenizer {
+  /** Rows of the embeddings, where they are those of a merged vocabulary. */
+  readonly rows?: number;
+  /** Files that take the place of the donor's, or are added to them. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Files of the donor that would contradict them. */
+  readonly removed: readonly string[];
+  readonly notes: readonly string[];
+  /** sha256 (hex) of the files and of where each row comes from. */
+  readonly digest: string;
+}
+
 export interface Plan {
   readonly recipe: Recipe;
   readonly slots: readonly Slot[];
@@ -101,6 +114,8 @@ export interface Plan {
   readonly donorConfig: JsonObject | undefined;
   /** The donor's config with the number of layers that the merged model has. */
   readonly config: JsonObject | undefined;
+  /** Undefined: the donor's tokenizer is copied. */
+  readonly tokenizer?: OutputTokenizer;
   readonly totals: PlanTotals;
   /** Things a person should know that are no problems, e.g. buffers that are left out. */
   readonly notes: readonly string[];

@@ -29,5 +29,7 @@ export type {
   Settings,
   SettingValue,
   SliceSource,
+  TokenizerSection,
+  TokenSourceRecipe,
 } from "./types.ts";
 export { BASE_ROW, variantsOf } from "./variants.ts";

@@ -14,7 +14,9 @@ import { readParameters } from "./parameters.ts";
 import { partsOf } from "./parts.ts";
 import { RecipeProblems } from "./problems.ts";
 import { type Entries, Reader } from "./reader.ts";
+import { splitReference } from "./reference.ts";
 import { readSearch } from "./search-section.ts";
+import { readChatTemplate, readTokenizerSection } from "./tokenizer-section.ts";
 import type {
   EvaluateSection,
   MergeSettings,
@@ -38,17 +40,13 @@ const KEYS = [
   "dtype",
   "out_dtype",
   "exclude",
+  "tokenizer_source",
+  "tokenizer",
+  "chat_template",
   "seed",
   "evaluate",
   "search",
 ];
-
-const NOT_YET: Readonly<Record<string, string>> = {
-  tokenizer_source: "`tokenizer_source` is not supported yet: the tokenizer of the base (or first model) is copied",
-  tokenizer:
-    "merging tokenizers (`tokenizer`) is not supported yet: the tokenizer of the base (or first model) is copied",
-  chat_template: "`chat_template` is not supported yet: the tokenizer of the base (or first model) is copied",
-};
 
 export interface ParseRecipeOptions {
   /** How errors name the recipe. */
@@ -83,6 +81,8 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const base = baseEntry && (readReference(reader, baseEntry.value, "`base_model`") ?? "");
   const body = readBody(reader, entries, root.line, method);
   const exclude = readExclude(reader, entries);
+  const tokenizer = readTokenizerSection(reader, entries);
+  const chatTemplate = readChatTemplate(reader, entries);
   const seedEntry = entries.get("seed");
   const seed = seedEntry && reader.number(seedEntry.value, "`seed`", { low: 0, integer: true });
   const dtype = readDType(reader, entries, "dtype");
@@ -90,6 +90,7 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const evaluateEntry = entries.get("evaluate");
   const evaluate = evaluateEntry && readEvaluate(reader, evaluateEntry.value, base, body);
   if (method === undefined) return undefined;
+  checkArtefact(reader, entries, method, base);
   const problem = evaluateEntry && unscorable(method);
   if (problem !== undefined) reader.fail(evaluateEntry?.line ?? root.line, problem);
 
@@ -122,6 +123,8 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
     ...(dtype === undefined ? {} : { dtype }),
     ...(outDtype === undefined ? {} : { outDtype }),
     exclude,
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
     seed: seed ?? 0,
     ...(evaluate === undefined ? {} : { evaluate }),
     ...(search === undefined ? {} : { search }),
@@ -164,6 +167,23 @@ function partModels(method: MergeMethod, { models, modules }: RecipeBody, base: 
   return models.filter(({ path }) => merged.has(path));
 }
 
+/** An artefact is applied to the base as it is published: with its own tokenizer, and without an adapter. */
+function checkArtefact(reader: Reader, entries: Entries, method: MergeMethod, base: string | undefined): void {
+  if (method.artefact === undefined) return;
+  for (const key of ["tokenizer_source", "tokenizer", "chat_template"]) {
+    const entry = entries.get(key);
+    if (entry !== undefined)
+      reader.fail(entry.line, `\`${key}\` does not go with \`${method.name}\`, which leaves the base as it is`);
+  }
+  const entry = entries.get("base_model");
+  if (entry !== undefined && splitReference(base ?? "").adapter !== undefined) {
+    reader.fail(
+      entry.line,
+      `\`${method.name}\` needs a base without an adapter: it is what the artefact is applied to`,
+    );
+  }
+}
+
 /** The method where its name is written as it must be. */
 function writtenMethod(root: LocatedMap): MergeMethod | undefined {
   const node = root.entries.get("merge_method")?.value;
@@ -178,7 +198,6 @@ function searchedParameters(method: MergeMethod, search: SearchSection | undefin
 }
 
 function explainKey(key: string, method: MergeMethod | undefined): string | undefined {
-  if (Object.hasOwn(NOT_YET, key)) return NOT_YET[key];
   if (method !== undefined && Object.hasOwn(method.parameters, key)) {
     return `\`${key}\` is a parameter: put it under \`parameters:\``;
   }

@@ -10,7 +10,8 @@ export const pinned = (pins: Pins, reference: string): string =>
   Object.hasOwn(pins, reference) ? (pins[reference] as string) : reference;
 
 /** Keys of a recipe's document whose text names a checkpoint or a file. */
-const referenceKeys = (): ReadonlySet<string> => new Set(["model", "base_model", "path", ...companionKinds()]);
+const referenceKeys = (): ReadonlySet<string> =>
+  new Set(["model", "base_model", "path", "source", ...companionKinds()]);
 
 /** The document of a recipe (see `recipeDocument`) with every pinned reference in the place of what was written. */
 export function pinDocument(document: unknown, pins: Pins): unknown {

@@ -12,6 +12,8 @@ import type {
   RecipeModel,
   Setting,
   Settings,
+  TokenizerSection,
+  TokenSourceRecipe,
 } from "./types.ts";
 
 /** YAML text, with pinned references; keys in a fixed order, so that equal recipes have equal texts. */
@@ -21,7 +23,8 @@ export function stringifyRecipe(recipe: Recipe, pins: Pins = {}): string {
 
 /** The same as plain JSON data. */
 export function recipeDocument(recipe: Recipe): Record<string, unknown> {
-  const { method, base, parameters, dtype, outDtype, exclude, seed, evaluate, search } = recipe;
+  const { method, base, parameters, dtype, outDtype, exclude, tokenizer, chatTemplate } = recipe;
+  const { seed, evaluate, search } = recipe;
   return defined({
     merge_method: method,
     base_model: base,
@@ -30,6 +33,8 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
     dtype: dtype && torchDTypeName(dtype),
     out_dtype: outDtype && torchDTypeName(outDtype),
     exclude: exclude.length === 0 ? undefined : exclude,
+    tokenizer: tokenizer && tokenizerDocument(tokenizer),
+    chat_template: chatTemplate,
     seed,
     evaluate:
       evaluate &&
@@ -90,6 +95,32 @@ function sliceDocument(
 
 function modelDocument({ path, name, parameters, companions }: RecipeModel): Record<string, unknown> {
   return defined({ model: path, name, ...companions, parameters: settingsDocument(parameters) });
+}
+
+function tokenizerDocument({ source, tokens, padToMultipleOf }: TokenizerSection): Record<string, unknown> {
+  const entries = [...tokens].map(([token, { source: from, force }]) => {
+    return [token, defined({ source: from && tokenSourceDocument(from), force: force || undefined })];
+  });
+  return defined({
+    source: source.kind === "model" ? source.path : source.kind,
+    tokens: entries.length === 0 ? undefined : Object.fromEntries(entries),
+    pad_to_multiple_of: padToMultipleOf,
+  });
+}
+
+function tokenSourceDocument(source: TokenSourceRecipe): unknown {
+  switch (source.kind) {
+    case "zero":
+      return { kind: "zero" };
+    case "model":
+      return source.model;
+    case "token":
+      return { kind: "model_token", model: source.model, token: source.token };
+    case "id":
+      return { kind: "model_token", model: source.model, token_id: source.id };
+    default:
+      return source satisfies never;
+  }
 }
 
 function comparisonDocument(comparison: Comparison): unknown {

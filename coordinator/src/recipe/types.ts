@@ -105,6 +105,29 @@ export interface SearchSection {
   readonly start: readonly Readonly<Record<string, number>>[];
 }
 
+/** Where a recipe says that the embedding of a token comes from. Models are references as written. */
+export type TokenSourceRecipe =
+  | { readonly kind: "zero" }
+  /** The same token in that model. */
+  | { readonly kind: "model"; readonly model: string }
+  | { readonly kind: "token"; readonly model: string; readonly token: string }
+  | { readonly kind: "id"; readonly model: string; readonly id: number };
+
+export interface TokenRecipe {
+  /** Undefined: as for tokens that the recipe does not name. */
+  readonly source?: TokenSourceRecipe;
+  /** Also for models that have the token. */
+  readonly force: boolean;
+}
+
+/** The tokenizer of the merged model. */
+export interface TokenizerSection {
+  readonly source: { readonly kind: "union" | "base" } | { readonly kind: "model"; readonly path: string };
+  /** By token; those that no tokenizer has are added. */
+  readonly tokens: ReadonlyMap<string, TokenRecipe>;
+  readonly padToMultipleOf?: number;
+}
+
 export interface Recipe extends MergeSettings {
   /** Base checkpoint, as written. It may also be one of the models, for methods that use no base. */
   readonly base?: string;
@@ -114,6 +137,10 @@ export interface Recipe extends MergeSettings {
   readonly outDtype?: DType;
   /** Regular expressions; tensors whose name one of them matches are not merged but copied from the base. */
   readonly exclude: readonly string[];
+  /** Undefined: the tokenizer of the base (else the first model) is copied. */
+  readonly tokenizer?: TokenizerSection;
+  /** A template's name, or its text. */
+  readonly chatTemplate?: string;
   readonly seed: number;
   readonly evaluate?: EvaluateSection;
   readonly search?: SearchSection;
