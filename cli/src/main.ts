@@ -74,9 +74,20 @@ function action<A extends unknown[]>(
   };
 }
 
+const mergekitArithmetic = (): Option =>
+  new Option("--mergekit-arithmetic", "compute as mergekit does, as `arithmetic: mergekit` in the recipe");
+const randomSeed = (): Option =>
+  new Option("--random-seed <n>", "as `seed` in the recipe").argParser((text) => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("write a whole number from 0 up");
+    return value;
+  });
+
 const onThisMachine = (command: Command): Command =>
   command
     .option("--overwrite", "replace an earlier output of Amalgam")
+    .addOption(mergekitArithmetic())
+    .addOption(randomSeed())
     .option("--threads <n>", "compute threads (default: all cores)", count)
     .option(
       "--memory <size>",
@@ -119,6 +130,8 @@ program
   .command("plan")
   .description("say what a recipe would do: shards, bytes, memory, every problem; writes nothing")
   .argument("<recipe>", "YAML file")
+  .addOption(mergekitArithmetic())
+  .addOption(randomSeed())
   .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
   .addOption(method())
   .addOption(json())
@@ -222,6 +235,8 @@ program
   .argument("<out>", "directory of the merged model")
   .addOption(new Option("--kind <kind>", "what to do").choices(["search", "merge"]).default("search"))
   .option("--overwrite", "replace an earlier output of Amalgam")
+  .addOption(mergekitArithmetic())
+  .addOption(randomSeed())
   .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
   .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
   .option("--watch", "stay and show its progress")

@@ -11,5 +11,12 @@ export {
   planJob,
   requireOwnOutput,
 } from "./plan/index.ts";
-export { parseRecipe, type Recipe, RecipeProblems, requireJobKind } from "./recipe/index.ts";
+export {
+  parseRecipe,
+  type Recipe,
+  type RecipeOverrides,
+  RecipeProblems,
+  requireJobKind,
+  withOverrides,
+} from "./recipe/index.ts";
 export { createCoordinatorService } from "./service.ts";

@@ -13,6 +13,7 @@ function detail(e: Expr): string {
     case "const":
       return Object.is(e.value, -0) ? "-0" : String(e.value);
     case "random":
+    case "drawn":
       return String(e.stream);
     case "statistic":
       return `${e.kind} ${e.scope} ${e.exact}`;

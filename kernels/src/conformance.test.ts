@@ -36,6 +36,19 @@ describe.each(Object.values(METHODS))("$name", (method) => {
     }
   });
 
+  test.each(["F32", "BF16", "F16"] as const)("has the interpreter's bits in mergekit's arithmetic in %s", (working) => {
+    for (const dtype of [working, "F32"] as const) {
+      options.forEach((option, seed) => {
+        const program = programFor(method, some, dtype, option, working, { working });
+        const model = randomModel(program, SIZES, seed);
+        const expected = interpreted(program, model, "float32").map((x) => encodeElements(x, working));
+        merged(program, model).forEach(({ bytes }, t) => {
+          expect(bytes, `${JSON.stringify(option)}, tensor ${t}`).toEqual(expected[t]);
+        });
+      });
+    }
+  });
+
   test("has the interpreter's bits when every input has another dtype", () => {
     const inputs = programFor(method, some, "F32").graph.inputs.length;
     const mixed = Array.from({ length: inputs }, (_, i): DTypeName => FLOAT_DTYPES[i % FLOAT_DTYPES.length]!);
@@ -55,7 +68,7 @@ describe.each(Object.values(METHODS))("$name", (method) => {
         [3, 0],
         [11, 1],
       ] as const) {
-        const program = programFor(method, models, Array(models + 1).fill(dtype), {}, "U8", masks);
+        const program = programFor(method, models, Array(models + 1).fill(dtype), {}, "U8", { masks });
         const model = randomModel(program, SIZES, masks);
         const expected = interpreted(program, model, "float32").map((x) => encodeElements(x, "U8"));
         merged(program, model).forEach(({ bytes, flags }, t) => {

@@ -48,6 +48,12 @@ function decodeBfloat(code: number): number {
   return word.getFloat32(0);
 }
 
+/** The nearest number that the dtype can represent. */
+export const roundedTo = (value: number, dtype: "BF16" | "F16"): number =>
+  dtype === "BF16"
+    ? decodeBfloat(encodeBfloat(Math.fround(value)))
+    : decodeSmall(encodeSmall(Math.fround(value), SMALL_FLOATS.F16), SMALL_FLOATS.F16);
+
 /** The numbers that the bytes of a tensor hold. Throws a RangeError when the length is not a whole number of elements. */
 export function decodeElements(bytes: Uint8Array, dtype: DTypeName): Float64Array {
   const size = dtypeBytes(dtype);

@@ -5,6 +5,11 @@ export type FloatDType = "F64" | "F32" | "F16" | "BF16" | "F8_E4M3" | "F8_E5M2";
 /** U8 is for masks, eight to an element: whole numbers from 0 to 255. */
 export type DTypeName = FloatDType | "U8";
 
+/** The dtypes in which mergekit computes. */
+export type WorkingDType = "F32" | "BF16" | "F16";
+export const isWorkingDType = (name: string): name is WorkingDType =>
+  name === "F32" || name === "BF16" || name === "F16";
+
 /** A float narrower than 32 bits, in sign-magnitude encoding. */
 export interface SmallFloat {
   readonly bits: 8 | 16;

@@ -1,4 +1,5 @@
 // Runs a program on the calling thread: the output pass, and one pass of a stage of statistics, over a segment. Knows no method.
+import { DrawnNumbers } from "./drawn-numbers.ts";
 import type { Scope } from "./expr.ts";
 import { cutName, cutoffName } from "./graph.ts";
 import type { CompiledProgram, Kernel, StageKernels } from "./program.ts";
@@ -35,6 +36,7 @@ class WasmExecutor implements Executor {
   private readonly scratch: number;
   private readonly views: MemoryViews;
   private readonly rows: RowStatistics;
+  private readonly drawn: DrawnNumbers;
   private readonly callers = new Map<Kernel, KernelCaller>();
 
   constructor(program: CompiledProgram, memory: SharedMemory, scratch: number) {
@@ -44,6 +46,7 @@ class WasmExecutor implements Executor {
     this.views = new MemoryViews(memory);
     const callerOf = (kernel: Kernel): KernelCaller => this.callerOf(kernel, program.rowKernelsOffset);
     this.rows = new RowStatistics(program, this.views, callerOf, scratch + program.valuesOffset);
+    this.drawn = new DrawnNumbers(program, this.views, scratch + program.drawnOffset);
   }
 
   output(segment: OutputSegment, scalars: Scalars): number {
@@ -149,10 +152,14 @@ class WasmExecutor implements Executor {
     caller: KernelCaller,
     segment: Segment | OutputSegment,
     scalars: Scalars,
-    visit: Visit,
+    visitChunk: Visit,
     read: number = BLOCK_ELEMENTS,
   ): void {
     const { kernel } = caller;
+    const visit: Visit =
+      kernel.drawn.length === 0
+        ? visitChunk
+        : (chunk, runs) => visitChunk(this.drawn.lay(kernel, chunk, scalars), runs);
     caller.prepare(scalars);
     if (kernel.rowStages.length > 0 || kernel.ranks.length > 0) {
       for (const rows of rowsOf(segment, read)) this.visitRows(caller, rows, scalars, visit);

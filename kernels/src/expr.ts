@@ -1,5 +1,5 @@
 // The expression language merge methods are written in: immutable nodes over the models' values at
-// one position. An expression says what to compute; schedule.ts, semantics.ts and wasm/ say how.
+// one position. An expression says what to compute; arithmetic.ts, semantics.ts and wasm/ say how.
 
 /** What one input of a merge is: the base, model i, or a tensor that accompanies model i (such as its Fisher information). */
 export type InputRole =
@@ -21,7 +21,9 @@ export type UnaryOperator =
   | "cos"
   | "acos"
   | "powerOfTwo"
-  | "exponent";
+  | "exponent"
+  | "roundBF16"
+  | "roundF16";
 export type BinaryOperator =
   | ("add" | "sub" | "mul" | "div" | "min" | "max")
   | ("eq" | "ne" | "lt" | "le" | "gt" | "ge")
@@ -67,9 +69,17 @@ export interface StatisticExpr extends Node {
 export interface CutExpr extends Node {
   readonly op: "cut";
 }
-/** A number in [0, 1) that depends on the element's index in the tensor, the scalar `randomKey` and the stream only. */
+/**
+ * A number in [0, 1) that depends on the element's index in the tensor, the scalar `randomKey` and the stream only. The argument
+ * is a scalar mask, if there is one: whether mergekit draws numbers for that stream at all.
+ */
 export interface RandomExpr extends Node {
   readonly op: "random";
+  readonly stream: number;
+}
+/** The number mergekit draws for this element: read like an input, from where hosts lay the generator's output. */
+export interface DrawnExpr extends Node {
+  readonly op: "drawn";
   readonly stream: number;
 }
 /** Where a value stands in its row: 0 the smallest, 1 the largest, equals by index. The argument has no statistics. */
@@ -79,6 +89,10 @@ export interface RankExpr extends Node {
 export interface OperatorExpr extends Node {
   readonly op: Operator;
 }
+/** Says how mergekit computes something; arithmetic.ts writes it in operators, so that nothing later sees one. */
+export interface MarkExpr extends Node {
+  readonly op: "sum" | "inFloat32" | "stored";
+}
 export type Expr =
   | InputExpr
   | ParamExpr
@@ -87,8 +101,10 @@ export type Expr =
   | StatisticExpr
   | CutExpr
   | RandomExpr
+  | DrawnExpr
   | RankExpr
-  | OperatorExpr;
+  | OperatorExpr
+  | MarkExpr;
 export type F32 = Expr & { readonly type: "f32" };
 export type Mask = Expr & { readonly type: "mask" };
 
@@ -120,8 +136,18 @@ export const param = (name: string): F32 => ({ type: "f32", op: "param", name, a
 export const constant = (value: number): F32 => ({ type: "f32", op: "const", value, args: [], scalar: true });
 export const elements: F32 = { type: "f32", op: "elements", args: [], scalar: true };
 
-/** Uniform in [0, 1), in steps of 2^-24; streams (one for each model, say) are independent. */
-export const random = (stream: number): F32 => ({ type: "f32", op: "random", stream, args: [], scalar: false });
+/**
+ * Uniform in [0, 1), in steps of 2^-24; streams (one for each model) are independent. Where the scalar mask `draws` is false the
+ * result does not depend on the number, and mergekit takes none from its generator.
+ */
+export const random = (stream: number, draws?: Mask): F32 => ({
+  type: "f32",
+  op: "random",
+  stream,
+  args: draws ? [draws] : [],
+  scalar: false,
+});
+export const drawn = (stream: number): F32 => ({ type: "f32", op: "drawn", stream, args: [], scalar: false });
 
 /** Where x stands in its row, from 0 (smallest) to 1 (largest), equals by index; 0.5 in a row of one. Costs a sort of each row. */
 export const rankInRow = (x: F32): F32 => ({ type: "f32", op: "rank", args: [x], scalar: false });
@@ -168,8 +194,20 @@ export const sin: (a: F32) => F32 = onScalars("sin");
 export const cos: (a: F32) => F32 = onScalars("cos");
 export const acos: (a: F32) => F32 = onScalars("acos");
 
-/** Sum in the given order, one float32 rounding per addition: the order is part of the result. */
-export const sum = (xs: readonly F32[]): F32 => xs.reduce((a, b) => add(a, b));
+const mark = (op: MarkExpr["op"], args: readonly F32[]): F32 => ({
+  type: "f32",
+  op,
+  args,
+  scalar: args.every((a) => a.scalar),
+});
+/** Sum in the given order, one float32 rounding per addition: the order is part of the result. A narrower dtype rounds it once. */
+export const sum = (xs: readonly F32[]): F32 => mark("sum", xs);
+/** What `f` makes of x, which mergekit computes in float32 where its dtype is float16. */
+export const inFloat32 = (x: F32, f: (x: F32) => F32): F32 => mark("inFloat32", [f(mark("stored", [x]))]);
+
+/** Rounds to the nearest number that bfloat16, or float16, can represent. */
+export const roundBF16: (a: Value) => F32 = unary("roundBF16");
+export const roundF16: (a: Value) => F32 = unary("roundF16");
 
 function statistic(kind: StatisticExpr["kind"], scope: Scope, args: readonly Expr[], exact = false): StatisticExpr {
   return { type: "f32", op: "statistic", kind, scope, exact, args, scalar: true };

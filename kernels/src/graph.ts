@@ -1,11 +1,13 @@
 // Applies a method to a number of models: the expression, its inputs and parameters, and its
 // statistics ordered into stages. Independent of dtypes and of any back-end.
+import { lowered } from "./arithmetic.ts";
 import { canonical, textOf, topological } from "./canonical.ts";
-import type { Expr, F32, InputRole, StatisticExpr } from "./expr.ts";
+import { type DTypeName, isWorkingDType, type WorkingDType } from "./dtype.ts";
+import type { DrawnExpr, Expr, F32, InputRole, Mask, StatisticExpr } from "./expr.ts";
 import { input, param, select, sum } from "./expr.ts";
 import type { MergeMethod, MethodContext, Parameter } from "./method.ts";
 import { methodNamed } from "./methods/index.ts";
-import { RANDOM_KEY } from "./random.ts";
+import { RANDOM_KEY, RANDOM_SEED, randomOffset } from "./random.ts";
 import type { GraphSpec, MergeGraph, Stage } from "./types.ts";
 
 const never = (): boolean => false;
@@ -14,11 +16,21 @@ const isStatistic = (e: Expr): e is StatisticExpr => e.op === "statistic";
 /** Builds the graph of a registered method. Throws a RangeError that says which rule the spec breaks. */
 export const buildGraph = (spec: GraphSpec): MergeGraph => graphOf(methodNamed(spec.method), spec);
 
-/** Builds the graph of any method, registered or not. */
-export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): MergeGraph {
+type Spec = Omit<GraphSpec, "method"> & { readonly inputDtypes?: readonly DTypeName[] };
+
+/** Builds the graph of any method, registered or not. Without `inputDtypes` any input may need a cast to the working dtype. */
+export function graphOf(method: MergeMethod, spec: Spec): MergeGraph {
   checkSpec(method, spec);
   const inputs = inputRoles(method, spec);
-  const [output, ...scales] = canonical(rootsOf(method, spec)) as [F32, ...F32[]];
+  const working = workingDtype(method, spec);
+  const { inputDtypes } = spec;
+  const needsCast = (role: InputRole): boolean => {
+    const dtype = inputDtypes?.[inputs.findIndex((r) => sameRole(r, role))];
+    return role.kind !== "companion" && working !== undefined && !isExactIn(dtype, working);
+  };
+  const written = rootsOf(method, spec);
+  const roots = written.map((root) => lowered(root, { method, working, needsCast }));
+  const [output, ...scales] = canonical(roots) as [F32, ...F32[]];
   const nodes = topological([output, ...scales], never);
   const names = new Map(nodes.filter(isStatistic).map((s, i) => [s, `statistic[${i}]`]));
   const nameOf = (s: StatisticExpr): string => names.get(s)!;
@@ -44,6 +56,8 @@ export function graphOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): M
     stages: stages.filter((s) => s.scope !== "row"),
     rowStages,
     ranks,
+    drawn: nodes.filter((e): e is DrawnExpr => e.op === "drawn"),
+    draws: working === undefined ? [] : drawsOf(written),
     rowwise: rowStages.length > 0 || ranks.length > 0,
     output,
     scales,
@@ -66,6 +80,29 @@ function rootsOf(method: MergeMethod, spec: Omit<GraphSpec, "method">): F32[] {
   const masks = artefact?.masks.slice(from, from + MASKS_PER_ELEMENT) ?? [];
   if (masks.length === 0) throw new RangeError(`${method.name}: there are no masks from model ${from} on`);
   return [sum(masks.map((mask, i) => select(mask, 2 ** i, 0)))];
+}
+
+/** Graphs of different working dtypes have the same statistics: which dtype `own` is matters to programs only. */
+function workingDtype(method: MergeMethod, { working, inputDtypes }: Spec): WorkingDType | undefined {
+  const [own] = inputDtypes ?? [];
+  if (working !== "own") return working;
+  if (own === undefined || isWorkingDType(own)) return own ?? "F32";
+  throw new RangeError(`${method.name}: mergekit does not compute in ${own}`);
+}
+
+/** Whether every number of the dtype is one of the working dtype. */
+const isExactIn = (dtype: DTypeName | undefined, working: WorkingDType): boolean =>
+  dtype === working ||
+  (dtype === "BF16" && working === "F32") ||
+  (dtype !== undefined && ["F16", "F8_E4M3", "F8_E5M2"].includes(dtype) && working !== "BF16");
+
+export const sameRole = (a: InputRole, b: InputRole): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+function drawsOf(written: readonly Expr[]): MergeGraph["draws"] {
+  const found = topological(written, never).flatMap((e) =>
+    e.op === "random" ? [[e.stream, e.args[0] as Mask | undefined] as const] : [],
+  );
+  return [...new Map(found)].map(([stream, when]) => ({ stream, when })).sort((a, b) => a.stream - b.stream);
 }
 
 function checkSpec(method: MergeMethod, spec: Omit<GraphSpec, "method">): void {
@@ -135,7 +172,11 @@ function contextFor(method: MergeMethod, spec: Omit<GraphSpec, "method">): Metho
 
 function parameterNames(roots: readonly Expr[]): string[] {
   const nodes = topological(roots, never);
-  const names = nodes.flatMap((e) => (e.op === "param" ? [e.name] : e.op === "random" ? [RANDOM_KEY] : []));
+  const names = nodes.flatMap((e): string[] => {
+    if (e.op === "param") return [e.name];
+    if (e.op === "random") return [RANDOM_KEY];
+    return e.op === "drawn" ? [RANDOM_SEED, randomOffset(e.stream)] : [];
+  });
   return [...new Set(names)].sort();
 }
 

@@ -1,6 +1,6 @@
 export { decodeElements, encodeElements, findNonFinite } from "./convert.ts";
 export type { DTypeName } from "./dtype.ts";
-export { dtypeBytes, FLOAT_DTYPES, isFloatDType, isProgramDType } from "./dtype.ts";
+export { dtypeBytes, FLOAT_DTYPES, isFloatDType, isProgramDType, isWorkingDType, type WorkingDType } from "./dtype.ts";
 export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
 export { buildGraph, graphText, MASKS_PER_ELEMENT } from "./graph.ts";
@@ -20,9 +20,9 @@ export { METHODS } from "./methods/index.ts";
 export { compileOnnx, ONNX_DATA, ONNX_OUTPUTS, type OnnxFeed, type OnnxGraph } from "./onnx/compile.ts";
 export { deviceObstacle } from "./output-pass.ts";
 export { buildProgram } from "./program.ts";
-export { RANDOM_KEY, randomKey } from "./random.ts";
+export { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "./random.ts";
 export { registerMethod } from "./register.ts";
-export { scaleValues } from "./scalars.ts";
+export { drawingStreams, scaleValues } from "./scalars.ts";
 export { decodePartial, decodeState, encodePartial, encodeState, mergePartials } from "./statistics/partial.ts";
 export { advanceStage, runStage, startStage } from "./statistics/stage.ts";
 export type {

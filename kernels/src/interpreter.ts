@@ -3,11 +3,12 @@
 // in float64 it is the mathematics. Slow on purpose.
 import { topological } from "./canonical.ts";
 import type { Expr, InputRole, Scope, StatisticExpr } from "./expr.ts";
-import { cutName, cutoffName } from "./graph.ts";
-import { RANDOM_KEY, streamWords, uniformAt } from "./random.ts";
+import { cutName, cutoffName, sameRole } from "./graph.ts";
+import { RANDOM_KEY, RANDOM_SEED, randomOffset, streamWords, uniformAt } from "./random.ts";
 import { rankFractions } from "./rank.ts";
 import { compileScalars, ELEMENTS } from "./scalars.ts";
 import { OPERATORS, type Precision, rounding } from "./semantics.ts";
+import { Twister } from "./twister.ts";
 import type { MergeGraph, Scalars } from "./types.ts";
 
 export interface PlainTensor {
@@ -86,6 +87,7 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
           : [],
       ),
     );
+    const drawn = new Map(nodes.flatMap((e) => (e.op === "drawn" ? [[e, drawnNumbers(row, e.stream)] as const] : [])));
     const setScalars = (element: number): void => {
       run(cutsAt(graph, cuts, row, element, precision), found);
       scalars.forEach((e, i) => {
@@ -99,6 +101,7 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
         if (e.scalar) return;
         if (e.op === "input") values[i] = round(row.tensor.inputs[inputIndex(graph, e.role)]![element]!);
         else if (e.op === "rank") values[i] = ranks.get(e)![element - row.from]!;
+        else if (e.op === "drawn") values[i] = drawn.get(e)![element - row.from]!;
         else if (e.op === "random")
           values[i] = uniformAt(streamWords(row.tensor.scalars[RANDOM_KEY]!, e.stream), element);
         else {
@@ -110,6 +113,12 @@ function valuesOf(graph: MergeGraph, root: Expr, rows: readonly Row[], precision
     }
   }
   return out;
+}
+
+function drawnNumbers({ tensor, from, to }: Row, stream: number): Float32Array {
+  const numbers = new Float32Array(to - from);
+  new Twister(tensor.scalars[RANDOM_SEED]!).fill(tensor.scalars[randomOffset(stream)]! + from, numbers);
+  return numbers;
 }
 
 /** What exact selections keep at an element: the threshold before the cut-off, anything larger after it. */
@@ -141,7 +150,6 @@ function nextAfter(value: number, precision: Precision): number {
   return float[0];
 }
 
-const sameRole = (a: InputRole, b: InputRole): boolean => JSON.stringify(a) === JSON.stringify(b);
 const inputIndex = (graph: MergeGraph, role: InputRole): number => graph.inputs.findIndex((r) => sameRole(r, role));
 
 function resultOf(graph: MergeGraph, s: StatisticExpr, rows: readonly Row[], precision: Precision): Scalars {

@@ -18,6 +18,8 @@ export interface NumberParameter extends ParameterBase {
   readonly max?: number;
   /** Must have the same value for every tensor, because a statistic over the whole model depends on it. */
   readonly constant?: true;
+  /** mergekit keeps the values in a tensor of the working dtype. */
+  readonly held?: true;
 }
 /** Structural: chooses which program is compiled. */
 export interface BooleanParameter extends ParameterBase {
@@ -58,6 +60,12 @@ export interface Artefact {
   readonly scales: readonly F32[];
 }
 
+/**
+ * Where mergekit rounds to its working dtype: after every operation, in the order `build` writes them; once, what it computes in
+ * float32 or in an order of its own; never, where its result is float32 whatever the models are.
+ */
+export type MergekitRounding = "everyOperation" | "once" | "never";
+
 export interface MergeMethod {
   readonly name: string;
   /** One sentence for lists. */
@@ -71,6 +79,8 @@ export interface MergeMethod {
   /** Names of the tensors each model must bring along, one for each merged tensor and of its shape. */
   readonly companions: readonly string[];
   readonly parameters: Readonly<Record<string, Parameter>>;
+  /** For `arithmetic: mergekit`; `once` when left out. */
+  readonly mergekit?: MergekitRounding;
   readonly build: (m: MethodContext) => F32;
   /** Given by methods whose result is an artefact and no model: `build` is then a task vector that all models share. */
   readonly artefact?: (m: MethodContext) => Artefact;

@@ -20,6 +20,8 @@ export interface Kernel {
   readonly outputDtype: DTypeName;
   /** Positions in the graph's ranks of those the kernel reads. */
   readonly ranks: readonly number[];
+  /** Positions in the graph's drawn numbers of those the kernel reads. */
+  readonly drawn: readonly number[];
   /** Whether its scalars differ from row to row. */
   readonly readsRows: boolean;
   /** Whether it reduces: then a row, where it needs those, is a run of its own. */
@@ -40,6 +42,8 @@ export interface CompiledProgram extends Program {
   readonly rowKernelsOffset: number;
   /** Where in the scratch memory a block of values to sort goes, and after it a block of each rank. */
   readonly valuesOffset: number;
+  /** Where in the scratch memory a block of each drawn number goes. */
+  readonly drawnOffset: number;
 }
 
 /** Bytes for the f32 values of a block. */
@@ -57,6 +61,7 @@ export function buildProgram(spec: ProgramSpec): Program {
     spec.inputDtypes,
     spec.outputDtype,
     spec.masks,
+    spec.working,
     Object.entries(spec.options).sort(([a], [b]) => (a < b ? -1 : 1)),
   ]);
   let program = programs.get(key);
@@ -91,9 +96,10 @@ export function programOf(method: MergeMethod, spec: ProgramSpec): CompiledProgr
   const rowKernelsOffset = bytesOf([output, ...stageKernels.map(([, k]) => k.kernel)]);
   const rowKernels = [...valueKernels.values(), ...rowStageKernels.map(([, k]) => k.kernel)];
   const valuesOffset = rowKernelsOffset + bytesOf(rowKernels);
-  const scratchBytes = valuesOffset + (valueKernels.size ? BLOCK_BYTES * (graph.ranks.length + 1) : 0);
+  const drawnOffset = valuesOffset + (valueKernels.size ? BLOCK_BYTES * (graph.ranks.length + 1) : 0);
+  const scratchBytes = drawnOffset + BLOCK_BYTES * graph.drawn.length;
   return {
-    ...{ spec, graph, output, valueKernels, rowKernelsOffset, valuesOffset, scratchBytes },
+    ...{ spec, graph, output, valueKernels, rowKernelsOffset, valuesOffset, drawnOffset, scratchBytes },
     stageKernels: new Map([...stageKernels, ...rowStageKernels]),
   };
 }
@@ -122,11 +128,13 @@ function kernelOf(
 ): Kernel {
   const plan = planKernel(roots, graph, family);
   const below = new Set(topological(roots, () => false));
+  const beyondInputs = plan.inputs.map((i) => i - graph.inputs.length);
   let module: CompiledModule | undefined;
   return {
     plan,
     outputDtype: spec.outputDtype,
-    ranks: plan.inputs.map((i) => i - graph.inputs.length).filter((i) => i >= 0),
+    ranks: beyondInputs.filter((i) => i >= 0 && i < graph.ranks.length),
+    drawn: beyondInputs.map((i) => i - graph.ranks.length).filter((i) => i >= 0),
     readsRows: topological([...plan.uniforms, ...plan.cuts], () => false).some(isOfRow),
     reduces: family.results > 0,
     rowStages: graph.rowStages.filter((stage) => stage.statistics.some((s) => below.has(s))),

@@ -3,6 +3,10 @@
 
 /** The scalar every call of a graph with random numbers takes: `randomKey(seed, tensor)`. */
 export const RANDOM_KEY = "randomKey";
+/** The scalars every call of a graph with drawn numbers takes: the generator's seed, and where a stream starts in its sequence. */
+export const RANDOM_SEED = "randomSeed";
+export const RANDOM_OFFSET = "randomOffset";
+export const randomOffset = (stream: number): string => `${RANDOM_OFFSET}[${stream}]`;
 
 function mixed(x: number): number {
   let h = Math.imul(x ^ (x >>> 16), 0x85ebca6b);

@@ -65,8 +65,13 @@ export function compileScalars(
         return { name: cutName(nameOf(e.args[0] as StatisticExpr)) };
       case "input":
       case "random":
+      case "drawn":
       case "rank":
         throw new TypeError(`${e.op} is not a scalar`);
+      case "sum":
+      case "inFloat32":
+      case "stored":
+        throw new TypeError(`${e.op} is a mark: it is written in operators before it is computed`);
       default: {
         const [a = 0, b = 0, c = 0] = e.args.map((x) => visit(x, inWide));
         return { run: OPERATORS[e.op], args: [a, b, c] };
@@ -92,4 +97,14 @@ export function scaleValues({ scales, nameOf }: MergeGraph, scalars: Scalars): n
   const found = new Float64Array(scales.length);
   compileScalars(scales, nameOf, "float64")(scalars, found);
   return [...found];
+}
+
+/** The streams that take numbers from mergekit's generator for a tensor with these parameters, in order. */
+export function drawingStreams({ draws, nameOf }: MergeGraph, scalars: Scalars): number[] {
+  const taken = new Float64Array(1);
+  return draws.flatMap(({ stream, when }) => {
+    if (when === undefined) return [stream];
+    compileScalars([when], nameOf, "float64")(scalars, taken);
+    return taken[0] ? [stream] : [];
+  });
 }

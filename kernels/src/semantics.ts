@@ -1,5 +1,6 @@
 // What each operator means, on plain numbers; masks are 1 and 0. The interpreter and the scalar
 // programs run these; the WebAssembly compiler must agree with them to the bit in float32.
+import { roundedTo } from "./convert.ts";
 import type { Operator } from "./expr.ts";
 
 const double = new DataView(new ArrayBuffer(8));
@@ -27,6 +28,8 @@ export const OPERATORS: Readonly<Record<Operator, (a: number, b: number, c: numb
   acos: Math.acos,
   powerOfTwo: (n) => 2 ** Math.min(127, Math.max(-126, n)),
   exponent: exponentOf,
+  roundBF16: (a) => roundedTo(a, "BF16"),
+  roundF16: (a) => roundedTo(a, "F16"),
   eq: (a, b) => bit(a === b),
   ne: (a, b) => bit(a !== b),
   lt: (a, b) => bit(a < b),

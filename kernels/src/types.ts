@@ -1,7 +1,7 @@
 // What the host of a merge (shard worker, coordinator) sees: what a merge needs, the state of a
 // statistic while it is being found, and the executor that runs it on one thread.
-import type { DTypeName } from "./dtype.ts";
-import type { F32, InputRole, RankExpr, Scope, StatisticExpr } from "./expr.ts";
+import type { DTypeName, WorkingDType } from "./dtype.ts";
+import type { DrawnExpr, F32, InputRole, Mask, RankExpr, Scope, StatisticExpr } from "./expr.ts";
 import type { MergeMethod } from "./method.ts";
 
 /** Which merge: everything structural but the dtypes. Options are the boolean and enum parameters; omitted ones take their default. */
@@ -12,6 +12,11 @@ export interface GraphSpec {
   readonly options: Readonly<Record<string, boolean | string>>;
   /** Of a method that makes an artefact, in place of the vector: the masks of eight models from 8 times this on, a bit for each. */
   readonly masks?: number;
+  /**
+   * Computes as mergekit does in this dtype; `own` is that of the first input. Left out: in float32 throughout, rounded once, with
+   * keyed random numbers.
+   */
+  readonly working?: WorkingDType | "own" | undefined;
 }
 
 /** A merge specialised to dtypes; `inputDtypes` are in the order of `MergeGraph.inputs`. */
@@ -50,6 +55,10 @@ export interface MergeGraph {
   readonly rowStages: readonly Stage[];
   /** Expressions that need the ranks of a row, which executors find for each row. */
   readonly ranks: readonly RankExpr[];
+  /** Numbers of mergekit's generator that the graph reads. */
+  readonly drawn: readonly DrawnExpr[];
+  /** The streams that take numbers from the generator, in order, and (where not always) when: a mask of parameters. */
+  readonly draws: readonly { readonly stream: number; readonly when: Mask | undefined }[];
   /** True when a statistic of row scope or a rank is used: segments must then be whole rows and say `rowElements`. */
   readonly rowwise: boolean;
   readonly output: F32;

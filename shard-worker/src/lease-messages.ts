@@ -17,8 +17,8 @@ export function variantOf(lease: Lease): VariantTask {
       "the lease is incomplete: it needs a shard, a candidate with its variant, and a task",
     );
   }
-  const groups = variant.groups.map(({ method, hasBase, models, slots, options, masks }) => {
-    return { method, hasBase, models, slots, options, ...(masks === undefined ? {} : { masks }) };
+  const groups = variant.groups.map(({ method, hasBase, models, slots, options, masks, working }) => {
+    return { method, hasBase, models, slots, options, working, ...(masks === undefined ? {} : { masks }) };
   });
   return { groups };
 }

@@ -1,5 +1,5 @@
 // Which kernels a shard needs: one program per combination of dtypes among its segments. Names no method.
-import { buildProgram, type GraphSpec, isProgramDType, type Program } from "@amalgam/kernels";
+import { buildProgram, type GraphSpec, isProgramDType, isWorkingDType, type Program } from "@amalgam/kernels";
 import type { SegmentPlan, ShardLayout } from "./shard-layout.ts";
 import { TaskError } from "./task-error.ts";
 import type { MergeGroup, VariantTask } from "./thread-protocol.ts";
@@ -19,7 +19,7 @@ export function segmentGroup({ groups }: VariantTask, { tensor, group }: Segment
  * @throws TaskError invalid_argument when an input is missing or of a dtype that cannot be merged
  */
 export function segmentProgram(variant: VariantTask, segment: SegmentPlan): Program {
-  const { method, hasBase, models, slots, options, masks } = segmentGroup(variant, segment);
+  const { method, hasBase, models, slots, options, masks, working } = segmentGroup(variant, segment);
   const inputDtypes = slots.map((slot) => {
     const dtype = segment.inputs[slot]?.dtype;
     if (dtype !== undefined && isProgramDType(dtype)) return dtype;
@@ -34,7 +34,11 @@ export function segmentProgram(variant: VariantTask, segment: SegmentPlan): Prog
     Object.entries(options).map(([name, json]) => [name, JSON.parse(json) as boolean | string]),
   );
   const spec = { method, hasBase, models, options: parsed, inputDtypes, outputDtype };
-  return buildProgram(masks === undefined ? spec : { ...spec, masks });
+  const part = masks === undefined ? spec : { ...spec, masks };
+  if (working === "") return buildProgram(part);
+  const dtype = working === "own" ? (inputDtypes[0] ?? "") : working;
+  if (isWorkingDType(dtype)) return buildProgram({ ...part, working: dtype });
+  throw new TaskError("invalid_argument", `tensor "${segment.tensor}": mergekit does not compute in ${dtype}`);
 }
 
 /** Work area that the kernels of every segment of the shard can share, in bytes. */

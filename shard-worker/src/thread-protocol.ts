@@ -20,6 +20,8 @@ export interface MergeGroup {
   readonly options: Readonly<Record<string, string>>;
   /** Of a method that makes an artefact: which of its masks. */
   readonly masks?: number;
+  /** `GraphSpec.working`; empty for none. */
+  readonly working: string;
 }
 
 export interface StatisticState {

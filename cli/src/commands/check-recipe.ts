@@ -1,7 +1,15 @@
 // Reads a recipe and everything it names before any work: headers, tasks. Every problem at once.
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { loadPlanInputs, type Plan, PlanProblems, parseRecipe, planJob, requireJobKind } from "@amalgam/coordinator";
+import {
+  loadPlanInputs,
+  type Plan,
+  PlanProblems,
+  parseRecipe,
+  planJob,
+  requireJobKind,
+  withOverrides,
+} from "@amalgam/coordinator";
 import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 
 type PlanInputs = Awaited<ReturnType<typeof loadPlanInputs>>;
@@ -20,7 +28,13 @@ export interface CheckedRecipe extends RecipeText {
   readonly tasks: PlanInputs["tasks"];
 }
 
-export interface CheckOptions {
+/** What the command line says of a recipe's keys. */
+export interface RecipeFlags {
+  readonly mergekitArithmetic?: boolean;
+  readonly randomSeed?: number;
+}
+
+export interface CheckOptions extends RecipeFlags {
   /** What the recipe must be fit for; a plan may be made of either. */
   readonly kind?: "merge" | "search";
   readonly shardBytes?: number | undefined;
@@ -30,11 +44,9 @@ export interface CheckOptions {
  * @param source path of a recipe, or its text
  * @throws RecipeProblems or PlanProblems with all that keeps the recipe from being run
  */
-export async function checkRecipe(
-  source: string | RecipeText,
-  { kind, shardBytes }: CheckOptions = {},
-): Promise<CheckedRecipe> {
-  const { text, name, baseDirectory } = typeof source === "string" ? await readRecipe(source) : source;
+export async function checkRecipe(source: string | RecipeText, options: CheckOptions = {}): Promise<CheckedRecipe> {
+  const { kind, shardBytes } = options;
+  const { text, name, baseDirectory } = typeof source === "string" ? await readRecipe(source, options) : source;
   const recipe = parseRecipe(text, { fileName: name });
   if (kind !== undefined) requireJobKind(recipe, kind, name);
   const problems: string[] = [];
@@ -63,9 +75,13 @@ export async function checkRecipe(
   throw new PlanProblems(problems);
 }
 
-export async function readRecipe(path: string): Promise<RecipeText> {
+export async function readRecipe(
+  path: string,
+  { mergekitArithmetic, randomSeed }: RecipeFlags = {},
+): Promise<RecipeText> {
   try {
-    const text = await readFile(path, "utf8");
+    const overrides = { arithmetic: mergekitArithmetic ? ("mergekit" as const) : undefined, seed: randomSeed };
+    const text = withOverrides(await readFile(path, "utf8"), overrides);
     return { text, name: basename(path), baseDirectory: resolve(dirname(path)) };
   } catch (error) {
     const { code } = toAmalgamError(error);

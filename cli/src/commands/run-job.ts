@@ -39,7 +39,7 @@ export function runJob(
     const startedMs = performance.now();
     const outputDirectory = resolve(out);
     const { shardBytes = 0, overwrite = false, digestInputs = false } = options;
-    const recipe = await checkRecipe(source, { kind, shardBytes: options.shardBytes });
+    const recipe = await checkRecipe(source, { ...options, kind });
     const { text, name: recipeName, baseDirectory } = recipe;
     const asked = { outputDirectory, overwrite, shardBytes, digestInputs };
     const spec: JobSpec = { kind, recipe: text, recipeName, baseDirectory, ...asked };

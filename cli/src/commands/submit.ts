@@ -3,10 +3,10 @@ import { resolve } from "node:path";
 import { parseRecipe, requireJobKind } from "@amalgam/coordinator";
 import { type CommandContext, stoppable } from "../context.ts";
 import { withCoordinator } from "../roles/connect.ts";
-import { readRecipe } from "./check-recipe.ts";
+import { type RecipeFlags, readRecipe } from "./check-recipe.ts";
 import { followJob } from "./follow-job.ts";
 
-export interface SubmitOptions {
+export interface SubmitOptions extends RecipeFlags {
   readonly kind: "merge" | "search";
   readonly overwrite?: boolean;
   readonly shardBytes?: number;
@@ -16,7 +16,7 @@ export interface SubmitOptions {
 }
 
 export async function run(context: CommandContext, path: string, out: string, options: SubmitOptions): Promise<void> {
-  const { text, name, baseDirectory } = await readRecipe(path);
+  const { text, name, baseDirectory } = await readRecipe(path, options);
   requireJobKind(parseRecipe(text, { fileName: name }), options.kind, name);
   const { signal } = context;
   await withCoordinator(options.coordinator, async (client) => {

@@ -131,7 +131,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       keepInputs: spec.kind === "search" || spansShards(planned),
       inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
       largestShardBytes,
-      scalars: (shard) => scalarRows(plan, planned, shard, coefficients),
+      scalars: scalarRows(plan, planned, coefficients),
       scopesOf: (group, stage) => reductionScopes(plan, planned, group, stage, coefficients),
     };
   };

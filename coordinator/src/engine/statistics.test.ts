@@ -71,7 +71,7 @@ function inProcess(plan: Plan, delay: (shard: number) => number): Shards {
   const pass: StatisticPass = async (shard, stage, _round, states, reduced) => {
     passes.count++;
     for (let turn = delay(shard); turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve));
-    const rows = scalarRows(plan, planned, shard);
+    const rows = scalarRows(plan, planned)(shard);
     const partials = new Map<string, StagePartial>();
     for (const [index, segment] of plan.shards[shard]!.segments.entries()) {
       const key = states.length === 1 && states[0]!.tensor === "" ? "" : segment.tensor;
@@ -129,7 +129,7 @@ const before = (graph: MergeGraph, reduced: readonly ReducedStage[], tensor: str
 function inOnePiece(text: string): Map<string, Scalars> {
   const plan = planOf(text, 1e12);
   const planned = own(plan);
-  const rows = scalarRows(plan, planned, 0);
+  const rows = scalarRows(plan, planned)(0);
   const merged = plan.shards[0]!.segments.flatMap((segment, index) => {
     if (segment.copySlot !== undefined) return [];
     const scalars = named(graphOf(planned).parameters, rows[index]!.values);

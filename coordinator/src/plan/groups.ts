@@ -2,7 +2,7 @@
  * Which parts of a merge share a program: a group is one method with one set of options over the same slots, in every variant. Slices that
  * differ in layers and numbers only are of one group.
  */
-import { buildGraph, type MergeGraph } from "@amalgam/kernels";
+import { buildGraph, type GraphSpec, type MergeGraph } from "@amalgam/kernels";
 import type { Part, RecipeVariant } from "../recipe/index.ts";
 import { methodOf } from "../recipe/methods.ts";
 import { slotFinder } from "./slots.ts";
@@ -19,15 +19,19 @@ export function partOf({ parts }: RecipeVariant, index: number): Part {
   return (parts.length === 1 ? parts[0] : parts[index]) as Part;
 }
 
-/** `variants` are the recipe's own first; its parts are the job's. */
-export function groupParts(variants: readonly RecipeVariant[], slots: readonly Slot[]): Groups {
+/** `variants` are the recipe's own first; its parts are the job's. All compute in one way: `working`. */
+export function groupParts(
+  variants: readonly RecipeVariant[],
+  slots: readonly Slot[],
+  working: GraphSpec["working"],
+): Groups {
   const [own] = variants;
   const find = slotFinder(slots);
   const graphs = new Map<string, MergeGraph>();
   const numbers = new Map<string, number>();
   const groups: PlannedGroup[][] = variants.map(() => []);
   const groupOfPart = (own?.parts ?? []).map((_, index) => {
-    const specs = variants.map((variant) => groupSpec(variant, partOf(variant, index), find));
+    const specs = variants.map((variant) => groupSpec(variant, partOf(variant, index), working, find));
     const key = JSON.stringify(specs);
     const number = numbers.get(key) ?? numbers.size;
     if (numbers.has(key)) return number;
@@ -50,9 +54,10 @@ export function groupParts(variants: readonly RecipeVariant[], slots: readonly S
 function groupSpec(
   { merge }: RecipeVariant,
   { base, sources, options }: Part,
+  working: GraphSpec["working"],
   find: ReturnType<typeof slotFinder>,
 ): Omit<PlannedGroup, "graph"> {
-  const spec = { method: merge.method, models: sources.length, hasBase: base !== undefined, options };
+  const spec = { method: merge.method, models: sources.length, hasBase: base !== undefined, options, working };
   const checkpoints = [...(base === undefined ? [] : [base]), ...sources];
   const slots = [
     ...checkpoints.map(({ model }) => find.checkpoint(model.path)),

@@ -91,10 +91,10 @@ test("scalars follow the segments of a shard, resolved for each tensor", () => {
     "weight[1]",
   ]);
   const rows = planned.shards.flatMap(({ index, segments }) =>
-    scalarRows(planned, variant as NonNullable<typeof variant>, index).map(({ values }, position) => [
-      segments[position]?.tensor,
-      values,
-    ]),
+    scalarRows(
+      planned,
+      variant as NonNullable<typeof variant>,
+    )(index).map(({ values }, position) => [segments[position]?.tensor, values]),
   );
   expect(new Map(rows as [string, number[]][])).toEqual(
     new Map([
@@ -120,7 +120,7 @@ parameters: {weight: [{filter: layers.0, value: 5}, {value: 6}]}
   );
   const [variant] = planned.variants;
   const rows = planned.shards.flatMap(({ index }) =>
-    scalarRows(planned, variant as NonNullable<typeof variant>, index),
+    scalarRows(planned, variant as NonNullable<typeof variant>)(index),
   );
   const values = rows.map((row) => row.values).filter((row) => row.length > 0);
   // density[0], density[1], lambda, weight[0], weight[1] of embed, layers.0, layers.1
@@ -203,7 +203,7 @@ test("fifty thousand tensors are planned, every one in one segment", () => {
   expect(planned.shards.length).toBeGreaterThanOrEqual(8);
   const [variant] = planned.variants;
   const rows = planned.shards.flatMap(({ index }) =>
-    scalarRows(planned, variant as NonNullable<typeof variant>, index),
+    scalarRows(planned, variant as NonNullable<typeof variant>)(index),
   );
   expect(rows).toHaveLength(50_000);
 });

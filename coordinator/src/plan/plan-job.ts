@@ -12,6 +12,7 @@ import { PlanProblems } from "./problems.ts";
 import { type PlacedTensor, settingProblems } from "./setting-problems.ts";
 import { slotsOf } from "./slots.ts";
 import type { OutputTokenizer, Plan, PlannedTensor, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
+import { workingDType, workingProblems } from "./working-dtype.ts";
 import { outputFiles, type WrittenTensor, withMaskGroups, writtenTensors } from "./written.ts";
 
 /** As transformers' save_pretrained. */
@@ -34,7 +35,7 @@ export function planJob({
   maxOutputFileBytes = MAX_OUTPUT_FILE_BYTES,
 }: PlanInput): Plan {
   const slots = slotsOf(recipe);
-  const { variants: byPart, groupOfPart } = groupParts(variantsOf(recipe), slots);
+  const { variants: byPart, groupOfPart } = groupParts(variantsOf(recipe), slots, workingDType(recipe));
   const variants = withMaskGroups(byPart);
   const inputs = jobInputs(
     variants.map(({ variant }) => variant),
@@ -45,7 +46,12 @@ export function planJob({
   const used = new Set(variants.flatMap(({ groups }) => groups.flatMap((group) => group.slots)));
   const match = matchTensors(recipe, headers, inputs.parts, used);
   const places = match.tensors.map((matched) => placeOf(matched, groupOfPart));
-  const problems = [...inputs.problems, ...match.problems, ...settingProblems(recipe, variants, places)];
+  const problems = [
+    ...inputs.problems,
+    ...match.problems,
+    ...workingProblems(recipe, slots, match.tensors),
+    ...settingProblems(recipe, variants, places),
+  ];
   const written = writtenTensors(recipe, match.tensors);
   const output = layOut(recipe, written, maxOutputFileBytes, problems);
   if (problems.length > 0 || output === undefined) throw new PlanProblems(problems);

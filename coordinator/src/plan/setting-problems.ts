@@ -2,7 +2,7 @@
 import type { Recipe } from "../recipe/index.ts";
 import { partOf } from "./groups.ts";
 import { TensorRemarks } from "./problems.ts";
-import { isConstant, scalarReaders } from "./scalars.ts";
+import { isConstant, scalarReaders } from "./scalar-readers.ts";
 import type { PlannedTensor, PlannedVariant } from "./types.ts";
 
 /** What settings depend on. */

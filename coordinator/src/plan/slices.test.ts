@@ -50,7 +50,7 @@ function scalars(plan: Plan): Map<string, readonly number[]> {
   const own = plan.variants[0]!;
   return new Map(
     plan.shards.flatMap(({ index, segments }) =>
-      scalarRows(plan, own, index).map(({ values }, i) => [segments[i]!.tensor, values] as const),
+      scalarRows(plan, own)(index).map(({ values }, i) => [segments[i]!.tensor, values] as const),
     ),
   );
 }

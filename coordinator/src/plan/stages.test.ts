@@ -82,11 +82,11 @@ test("coefficients of a search reach the recipe's own variant and no other", () 
   const text = `merge_method: df_merge\n${MODELS}evaluate: {tasks: [t], compare: [models]}\nsearch: {trials: 4}\n`;
   const planned = plan(text, 1e9);
   const values = { "weight[a]": 0.25, "weight[b]": 0.75 };
-  const rows = (variant: PlannedVariant) => scalarRows(planned, variant, 0, values).map((row) => row.values);
+  const rows = (variant: PlannedVariant) => scalarRows(planned, variant, values)(0).map((row) => row.values);
   expect(graphOf(own(planned)).parameters).toEqual(["epsilon", "weight[0]", "weight[1]"]);
   expect(rows(own(planned))).toContainEqual([1e-12, 0.25, 0.75]);
   expect(rows(planned.variants[1] as PlannedVariant)).toContainEqual([1]);
-  expect(() => scalarRows(planned, own(planned), 0)).toThrow(/weight/);
+  expect(() => scalarRows(planned, own(planned))(0)).toThrow(/weight/);
 });
 
 test("evaluators get the merged bytes' layout in the order of the segments", () => {

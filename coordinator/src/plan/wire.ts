@@ -15,7 +15,7 @@ export const variantMessage = ({ groups }: PlannedVariant): Variant =>
   create(VariantSchema, { groups: groups.map(groupMessage) });
 
 function groupMessage({ spec, slots }: PlannedGroup): MergeGroup {
-  const { method, hasBase, models, masks } = spec;
+  const { method, hasBase, models, masks, working = "" } = spec;
   const options = Object.entries(spec.options).map(([name, value]) => [name, JSON.stringify(value)] as const);
   return create(MergeGroupSchema, {
     method,
@@ -24,6 +24,7 @@ function groupMessage({ spec, slots }: PlannedGroup): MergeGroup {
     slots: [...slots],
     options: Object.fromEntries(options),
     ...(masks === undefined ? {} : { masks }),
+    working,
   });
 }
 

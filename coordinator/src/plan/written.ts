@@ -15,6 +15,7 @@ import { methodOf } from "../recipe/methods.ts";
 import { copiedDType } from "./layout.ts";
 import type { MatchedTensor } from "./match.ts";
 import type { PlannedGroup, PlannedVariant } from "./types.ts";
+import { mergedDType } from "./working-dtype.ts";
 
 export interface WrittenTensor {
   /** Of the matched tensor that it is made of. */
@@ -52,7 +53,7 @@ export function writtenTensors(recipe: Recipe, tensors: readonly MatchedTensor[]
     // Copied tensors keep their bytes, so their dtype; an artefact leaves them to the base.
     if (action === "copy") return artefact ? [] : [{ index, ...tensor, dtype: copiedDType(tensor) }];
     const { name, shape } = tensor;
-    const dtype = recipe.outDtype ?? recipe.dtype ?? tensor.dtype;
+    const dtype = recipe.outDtype ?? mergedDType(recipe) ?? tensor.dtype;
     const masks = Array.from({ length: files }, (_, file): WrittenTensor => {
       return { index, name: maskTensor(file, name), dtype: "U8", shape, masks: file };
     });

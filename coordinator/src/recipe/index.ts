@@ -2,6 +2,7 @@
 export { leftToSearch, searchDimensions, variantWithCoefficients, withCoefficients } from "./coefficients.ts";
 export { requireJobKind } from "./job-kind.ts";
 export { tensorDepths } from "./layers.ts";
+export { type RecipeOverrides, withOverrides } from "./overrides.ts";
 export { type ParseRecipeOptions, parseRecipe } from "./parse.ts";
 export { partsOf, partTitle } from "./parts.ts";
 export { type Pins, pinned } from "./pins.ts";

@@ -43,6 +43,7 @@ seed: 7
     parameters: { normalize: "l2" },
     dtype: "BF16",
     outDtype: "F16",
+    arithmetic: "float32",
     exclude: ["classifier"],
     seed: 7,
   });

@@ -4,6 +4,7 @@
  */
 import { type DType, isFloat, parseDTypeName } from "@amalgam/checkpoint";
 import { isFloatDType, type MergeMethod } from "@amalgam/kernels";
+import { readArithmetic } from "./arithmetic.ts";
 import { checkCompleteness } from "./completeness.ts";
 import { readEvaluate } from "./evaluate-section.ts";
 import { readModulesSection, readSlicesSection } from "./layout-section.ts";
@@ -37,6 +38,7 @@ const KEYS = [
   "slices",
   "modules",
   "parameters",
+  "arithmetic",
   "dtype",
   "out_dtype",
   "exclude",
@@ -87,6 +89,7 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const seed = seedEntry && reader.number(seedEntry.value, "`seed`", { low: 0, integer: true });
   const dtype = readDType(reader, entries, "dtype");
   const outDtype = readDType(reader, entries, "out_dtype");
+  const arithmetic = readArithmetic(reader, entries, { dtype, seed });
   const evaluateEntry = entries.get("evaluate");
   const evaluate = evaluateEntry && readEvaluate(reader, evaluateEntry.value, base, body);
   if (method === undefined) return undefined;
@@ -120,6 +123,7 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
   const recipe: Recipe = {
     ...merge,
     ...(base === undefined ? {} : { base }),
+    arithmetic,
     ...(dtype === undefined ? {} : { dtype }),
     ...(outDtype === undefined ? {} : { outDtype }),
     exclude,

@@ -23,13 +23,14 @@ export function stringifyRecipe(recipe: Recipe, pins: Pins = {}): string {
 
 /** The same as plain JSON data. */
 export function recipeDocument(recipe: Recipe): Record<string, unknown> {
-  const { method, base, parameters, dtype, outDtype, exclude, tokenizer, chatTemplate } = recipe;
+  const { method, base, parameters, arithmetic, dtype, outDtype, exclude, tokenizer, chatTemplate } = recipe;
   const { seed, evaluate, search } = recipe;
   return defined({
     merge_method: method,
     base_model: base,
     ...bodyDocument(recipe),
     parameters: settingsDocument(parameters),
+    arithmetic: arithmetic === "float32" ? undefined : arithmetic,
     dtype: dtype && torchDTypeName(dtype),
     out_dtype: outDtype && torchDTypeName(outDtype),
     exclude: exclude.length === 0 ? undefined : exclude,

@@ -131,7 +131,9 @@ export interface TokenizerSection {
 export interface Recipe extends MergeSettings {
   /** Base checkpoint, as written. It may also be one of the models, for methods that use no base. */
   readonly base?: string;
-  /** Type of the merged tensors when `outDtype` is not given. Arithmetic is in float32 whatever it says. */
+  /** Float32 throughout, or mergekit's: in `dtype`, else the models' own, rounding after every operation, with its random numbers. */
+  readonly arithmetic: "float32" | "mergekit";
+  /** Type of the merged tensors when `outDtype` is not given, and what mergekit's arithmetic computes in. */
   readonly dtype?: DType;
   /** Type of the merged tensors. */
   readonly outDtype?: DType;

@@ -35,6 +35,7 @@ export const arceeFusion: MergeMethod = {
   maxModels: 1,
   companions: [],
   parameters: {},
+  mergekit: "never",
   build: (m) => {
     const delta = taskVectors(m)[0]!;
     const [p, q] = [softmax(m.models[0]!), softmax(m.base)];

@@ -57,6 +57,7 @@ export const breadcrumbs: MergeMethod = {
     },
     int8_mask: int8Mask,
   },
+  mergekit: "everyOperation",
   build: (m) => weightedSum(m, crumbs(m)),
 };
 

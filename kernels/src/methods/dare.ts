@@ -1,19 +1,21 @@
 // DARE: drops entries of each task vector at random and scales up the rest, by the L1 norm as
 // mergekit does or by 1 / density as in the paper. dare_ties adds mergekit's sign election.
-import { div, type F32, lt, max, mul, random, select } from "../expr.ts";
+import { div, type F32, inFloat32, lt, max, mul, random, select } from "../expr.ts";
 import type { MergeMethod, MethodContext } from "../method.ts";
 import { density, int8Mask, lambda, normalize, rescale, weight } from "./parameters.ts";
 import { electedSum, rescaledL1, taskVectors, weightedSum } from "./parts.ts";
 
 function dropped(m: MethodContext): F32[] {
   const densities = m.params("density");
-  return taskVectors(m).map((delta, i) => {
-    const kept = select(lt(random(i), densities[i]!), delta, 0);
-    if (!m.flag("rescale")) return kept;
-    if (m.choice("rescale_by") === "l1") return rescaledL1("tensor", kept, delta);
-    // Where the density is 0 nothing is kept that could be scaled.
-    return mul(kept, div(1, max(densities[i]!, 1e-30)));
-  });
+  return taskVectors(m).map((vector, i) =>
+    inFloat32(vector, (delta) => {
+      const kept = select(lt(random(i, lt(densities[i]!, 1)), densities[i]!), delta, 0);
+      if (!m.flag("rescale")) return kept;
+      if (m.choice("rescale_by") === "l1") return rescaledL1("tensor", kept, delta);
+      // Where the density is 0 nothing is kept that could be scaled.
+      return mul(kept, div(1, max(densities[i]!, 1e-30)));
+    }),
+  );
 }
 
 export const dareLinear: MergeMethod = {
@@ -38,6 +40,7 @@ export const dareLinear: MergeMethod = {
     },
     int8_mask: int8Mask,
   },
+  mergekit: "everyOperation",
   build: (m) => weightedSum(m, dropped(m)),
 };
 

@@ -11,6 +11,7 @@ export const linear: MergeMethod = {
   minModels: 1,
   companions: [],
   parameters: { weight, normalize: normalize(true) },
+  mergekit: "everyOperation",
   build: (m) => {
     const weights = m.params("weight");
     const total = sum(m.models.map((x, i) => mul(x, weights[i]!)));

@@ -14,6 +14,7 @@ export const nearswap: MergeMethod = {
   parameters: {
     t: { kind: "number", scope: "global", min: 0, doc: "Distance up to which the model's value is taken whole." },
   },
+  mergekit: "everyOperation",
   build: (m) => {
     const model = m.models[0]!;
     // The reciprocal, rounded, times t: how torch divides a number by a tensor.

@@ -149,7 +149,7 @@ describe("consensus_ta", () => {
 function artefactOf(method: string, model: Model, masks: number): { vector: Float64Array; bits: Float64Array } {
   const inputs = model[0]!.inputs.length;
   const reads = Array(inputs).fill("F32");
-  const program = programFor(METHODS[method]!, inputs - 1, reads, {}, "U8", masks);
+  const program = programFor(METHODS[method]!, inputs - 1, reads, {}, "U8", { masks });
   const vector = merged(programFor(METHODS[method]!, inputs - 1, "F32"), model)[0]!.bytes;
   return {
     vector: decodeElements(vector, "F32"),
@@ -197,6 +197,8 @@ describe("emr", () => {
     const { bits } = artefactOf("emr", model, 1);
     expect(Math.max(...bits)).toBe(1);
     expect(() => artefactOf("emr", model, 2)).toThrow("emr: there are no masks from model 16 on");
-    expect(() => programFor(METHODS["linear"]!, 2, "F32", {}, "F32", 0)).toThrow("linear: there are no masks");
+    expect(() => programFor(METHODS["linear"]!, 2, "F32", {}, "F32", { masks: 0 })).toThrow(
+      "linear: there are no masks",
+    );
   });
 });

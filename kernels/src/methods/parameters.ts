@@ -1,7 +1,12 @@
 // Parameters several methods share, with mergekit's names and meanings.
 import type { BooleanParameter, NumberParameter } from "../method.ts";
 
-export const weight: NumberParameter = { kind: "number", scope: "model", doc: "Coefficient of the model." };
+export const weight: NumberParameter = {
+  kind: "number",
+  scope: "model",
+  held: true,
+  doc: "Coefficient of the model.",
+};
 
 export const lambda: NumberParameter = {
   kind: "number",

@@ -13,5 +13,6 @@ export const passthrough: MergeMethod = {
   parameters: {
     scale: { kind: "number", scope: "model", default: 1, doc: "Factor of the model's tensors." },
   },
+  mergekit: "everyOperation",
   build: (m) => mul(m.models[0]!, m.params("scale")[0]!),
 };

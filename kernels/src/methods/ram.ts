@@ -36,6 +36,7 @@ export const ram: MergeMethod = {
   minModels: 1,
   companions: [],
   parameters: { epsilon },
+  mergekit: "everyOperation",
   build: (m) => {
     const found = changed(m);
     return ontoBase(m, found, found.vectors);
@@ -52,6 +53,7 @@ export const ramplusTl: MergeMethod = {
     alpha: { kind: "number", scope: "global", default: 0.2, doc: "Upper bound of shared by unique entries." },
     epsilon,
   },
+  mergekit: "never",
   build: (m) => {
     const found = changed(m);
     const several = gt(found.count, 1);

@@ -20,5 +20,6 @@ export const taskArithmetic: MergeMethod = {
     rescale: { kind: "boolean", scope: "global", default: false, doc: "See ties.", ignored: notSparse },
     int8_mask: int8Mask,
   },
+  mergekit: "everyOperation",
   build: (m) => weightedSum(m, taskVectors(m)),
 };

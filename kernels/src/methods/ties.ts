@@ -14,6 +14,7 @@ export const ties: MergeMethod = {
   minModels: 1,
   companions: [],
   parameters: { weight, density, lambda, normalize: normalize(true), rescale: rescale(false), int8_mask: int8Mask },
+  mergekit: "everyOperation",
   build: (m) => {
     const densities = m.params("density");
     const trimmed = taskVectors(m).map((delta, i) => {

@@ -144,7 +144,7 @@ export function run({ method, options = {}, scalars, masks, inputs, rowElements:
   const count = (read.length - (found.base === "none" ? 0 : 1)) / (1 + found.companions.length);
   const output = masks === undefined ? "F32" : "U8";
   const reads = Array<DTypeName>(read.length).fill("F32");
-  const program = programFor(found, count, reads, options, output, masks);
+  const program = programFor(found, count, reads, options, output, masks === undefined ? {} : { masks });
   const tensors = read[0]!.map((first, t) => ({
     inputs: read.map((input) => input[t]!),
     elements: first.length,

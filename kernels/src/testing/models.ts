@@ -6,9 +6,9 @@ import { interpret } from "../interpreter.ts";
 import { type MergedTensor, mergeTensors } from "../merge.ts";
 import type { MergeMethod } from "../method.ts";
 import { programOf } from "../program.ts";
-import { RANDOM_KEY } from "../random.ts";
+import { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED } from "../random.ts";
 import type { Precision } from "../semantics.ts";
-import type { MergeGraph, Program, Scalars } from "../types.ts";
+import type { MergeGraph, Program, ProgramSpec, Scalars } from "../types.ts";
 
 /** A small generator with a fixed sequence for each seed; values in [0, 1). */
 export function generator(seed: number): () => number {
@@ -45,7 +45,8 @@ export function randomScalars(graph: MergeGraph, seed: number): Scalars {
   const next = generator(seed);
   return Object.fromEntries(
     graph.parameters.map((name) => {
-      if (name === RANDOM_KEY) return [name, Math.floor(next() * 2 ** 53)];
+      if (name === RANDOM_KEY || name.startsWith(RANDOM_OFFSET)) return [name, Math.floor(next() * 2 ** 40)];
+      if (name === RANDOM_SEED) return [name, Math.floor(next() * 2 ** 32)];
       if (name === "max_iter") return [name, 4];
       if (name === "eps" || name === "tol") return [name, 1e-8];
       if (name === "floor" || name === "epsilon") return [name, 1e-6];
@@ -60,13 +61,12 @@ export const programFor = (
   dtype: DTypeName | readonly DTypeName[],
   options: Readonly<Record<string, boolean | string>> = {},
   outputDtype: DTypeName = typeof dtype === "string" ? dtype : "F32",
-  masks?: number,
+  special: Pick<ProgramSpec, "masks" | "working"> = {},
 ): Program => {
   const hasBase = method.base !== "none";
   const inputs = (hasBase ? 1 : 0) + models * (1 + method.companions.length);
   const inputDtypes = typeof dtype === "string" ? Array<DTypeName>(inputs).fill(dtype) : dtype;
-  const part = masks === undefined ? {} : { masks };
-  return programOf(method, { method: method.name, models, hasBase, options, inputDtypes, outputDtype, ...part });
+  return programOf(method, { method: method.name, models, hasBase, options, inputDtypes, outputDtype, ...special });
 };
 
 /** A model for the program: one entry for each tensor. */

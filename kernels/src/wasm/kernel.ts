@@ -4,10 +4,10 @@
 import { topological } from "../canonical.ts";
 import type { DTypeName } from "../dtype.ts";
 import { dtypeBytes } from "../dtype.ts";
-import type { Expr, InputExpr, InputRole, Operator, RankExpr, StatisticExpr } from "../expr.ts";
+import type { DrawnExpr, Expr, InputExpr, InputRole, Operator, RankExpr, StatisticExpr } from "../expr.ts";
 import type { MergeGraph } from "../types.ts";
 import { BLOCK, COUNT, KernelFunction, type Local } from "./function.ts";
-import { loadLanes } from "./lanes.ts";
+import { loadLanes, roundLanes } from "./lanes.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
 import { emitUniform } from "./random.ts";
 
@@ -58,22 +58,26 @@ export interface KernelPlan {
   readonly cuts: readonly StatisticExpr[];
   /** Streams of random numbers. */
   readonly streams: readonly number[];
-  /** Positions in the program's inputs, and the graph's ranks after them, of those the kernel reads. */
+  /** Positions in the program's inputs, and the graph's ranks and drawn numbers after them, of those the kernel reads. */
   readonly inputs: readonly number[];
   readonly layout: KernelLayout;
 }
 
 /** What a kernel is given and does not compute. */
 const isGiven = (e: Expr): boolean => e.scalar || e.op === "rank";
-type Sources = Pick<MergeGraph, "inputs" | "ranks">;
+const isLoaded = (e: Expr): e is InputExpr | RankExpr | DrawnExpr =>
+  e.op === "input" || e.op === "rank" || e.op === "drawn";
+type Sources = Pick<MergeGraph, "inputs" | "ranks" | "drawn">;
 
 export function planKernel(roots: readonly Expr[], sources: Sources, family: FamilyBytes): KernelPlan {
   const nodes = topological(roots, isGiven);
   const uniforms = nodes.filter((e) => e.scalar && e.op !== "const");
   const below = topological(uniforms, (e) => e.op === "statistic");
   const cuts = below.flatMap((e) => (e.op === "cut" ? [e.args[0] as StatisticExpr] : []));
-  const loaded = nodes.filter((e) => e.op === "input" || e.op === "rank");
-  const read = loaded.map((e) => positionOf(e, sources)).sort((a, b) => a - b);
+  const read = nodes
+    .filter(isLoaded)
+    .map((e) => positionOf(e, sources))
+    .sort((a, b) => a - b);
   const streams = nodes.flatMap((e) => (e.op === "random" ? [e.stream] : []));
   const run = regions({ elements: 4, uniforms: 4 * uniforms.length, results: family.results });
   const layout = regions({
@@ -98,9 +102,10 @@ function regions<T extends string>(sizes: Readonly<Record<T, number>>): Record<T
   return { ...(offsets as Record<T, number>), bytes };
 }
 
-/** Ranks are read like inputs, and come after them. */
-function positionOf(e: InputExpr | RankExpr, { inputs, ranks }: Sources): number {
+/** Ranks and drawn numbers are read like inputs, and come after them. */
+function positionOf(e: InputExpr | RankExpr | DrawnExpr, { inputs, ranks, drawn }: Sources): number {
   if (e.op === "rank") return inputs.length + ranks.indexOf(e);
+  if (e.op === "drawn") return inputs.length + ranks.length + drawn.indexOf(e);
   const same = (r: InputRole): boolean =>
     r.kind === e.role.kind &&
     (r.kind === "base" || (e.role.kind !== "base" && r.model === e.role.model)) &&
@@ -141,7 +146,7 @@ export function emitKernel(
 ): Uint8Array {
   const f = new KernelFunction();
   const { layout } = plan;
-  const dtypes = [...inputDtypes, ...sources.ranks.map(() => "F32" as const)];
+  const dtypes = [...inputDtypes, ...[...sources.ranks, ...sources.drawn].map(() => "F32" as const)];
   const sizes = plan.inputs.map((i) => dtypeBytes(dtypes[i]!));
   const word = (offset: number): Local => {
     const local = f.local(I32);
@@ -173,7 +178,7 @@ export function emitKernel(
       if (isUniform.has(e)) continue;
       if (e.op === "const") {
         f.splat(e.value);
-      } else if (e.op === "input" || e.op === "rank") {
+      } else if (isLoaded(e)) {
         const position = positionOf(e, sources);
         loadLanes(f, dtypes[position]!, from[plan.inputs.indexOf(position)]!);
       } else if (e.op === "random") {
@@ -305,6 +310,10 @@ function emitOperator(f: KernelFunction, e: Expr, lanes: ReadonlyMap<Expr, Local
   if (e.op === "powerOfTwo") {
     f.splat(127).simd(SIMD.f32x4Pmin).splat(-126).simd(SIMD.f32x4Pmax).simd(SIMD.i32x4TruncSatF32x4S);
     f.splatBits(127).simd(SIMD.i32x4Add).i32(23).simd(SIMD.i32x4Shl);
+    return;
+  }
+  if (e.op === "roundBF16" || e.op === "roundF16") {
+    roundLanes(f, e.op === "roundBF16" ? "BF16" : "F16");
     return;
   }
   if (e.op === "exponent") {

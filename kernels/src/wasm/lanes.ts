@@ -77,6 +77,18 @@ export function storeLanes(
   }
 }
 
+/** Pops f32 lanes and pushes the nearest numbers that the dtype can represent. */
+export function roundLanes(f: KernelFunction, dtype: "BF16" | "F16"): void {
+  const value = f.keep();
+  if (dtype === "BF16") {
+    narrowToBfloat(f, value, ["F32"]);
+    f.i32(16).simd(SIMD.i32x4Shl);
+  } else {
+    narrow(f, SMALL_FLOATS.F16, value);
+    widen(f, SMALL_FLOATS.F16);
+  }
+}
+
 /** Magnitudes from these float32 bits on are not finite once stored in the dtype. */
 export function overflowFrom(dtype: DTypeName): number {
   if (dtype === "F64" || dtype === "F32") return INFINITY;
