@@ -16,9 +16,9 @@ export interface StudySpec {
 
 /**
  * Where a proposal came from: the caller; the line of equal values in all dimensions (only where all share one range,
- * as merge coefficients do); the centre; scrambled Sobol points; the Gaussian process.
+ * as merge coefficients do); the centre; scrambled Sobol points; the Gaussian process; of a greedy soup, one model alone, or one more.
  */
-export type Origin = "enqueued" | "line" | "centre" | "sobol" | "model";
+export type Origin = "enqueued" | "line" | "centre" | "sobol" | "model" | "alone" | "soup";
 
 /** What the model was when it proposed. Recorded so that a replay need not refit. */
 export interface ModelRecord {

@@ -2,6 +2,7 @@
 
 export { StudyError } from "./errors.ts";
 export type { ModelRecord, Origin, StudyEvent, StudySpec } from "./events.ts";
+export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./greedy-soup.ts";
 export type { Prediction } from "./model.ts";
 export type { Recommendation } from "./recommend.ts";
 export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space.ts";

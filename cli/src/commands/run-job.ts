@@ -93,6 +93,9 @@ async function submitAndWatch(
   return watchJob(context, client.watchJob({ jobId }, { signal }));
 }
 
+const chosenBy = (origin: string): string =>
+  ["alone", "soup"].includes(origin) ? "the greedy soup" : "chosen by posterior mean";
+
 function summary(job: JobView, out: string, elapsedMs: number): string[] {
   const lines: string[] = [];
   const table = scoreTable(job);
@@ -107,7 +110,7 @@ function summary(job: JobView, out: string, elapsedMs: number): string[] {
           ? ""
           : `; the highest score was ${formatAccuracy(best.objective, best.objectiveStandardError)} (trial ${best.name})`;
       lines.push(
-        `${trial.scores[0]!.split.padEnd(12)}  ${formatAccuracy(trial.objective, trial.objectiveStandardError)}, chosen by posterior mean${highest}`,
+        `${trial.scores[0]!.split.padEnd(12)}  ${formatAccuracy(trial.objective, trial.objectiveStandardError)}, ${chosenBy(trial.origin)}${highest}`,
       );
     }
     lines.push(`report        ${join(out, "report.html")}`);

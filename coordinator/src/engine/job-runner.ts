@@ -166,10 +166,10 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       case "recommend":
         run("recommend", async () => {
           driver ??= job.createDriver();
-          const { trial, values, mean, standardDeviation, probabilityBest } = driver.recommend(state);
+          const { trial, values, ...belief } = driver.recommend(state);
           const coefficients = { ...values };
           const candidateId = trialId(trial);
-          record({ type: "recommended", candidateId, coefficients, mean, standardDeviation, probabilityBest });
+          record({ type: "recommended", candidateId, coefficients, ...belief });
         });
         break;
       case "write":

@@ -151,7 +151,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
     },
     createDriver: () =>
       createSearchDriver(
-        { dimensions: searchDimensions(recipe), seed: recipe.seed },
+        { dimensions: searchDimensions(recipe), seed: recipe.seed, strategy: recipe.search?.strategy ?? "bayesian" },
         facts,
         recipe.search?.start ?? [],
       ),
@@ -207,6 +207,7 @@ function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFa
     kind: spec.kind,
     trials: search?.trials ?? 0,
     parallel: search?.parallel ?? 1,
+    ...(search?.strategy === "greedy_soup" ? { firstTrials: recipe.models.length } : {}),
     tasks: tasks.map(({ name }) => name),
     comparisons,
     comparisonNames: comparisons.map((_, index) => variants[index + 1]!.variant.name),

@@ -1,16 +1,15 @@
-import type { StudySpec } from "@amalgam/optimizer";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, type JobFacts, trialId } from "../job/decide.ts";
 import type { JobEvent } from "../job/events.ts";
 import { type JobState, reduce } from "../job/state.ts";
 import { replay, SPEC, scoreOf } from "../job/testing/events.ts";
-import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
+import { createSearchDriver, type SearchDriver, type SearchSpec } from "./search-driver.ts";
 
 const DIMENSIONS = ["weight[a]", "weight[b]"].map((name) => {
   return { name, kind: "float" as const, low: 0, high: 1, scale: "linear" as const };
 });
-const STUDY: StudySpec = { dimensions: DIMENSIONS, seed: 7 };
+const STUDY: SearchSpec = { dimensions: DIMENSIONS, seed: 7, strategy: "bayesian" };
 const START = [{ "weight[a]": 0.25, "weight[b]": 0.75 }];
 
 const factsOf = (parallel: number): JobFacts => ({
@@ -21,7 +20,10 @@ const factsOf = (parallel: number): JobFacts => ({
   comparisons: [],
   shards: 1,
 });
-const driverOf = (facts: JobFacts): SearchDriver => createSearchDriver(STUDY, facts, START);
+const driverOf = (facts: JobFacts): SearchDriver =>
+  facts.firstTrials === undefined
+    ? createSearchDriver(STUDY, facts, START)
+    : createSearchDriver({ ...STUDY, strategy: "greedy_soup" }, facts, []);
 
 /** The score of a point on a task: one hill, and a task that is easier than the other. */
 function accuracyAt(coefficients: Readonly<Record<string, number>>, task: string): number {
@@ -127,4 +129,28 @@ test("a search without a single score has nothing to recommend", () => {
   expect(recommended).toBeUndefined();
   expect(() => driverOf(facts).recommend(state)).toThrow("no trial has a score");
   expect(decide(state, facts)).toMatchObject([{ kind: "fail" }]);
+});
+
+test("a greedy soup tries the models together, then one addition after another, whatever the order of scores and the restarts", () => {
+  const facts: JobFacts = { ...factsOf(2), trials: 3, firstTrials: 2 };
+  const straight = search(facts, [0], never, never);
+  expect(straight.state.trials.map(({ coefficients, origin }) => [Object.values(coefficients), origin])).toEqual([
+    [[1, 0], "alone"],
+    [[0, 1], "alone"],
+    [[1, 1], "soup"],
+  ]);
+  expect(straight.recommended).toMatchObject({ trial: 0, values: { "weight[a]": 1, "weight[b]": 0 } });
+  expect(straight.recommended?.probabilityBest).toBeUndefined();
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(9), { minLength: 5 }),
+      fc.array(fc.boolean(), { minLength: 5 }),
+      (choices, restarts) => {
+        const life = search(facts, choices, (turn) => restarts[turn % restarts.length]!, never);
+        expect(life.state.trials).toEqual(straight.state.trials);
+        expect(life.recommended).toEqual(straight.recommended);
+      },
+    ),
+    { numRuns: 10 },
+  );
 });

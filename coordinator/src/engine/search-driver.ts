@@ -1,27 +1,47 @@
 // Drives the optimizer from a job's trials so that each proposal depends on the recipe and the scores alone: trial k is
 // asked for when exactly the trials before `tellBefore` have been told, in the order of their numbers.
 
-import { createStudy, type Recommendation, type Study, type StudySpec } from "@amalgam/optimizer";
+import {
+  createGreedySoup,
+  createStudy,
+  type GreedySoup,
+  type Proposal,
+  type Study,
+  type StudySpec,
+} from "@amalgam/optimizer";
 import { AmalgamError } from "@amalgam/runtime";
-import type { JobFacts } from "../job/decide.ts";
+import { type JobFacts, neededBefore } from "../job/decide.ts";
 import { type JobState, objective } from "../job/state.ts";
 
 export interface SearchDriver {
   /** Proposes trial `trial`, replaying the earlier ones first where this driver has not seen them. */
   propose(state: JobState, trial: number): { readonly coefficients: Record<string, number>; readonly origin: string };
-  recommend(state: JobState): Recommendation & { readonly trial: number };
+  recommend(state: JobState): Recommended;
+}
+
+export interface Recommended {
+  readonly trial: number;
+  readonly values: Readonly<Record<string, number>>;
+  /** What is believed of its score. */
+  readonly mean: number;
+  readonly standardDeviation: number;
+  readonly probabilityBest?: number;
+}
+
+/** What proposes: a study of a box, or a soup of the models whose coefficients the dimensions are. */
+export interface SearchSpec extends StudySpec {
+  readonly strategy: "bayesian" | "greedy_soup";
 }
 
 /**
  * @param start points to try first, by coefficient name
  */
 export function createSearchDriver(
-  spec: StudySpec,
-  facts: Pick<JobFacts, "parallel" | "tasks">,
+  spec: SearchSpec,
+  facts: Pick<JobFacts, "parallel" | "firstTrials" | "tasks">,
   start: readonly Readonly<Record<string, number>>[],
 ): SearchDriver {
-  const study: Study = createStudy(spec);
-  for (const point of start) study.enqueue(point);
+  const study = spec.strategy === "greedy_soup" ? soupOf(spec) : studyOf(spec, start);
   /** Ids the study chose, by trial number. */
   const ids: number[] = [];
   let told = 0;
@@ -35,8 +55,8 @@ export function createSearchDriver(
     }
   };
 
-  const ask = (state: JobState, trial: number): ReturnType<Study["ask"]> => {
-    tellUpTo(state, Math.max(0, trial - facts.parallel + 1));
+  const ask = (state: JobState, trial: number): Proposal => {
+    tellUpTo(state, neededBefore(trial, facts));
     const proposal = study.ask();
     ids.push(proposal.id);
     return proposal;
@@ -67,7 +87,39 @@ export function createSearchDriver(
       tellUpTo(state, state.trials.length);
       const recommendation = study.recommend();
       if (recommendation === undefined) throw new Error("no trial has a score");
-      return { ...recommendation, trial: ids.indexOf(recommendation.id) };
+      const { id, ...rest } = recommendation;
+      return { ...rest, trial: ids.indexOf(id) };
+    },
+  };
+}
+
+interface Proposer extends Pick<Study, "ask" | "tell" | "fail"> {
+  recommend(): (Omit<Recommended, "trial"> & { readonly id: number }) | undefined;
+}
+
+function studyOf(spec: StudySpec, start: readonly Readonly<Record<string, number>>[]): Proposer {
+  const study = createStudy(spec);
+  for (const point of start) study.enqueue(point);
+  return {
+    ...study,
+    recommend() {
+      const found = study.recommend();
+      if (found === undefined) return undefined;
+      const { id, values, mean, standardDeviation, probabilityBest } = found;
+      return { id, values, mean, standardDeviation, probabilityBest };
+    },
+  };
+}
+
+function soupOf({ dimensions }: StudySpec): Proposer {
+  const soup: GreedySoup = createGreedySoup(dimensions.map(({ name }) => name));
+  return {
+    ...soup,
+    recommend() {
+      const found = soup.recommend();
+      if (found === undefined) return undefined;
+      const { id, values, observed } = found;
+      return { id, values, mean: observed.value, standardDeviation: observed.standardError ?? 0 };
     },
   };
 }

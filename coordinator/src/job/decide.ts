@@ -7,6 +7,8 @@ export interface JobFacts {
   readonly trials: number;
   /** Trials in flight. Part of the recipe, not of the cluster: it decides what the optimizer knows when it proposes. */
   readonly parallel: number;
+  /** Of a search by steps: the first trials, which need no score; each later one needs those of all before it. */
+  readonly firstTrials?: number;
   readonly tasks: readonly string[];
   /** Candidates of the final table besides the recommended one. */
   readonly comparisons: readonly string[];
@@ -45,6 +47,14 @@ export function decide(state: JobState, facts: JobFacts): readonly Step[] {
   return shards.length > 0 ? [{ kind: "write", shards }] : [{ kind: "publish" }];
 }
 
+/** How many trials must be settled before trial `next` is proposed, which is then a function of their scores. */
+export function neededBefore(
+  next: number,
+  { parallel, firstTrials = Number.POSITIVE_INFINITY }: Pick<JobFacts, "parallel" | "firstTrials">,
+): number {
+  return next < firstTrials ? Math.max(0, next - parallel + 1) : next;
+}
+
 function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
   const settled = (candidateId: string): boolean => isSettled(state, candidateId, facts.tasks);
   const evaluate = (candidateId: string): Step => {
@@ -53,7 +63,7 @@ function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
   };
   const steps = state.trials.filter((trial) => !settled(trial.candidateId)).map((trial) => evaluate(trial.candidateId));
   const next = state.trials.length;
-  const tellBefore = Math.max(0, next - facts.parallel + 1);
+  const tellBefore = neededBefore(next, facts);
   const told = state.trials.slice(0, tellBefore);
   if (next < facts.trials && told.every((trial) => settled(trial.candidateId))) {
     steps.push({ kind: "propose", trial: next, tellBefore });

@@ -75,7 +75,8 @@ export type JobEvent =
       readonly coefficients: Readonly<Record<string, number>>;
       readonly mean: number;
       readonly standardDeviation: number;
-      readonly probabilityBest: number;
+      /** Undefined where the search has no belief about it. */
+      readonly probabilityBest?: number;
     }
   | { readonly type: "shardWritten"; readonly shard: number; readonly segmentSha256: readonly string[] }
   /** The staging directory no longer has what was written there. */

@@ -15,6 +15,7 @@ export interface PlanExplanation {
   /** What a worker needs for one shard at a time, and to keep all inputs and one merged model between trials. */
   readonly memoryBytes: { readonly oneShard: number; readonly allResident: number };
   readonly search?: {
+    readonly strategy: "bayesian" | "greedy_soup";
     readonly trials: number;
     readonly parallel: number;
     readonly dimensions: readonly { readonly name: string; readonly low: number; readonly high: number }[];
@@ -43,6 +44,7 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
       ? {}
       : {
           search: {
+            strategy: recipe.search.strategy,
             trials: recipe.search.trials,
             parallel: recipe.search.parallel,
             dimensions: searchDimensions(recipe).map(({ name, low, high }) => ({ name, low, high })),
@@ -93,7 +95,9 @@ export function explanationRows(explanation: PlanExplanation): [label: string, t
     const names = search.dimensions.map(({ name, low, high }) => `${name} in [${low}, ${high}]`);
     rows.push([
       "search",
-      `${count(search.trials, "trial", "trials")}, ${search.parallel} at a time, over ${names.join(", ")}`,
+      search.strategy === "greedy_soup"
+        ? `a greedy soup of ${search.dimensions.length} models: ${count(search.trials, "trial", "trials")}`
+        : `${count(search.trials, "trial", "trials")}, ${search.parallel} at a time, over ${names.join(", ")}`,
     ]);
   }
   if (explanation.tasks.length > 0) rows.push(["tasks", explanation.tasks.join(", ")]);

@@ -189,7 +189,7 @@ test("a coefficient that was refused is one problem: its parameter is not missin
     expect.stringMatching(/^r.yaml:9: method `task_arithmetic` has no parameter `wieght` \(did you mean `weight`\?\)/),
   ]);
   expect(problemsOf(`${head}search: 30\n`)).toEqual([
-    "r.yaml:8: `search` must be a mapping of `trials`, `parallel`, `coefficients`, `start`",
+    "r.yaml:8: `search` must be a mapping of `strategy`, `trials`, `parallel`, `coefficients`, `start`",
   ]);
 });
 
@@ -199,4 +199,31 @@ test("a search needs tasks, and cannot replace settings that vary over layers", 
     "r.yaml:3: `search` needs an `evaluate` section: its tasks are what the search improves",
     "r.yaml:3: `weight` is searched and also varies over layers: remove one of the two",
   ]);
+});
+
+const SOUP = `merge_method: linear
+models:
+- {model: x/a}
+- {model: x/b}
+- {model: x/c}
+evaluate: {tasks: [a.yaml]}
+search: {strategy: greedy_soup, parallel: 3}
+`;
+
+test("a greedy soup searches one weight for each model, in two trials for each but one, and writes itself back", () => {
+  const recipe = parse(SOUP);
+  expect(recipe.search).toMatchObject({ strategy: "greedy_soup", trials: 5, parallel: 3 });
+  expect(searchDimensions(recipe).map(({ name }) => name)).toEqual(["weight[a]", "weight[b]", "weight[c]"]);
+  expect(parse(stringifyRecipe(recipe))).toEqual(recipe);
+});
+
+test("a greedy soup is refused where it would not average, and takes no settings of the other search", () => {
+  const soup = "search: {strategy: greedy_soup, parallel: 3}";
+  const [problem] = problemsOf(SOUP.replace("evaluate", "parameters: {normalize: false}\nevaluate"));
+  expect(problem).toContain("a greedy soup averages models: it needs `merge_method: linear`");
+  expect(problemsOf(SOUP.replace(soup, "search: {strategy: greedy_soup, trials: 9}"))[0]).toContain(
+    "`trials` says nothing to `strategy: greedy_soup`",
+  );
+  expect(problemsOf(SOUP.replace("greedy_soup", "greedy"))[0]).toContain("`strategy`");
+  expect(problemsOf(SOUP.replace("- {model: x/b}\n- {model: x/c}\n", ""))[0]).toContain("at least two models");
 });

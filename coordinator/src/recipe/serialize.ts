@@ -10,6 +10,7 @@ import type {
   OutputSlice,
   Recipe,
   RecipeModel,
+  SearchSection,
   Setting,
   Settings,
   TokenizerSection,
@@ -48,12 +49,18 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
       }),
     search:
       search &&
-      defined({
-        trials: search.trials,
-        parallel: search.parallel,
-        coefficients: Object.fromEntries(search.coefficients.map(({ parameter, ...box }) => [parameter, box])),
-        start: search.start.length === 0 ? undefined : search.start,
-      }),
+      (search.strategy === "greedy_soup"
+        ? { strategy: search.strategy, parallel: search.parallel }
+        : searchDocument(search)),
+  });
+}
+
+function searchDocument({ trials, parallel, coefficients, start }: SearchSection): Record<string, unknown> {
+  return defined({
+    trials,
+    parallel,
+    coefficients: Object.fromEntries(coefficients.map(({ parameter, ...box }) => [parameter, box])),
+    start: start.length === 0 ? undefined : start,
   });
 }
 

@@ -97,6 +97,8 @@ export interface Coefficient {
 }
 
 export interface SearchSection {
+  /** What proposes: Bayesian optimisation, or the greedy soup, which adds one model after another with weight 1. */
+  readonly strategy: "bayesian" | "greedy_soup";
   readonly trials: number;
   /** Trials in flight. Part of the recipe because it decides what is proposed. */
   readonly parallel: number;

@@ -7,7 +7,7 @@ export interface Recommended {
   readonly coefficients: Readonly<Record<string, number>>;
   readonly mean: number;
   readonly standardDeviation: number;
-  readonly probabilityBest: number;
+  readonly probabilityBest?: number;
 }
 
 export function searchHistory(view: JobView, recommended: Recommended): string {

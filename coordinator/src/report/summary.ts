@@ -53,10 +53,14 @@ export function tiles(data: ReportData): Markup {
         <small>points${isNoise(change) ? ", within noise" : ""}</small></dd></div>`
     }
     <div><dt>trials</dt><dd>${trials.length} <small>${failures === 0 ? "none failed" : `${failures} failed`}</small></dd></div>
-    <div><dt>expected ${split} accuracy of ${recommended.candidateId}</dt>
+    <div><dt>${recommended.probabilityBest === undefined ? "" : "expected "}${split} accuracy of ${recommended.candidateId}</dt>
       <dd>${percent(recommended.mean)} ± ${percent(recommended.standardDeviation)} <small>%</small></dd></div>
-    <div><dt>chance that ${recommended.candidateId} is the best trial</dt>
-      <dd>${Math.round(100 * recommended.probabilityBest)} <small>%</small></dd></div>
+    ${
+      recommended.probabilityBest === undefined
+        ? ""
+        : html`<div><dt>chance that ${recommended.candidateId} is the best trial</dt>
+        <dd>${Math.round(100 * recommended.probabilityBest)} <small>%</small></dd></div>`
+    }
   </dl>`;
 }
 

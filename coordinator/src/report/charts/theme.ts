@@ -34,6 +34,8 @@ export const ORIGINS: Readonly<Record<string, { readonly shape: string; readonly
   centre: { shape: "cross", meaning: "centre of the box" },
   sobol: { shape: "diamond", meaning: "Sobol sequence" },
   model: { shape: "circle", meaning: "proposed by the model" },
+  alone: { shape: "square", meaning: "one model alone" },
+  soup: { shape: "circle", meaning: "one model more in the soup" },
 };
 
 export const isKnownOrigin = (origin: string): boolean => Object.hasOwn(ORIGINS, origin);

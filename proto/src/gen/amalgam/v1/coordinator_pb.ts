@@ -368,7 +368,7 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
   coefficients: { [key: string]: number };
 
   /**
-   * What proposed it: enqueued, line, centre, sobol, model.
+   * What proposed it: enqueued, line, centre, sobol, model; alone, soup.
    *
    * @generated from field: string origin = 5;
    */
