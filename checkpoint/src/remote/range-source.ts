@@ -95,7 +95,8 @@ class OpenRemoteFile implements RemoteSource {
   }
 
   async verifyUnchanged(options: ReadOptions = {}): Promise<void> {
-    const end = Math.min(1, this.byteLength);
+    // Not one byte: servers have been seen that take `bytes=0-0` for no range at all.
+    const end = Math.min(16, this.byteLength);
     await this.#fetchPiece(0, end, () => undefined, options);
   }
 

@@ -54,8 +54,11 @@ export async function listS3(folder: S3Location, options: ReadOptions = {}): Pro
   do {
     const url = s3Url({ ...folder, key: "" });
     const query = { "list-type": "2", "encoding-type": "url", delimiter: "/", prefix };
-    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
-    if (token !== undefined) url.searchParams.set("continuation-token", token);
+    const all = token === undefined ? query : { ...query, "continuation-token": token };
+    // Spaces as %20: a signature is made of that form, and not every server reads + as a space.
+    url.search = Object.entries(all)
+      .map(([key, value]) => `${key}=${escapeKey(value)}`)
+      .join("&");
     const place = { name, url, authorize: authorizeS3(folder) };
     const text = new TextDecoder().decode(await fetchWhole(place, maxListingBytes, options));
     if (!text.includes("<ListBucketResult")) {
@@ -67,9 +70,9 @@ export async function listS3(folder: S3Location, options: ReadOptions = {}): Pro
     }
     const isEscaped = elements(text, "EncodingType")[0] === "url";
     for (const key of elements(text, "Key")) {
-      const whole = unescapeXml(key);
-      const file = (isEscaped ? unescapeKey(whole) : whole).slice(prefix.length);
-      if (fileNameRule(file) === undefined) names.push(file);
+      const whole = isEscaped ? unescapeKey(unescapeXml(key)) : unescapeXml(key);
+      const file = whole.slice(prefix.length);
+      if (whole.startsWith(prefix) && fileNameRule(file) === undefined) names.push(file);
     }
     if (names.length > maxFiles) throw new CheckpointError({ file: name, rule: `has more than ${maxFiles} files` });
     const [next] = elements(text, "NextContinuationToken");
@@ -88,9 +91,11 @@ const elements = (xml: string, tag: string): string[] =>
 const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
 const unescapeXml = (text: string): string =>
-  text
-    .replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Math.min(Number(code), 0x10ffff)))
-    .replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => entities[entity] ?? "");
+  text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(lt|gt|quot|apos|amp));/gi, (_, decimal, hex, entity) => {
+    if (entity !== undefined) return entities[entity.toLowerCase()] ?? "";
+    const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : "";
+  });
 
 /** Not every server does what `encoding-type=url` asks for; those that do write spaces as `+`. */
 function unescapeKey(text: string): string {
