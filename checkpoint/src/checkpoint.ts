@@ -65,6 +65,8 @@ export interface Checkpoint {
 
 const singleName = "model.safetensors";
 const indexName = "model.safetensors.index.json";
+/** Large models have hundreds of files, and a server answers each after a while. */
+const headersInFlight = 8;
 
 /**
  * Opens a checkpoint folder (`model.safetensors`, else `model.safetensors.index.json` and its files, as transformers chooses),
@@ -165,17 +167,22 @@ async function readAllWeights(
   names: ReadonlySet<string>,
   options: ReadOptions,
 ): Promise<WeightsRead[]> {
-  const reads: WeightsRead[] = [];
-  const problems: CheckpointError[] = [];
-  for (const name of [...names].toSorted()) {
-    try {
-      reads.push(await readWeights(folder, name, options));
-    } catch (error) {
-      problems.push(...problemsOf(error));
+  const sorted = [...names].toSorted();
+  const reads = new Map<string, WeightsRead>();
+  const problems = new Map<string, readonly CheckpointError[]>();
+  const open = sorted.values();
+  const work = async (): Promise<void> => {
+    for (const name of open) {
+      try {
+        reads.set(name, await readWeights(folder, name, options));
+      } catch (error) {
+        problems.set(name, problemsOf(error));
+      }
     }
-  }
-  throwProblems(problems);
-  return reads;
+  };
+  await Promise.all(Array.from({ length: headersInFlight }, work));
+  throwProblems(sorted.flatMap((name) => problems.get(name) ?? []));
+  return sorted.map((name) => reads.get(name)!);
 }
 
 async function readConfig(folder: Folder, options: ReadOptions): Promise<JsonObject> {
