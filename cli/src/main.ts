@@ -1,8 +1,18 @@
 #!/usr/bin/env node
 // The `amalgam` command: names the commands and their options, and loads the code of the one that is asked for.
+import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { VERSION } from "@amalgam/runtime/version";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "./context.ts";
+
+// Half of the start is stripping types and compiling: once, not every time. Nobody but the user can write there; threads and child
+// processes learn of it by the variable.
+const { directory } = enableCompileCache(
+  join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "amalgam/node"),
+);
+if (directory !== undefined) process.env["NODE_COMPILE_CACHE"] ??= directory;
 
 const bytes = (text: string): number => {
   const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|KB|MB|GB)?$/i.exec(text.trim());
