@@ -126,7 +126,7 @@ export {
 } from "./source.ts";
 export type { MergedPiece } from "./staged-digests.ts";
 export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
-export { isDerivedBuffer, type TiedGroup, tiesWordEmbeddings } from "./tied.ts";
+export { isDerivedBuffer, type TiedGroup, tiedGroups, tiesWordEmbeddings } from "./tied.ts";
 export {
   configOfUnion,
   isChatTemplate,

@@ -112,7 +112,8 @@ const localJob = (command: Command): Command =>
   onThisMachine(
     command
       .argument("<recipe>", "YAML file; any mergekit recipe that uses supported keys is one")
-      .argument("<out>", "directory of the merged model; appears when it is complete"),
+      .argument("<out>", "directory of the merged model; appears when it is complete")
+      .option("--stages <dir>", "keep what the recipe's earlier stages make here (default: removed when all is done)"),
   )
     .addOption(method())
     .addOption(json())

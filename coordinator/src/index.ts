@@ -1,5 +1,6 @@
 // The coordinator role: recipe to plan to leases to trials to published model; its journal is the only truth.
 export { type Coordinator, type CoordinatorOptions, createCoordinator, jobIdOf } from "./engine/coordinator.ts";
+export { needsStages } from "./engine/prepared-job.ts";
 export type { JobSpec } from "./job/events.ts";
 export {
   explainPlan,
@@ -9,14 +10,20 @@ export {
   type PlanExplanation,
   PlanProblems,
   planJob,
+  plannedCheckpoint,
   requireOwnOutput,
+  type StageModels,
 } from "./plan/index.ts";
 export {
   parseRecipe,
+  parseStages,
   type Recipe,
   type RecipeOverrides,
   RecipeProblems,
   requireJobKind,
+  type Stage,
+  splitReference,
+  stageText,
   withOverrides,
 } from "./recipe/index.ts";
 export { createCoordinatorService } from "./service.ts";

@@ -20,6 +20,7 @@ export function createCoordinatorService(coordinator: () => Coordinator): Servic
         overwrite: request.overwrite,
         shardBytes: Number(request.shardBytes),
         digestInputs: request.digestInputs,
+        stagesDirectory: request.stagesDirectory,
       });
     },
     getJob: async ({ jobId }) => ({ job: coordinator().view(jobId) }),

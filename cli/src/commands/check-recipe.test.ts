@@ -17,7 +17,8 @@ function recipe(text: string): string {
 
 test("the quickstart's recipe may be searched, but has no weights to be merged with", async () => {
   const path = join(quickstart, "recipe.yaml");
-  const { plan, headers, tasks, name, baseDirectory } = await checkRecipe(path, { kind: "search" });
+  const { stages, name, baseDirectory } = await checkRecipe(path, { kind: "search" });
+  const [{ plan, headers, tasks }] = stages;
   expect({ name, baseDirectory }).toEqual({ name: "recipe.yaml", baseDirectory: quickstart });
   expect(plan.shards.length).toBeGreaterThan(0);
   expect(headers.length).toBeGreaterThan(tasks.length);

@@ -1,18 +1,30 @@
-// Reads a recipe and everything it names before any work: headers, tasks. Every problem at once.
+// Reads a recipe and everything it names before any work: headers, tasks. Every problem at once, of all its stages.
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import {
   loadPlanInputs,
   type Plan,
   PlanProblems,
-  parseRecipe,
+  parseStages,
   planJob,
+  plannedCheckpoint,
+  type Recipe,
   requireJobKind,
+  type Stage,
+  type StageModels,
   withOverrides,
 } from "@amalgam/coordinator";
 import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 
 type PlanInputs = Awaited<ReturnType<typeof loadPlanInputs>>;
+
+/** One merge of a recipe, planned. */
+export interface CheckedStage {
+  readonly stage: Stage;
+  readonly plan: Plan;
+  readonly headers: PlanInputs["headers"];
+  readonly tasks: PlanInputs["tasks"];
+}
 
 export interface RecipeText {
   readonly text: string;
@@ -23,9 +35,8 @@ export interface RecipeText {
 }
 
 export interface CheckedRecipe extends RecipeText {
-  readonly plan: Plan;
-  readonly headers: PlanInputs["headers"];
-  readonly tasks: PlanInputs["tasks"];
+  /** In the order in which they are merged; the output is the last. What a stage makes is known to the next as it is planned. */
+  readonly stages: readonly [CheckedStage, ...CheckedStage[]];
 }
 
 /** What the command line says of a recipe's keys. */
@@ -47,32 +58,67 @@ export interface CheckOptions extends RecipeFlags {
 export async function checkRecipe(source: string | RecipeText, options: CheckOptions = {}): Promise<CheckedRecipe> {
   const { kind, shardBytes } = options;
   const { text, name, baseDirectory } = typeof source === "string" ? await readRecipe(source, options) : source;
-  const recipe = parseRecipe(text, { fileName: name });
-  if (kind !== undefined) requireJobKind(recipe, kind, name);
+  const parsed = parseStages(text, { fileName: name });
+  const stages: CheckedStage[] = [];
+  const made = new Map<string, ReturnType<typeof plannedCheckpoint>>();
   const problems: string[] = [];
-  if (recipe.evaluate !== undefined) {
-    // The evaluator holds task files to stricter rules than the coordinator, which only hands them on.
-    const { EvaluatorError, loadTasks } = await import("@amalgam/evaluator");
+  for (const stage of parsed) {
+    // Only the output may be searched: what it is made of is merged as it stands.
+    const asked = stage === parsed.at(-1) ? kind : "merge";
+    if (asked !== undefined) requireJobKind(stage.recipe, asked, name);
+    if (!stage.uses.every((used) => made.has(used))) continue;
     try {
-      await loadTasks(recipe.evaluate.tasks.map((task) => resolve(baseDirectory, task)));
+      const checked = await checkStage(stage, baseDirectory, made, shardBytes);
+      stages.push(checked);
+      if (stage.name !== undefined) {
+        made.set(stage.name, plannedCheckpoint(checked.plan, checked.headers, `stage ${stage.name}`));
+      }
     } catch (error) {
-      if (!(error instanceof EvaluatorError)) throw error;
-      problems.push(...error.problems);
+      if (!(error instanceof PlanProblems)) throw error;
+      const of = stage.name === undefined ? "" : `stage ${stage.name}: `;
+      problems.push(...error.problems.map((problem) => of + problem));
     }
   }
+  const [first, ...more] = stages;
+  if (problems.length > 0 || first === undefined) throw new PlanProblems(problems);
+  return { text, name, baseDirectory, stages: [first, ...more] };
+}
+
+/** `made` are the stages that it may use, by name. */
+export async function checkStage(
+  stage: Stage,
+  baseDirectory: string,
+  made: StageModels,
+  shardBytes: number | undefined,
+): Promise<CheckedStage> {
+  const { recipe } = stage;
+  const problems = await taskProblems(recipe, baseDirectory);
   try {
     // Tasks with problems are not read again, or each problem would be told twice.
     const { evaluate } = recipe;
     const readable =
       problems.length === 0 || evaluate === undefined ? recipe : { ...recipe, evaluate: { ...evaluate, tasks: [] } };
-    const { headers, tasks, tokenizer } = await loadPlanInputs(readable, baseDirectory);
+    const { headers, tasks, tokenizer } = await loadPlanInputs(readable, baseDirectory, { stages: made });
     const plan = planJob({ recipe, headers, tokenizer, ...(shardBytes === undefined ? {} : { shardBytes }) });
-    if (problems.length === 0) return { text, name, baseDirectory, plan, headers, tasks };
+    if (problems.length === 0) return { stage, plan, headers, tasks };
   } catch (error) {
     if (!(error instanceof PlanProblems)) throw error;
     problems.push(...error.problems);
   }
   throw new PlanProblems(problems);
+}
+
+/** The evaluator holds task files to stricter rules than the coordinator, which only hands them on. */
+async function taskProblems({ evaluate }: Recipe, baseDirectory: string): Promise<string[]> {
+  if (evaluate === undefined) return [];
+  const { EvaluatorError, loadTasks } = await import("@amalgam/evaluator");
+  try {
+    await loadTasks(evaluate.tasks.map((task) => resolve(baseDirectory, task)));
+    return [];
+  } catch (error) {
+    if (!(error instanceof EvaluatorError)) throw error;
+    return [...error.problems];
+  }
 }
 
 export async function readRecipe(

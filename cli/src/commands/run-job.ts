@@ -2,7 +2,7 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOutput } from "@amalgam/checkpoint";
-import { type JobSpec, jobIdOf, requireOwnOutput } from "@amalgam/coordinator";
+import { type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
 import type { Client } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
@@ -13,6 +13,7 @@ import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
 import { startProcesses } from "../roles/processes.ts";
 import { checkRecipe, type RecipeText } from "./check-recipe.ts";
+import { makeStages } from "./stages.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
 export interface RunJobOptions {
@@ -22,6 +23,8 @@ export interface RunJobOptions {
   readonly shardBytes?: number;
   readonly digestInputs?: boolean;
   readonly processes?: number;
+  /** Where the models of a recipe's earlier stages are made and kept; by default they are removed. */
+  readonly stages?: string;
   readonly logLevel: string;
 }
 
@@ -41,14 +44,23 @@ export function runJob(
     const { shardBytes = 0, overwrite = false, digestInputs = false } = options;
     const recipe = await checkRecipe(source, { ...options, kind });
     const { text, name: recipeName, baseDirectory } = recipe;
-    const asked = { outputDirectory, overwrite, shardBytes, digestInputs };
-    const spec: JobSpec = { kind, recipe: text, recipeName, baseDirectory, ...asked };
-    await requireOwnOutput(recipe.headers, outputDirectory);
+    for (const { stage, headers } of recipe.stages) {
+      const inputs = headers.filter(({ slot }) => !stage.uses.includes(splitReference(slot.path).base));
+      await requireOwnOutput(inputs, outputDirectory);
+    }
     const state = await openStateDirectory(outputDirectory);
+    const kept = options.stages === undefined ? join(state.path, "stages") : resolve(options.stages);
+    const stagesDirectory = recipe.stages.length > 1 ? kept : "";
+    const asked = { recipeName, baseDirectory, shardBytes, digestInputs, stagesDirectory };
     // What stands at the output of a job that was begun may be its own; the coordinator knows.
     if (state.isNew) await state.guard(() => checkOutput(outputDirectory, overwrite));
     const job = await state.guard(async () => {
       await using roles = await startRoles(context, kind, state.path, options);
+      await makeStages(context, recipe, stagesDirectory, options.shardBytes, async (stage, output) => {
+        const spec: JobSpec = { kind: "merge", recipe: stage, outputDirectory: output, overwrite: false, ...asked };
+        await submitAndWatch(context, roles.client, spec);
+      });
+      const spec: JobSpec = { kind, recipe: text, outputDirectory, overwrite, ...asked };
       // Awaited here: the roles are disposed of at the end of this block.
       return await submitAndWatch(context, roles.client, spec);
     });

@@ -1,6 +1,6 @@
 // `amalgam submit`: hands a recipe to a coordinator. Relative paths of the recipe start from its folder, as seen from there.
 import { resolve } from "node:path";
-import { parseRecipe, requireJobKind } from "@amalgam/coordinator";
+import { needsStages, parseStages, requireJobKind } from "@amalgam/coordinator";
 import { type CommandContext, stoppable } from "../context.ts";
 import { withCoordinator } from "../roles/connect.ts";
 import { type RecipeFlags, readRecipe } from "./check-recipe.ts";
@@ -17,7 +17,9 @@ export interface SubmitOptions extends RecipeFlags {
 
 export async function run(context: CommandContext, path: string, out: string, options: SubmitOptions): Promise<void> {
   const { text, name, baseDirectory } = await readRecipe(path, options);
-  requireJobKind(parseRecipe(text, { fileName: name }), options.kind, name);
+  const [stage, ...more] = parseStages(text, { fileName: name });
+  if (stage === undefined || more.length > 0) throw needsStages(name);
+  requireJobKind(stage.recipe, options.kind, name);
   const { signal } = context;
   await withCoordinator(options.coordinator, async (client) => {
     const request = {

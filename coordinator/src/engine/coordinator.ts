@@ -63,9 +63,9 @@ export interface Coordinator extends AsyncDisposable {
 
 /** The same job submitted twice has the same id, which is how a repeated command resumes. */
 export function jobIdOf(spec: JobSpec): string {
-  const { kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs } = spec;
-  const identity = JSON.stringify([kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs]);
-  return createHash("sha256").update(identity).digest("hex").slice(0, 12);
+  const { kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs, stagesDirectory } = spec;
+  const identity = [kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs, stagesDirectory];
+  return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 12);
 }
 
 /** Whether the job is published, its model is still there, and nobody wants it made anew. */

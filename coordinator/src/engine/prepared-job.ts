@@ -1,6 +1,7 @@
 // A job with its inputs opened and its plan made: what the runner, the publisher and the services ask of it. Derived from
 // the job's specification alone, so it is made anew after every restart.
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import {
   type CheckpointSource,
   dtypeBytes,
@@ -33,7 +34,7 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { type Pins, parseRecipe, pinned, requireJobKind, searchDimensions } from "../recipe/index.ts";
+import { type Pins, parseStages, pinned, requireJobKind, type Stage, searchDimensions } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { outputTexts } from "./output-config.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
@@ -48,6 +49,8 @@ export interface CandidateDefinition {
 
 export interface PreparedJob extends AsyncDisposable {
   readonly plan: Plan;
+  /** The job's own merge last, after those that it is made of. */
+  readonly stages: readonly Stage[];
   readonly headers: readonly SlotHeader[];
   readonly facts: ViewFacts;
   readonly planDigest: string;
@@ -79,9 +82,12 @@ const comparisonId = (index: number): string => `c${index}`;
  * @throws RecipeProblems, PlanProblems with everything that keeps the job from running
  */
 export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Promise<PreparedJob> {
-  const recipe = parseRecipe(spec.recipe, { fileName: spec.recipeName });
+  const stages = parseStages(spec.recipe, { fileName: spec.recipeName });
+  const { recipe, uses } = stages.at(-1)!;
   requireJobKind(recipe, spec.kind, spec.recipeName);
-  const { headers, tasks, tokenizer } = await loadPlanInputs(recipe, spec.baseDirectory, { pins });
+  if (uses.length > 0 && spec.stagesDirectory === "") throw needsStages(spec.recipeName);
+  const made = new Map(uses.map((name) => [name, join(spec.stagesDirectory, name)]));
+  const { headers, tasks, tokenizer } = await loadPlanInputs(recipe, spec.baseDirectory, { pins, stages: made });
   await requireOwnOutput(headers, spec.outputDirectory);
   const plan = planJob({ recipe, headers, tokenizer, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks);
@@ -138,6 +144,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
 
   const prepared: PreparedJob = {
     plan,
+    stages,
     headers,
     facts,
     planDigest,
@@ -188,6 +195,13 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
 function openInput({ path, byteLength, version }: InputFile): Promise<CheckpointSource> {
   return openSource(path, version === "" ? {} : { expected: { byteLength: Number(byteLength), version } });
 }
+
+/** A job is one merge: what it is made of must be there. */
+export const needsStages = (recipeName: string): AmalgamError =>
+  new AmalgamError(
+    "invalid_argument",
+    `${recipeName}: a recipe of several stages is one job for each: run it with \`amalgam merge\` or \`amalgam search\``,
+  );
 
 /** Identifies inputs and tasks: a job whose digest changed while it was away starts anew. */
 function digestJob(plan: Plan, tasks: readonly TaskInput[]): string {

@@ -19,7 +19,7 @@ import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { FINAL_ID } from "../job/decide.ts";
 import type { JobState } from "../job/state.ts";
 import { makesArtefact } from "../plan/index.ts";
-import { stringifyRecipe, withCoefficients } from "../recipe/index.ts";
+import { stageText, withCoefficients } from "../recipe/index.ts";
 import { searchHistory } from "../report/history.ts";
 import { VERSIONS } from "../versions.ts";
 import { artefactDescription } from "./artefact-description.ts";
@@ -38,8 +38,11 @@ export interface Staged {
 }
 
 /** The recipe with the coefficients that are published; `amalgam merge` of it gives the same weights. */
-export const finalRecipe = (job: PreparedJob, state: JobState): string =>
-  stringifyRecipe(withCoefficients(job.plan.recipe, state.recommended?.coefficients ?? {}), job.plan.pins);
+export function finalRecipe({ stages, plan }: PreparedJob, state: JobState): string {
+  const own = stages.at(-1)!;
+  const merged = { ...own, recipe: withCoefficients(own.recipe, state.recommended?.coefficients ?? {}) };
+  return stageText([...stages.slice(0, -1), merged], merged, plan.pins);
+}
 
 /** Digest of all that decides the published weights, but for the contents of the inputs: the same wherever they are copied. */
 function outputDigest(job: PreparedJob, state: JobState): string {

@@ -15,6 +15,8 @@ export interface JobSpec {
   readonly shardBytes: number;
   /** Record the sha256 of every input file in the manifest, which costs a read of all of them. */
   readonly digestInputs: boolean;
+  /** Of a recipe of several stages: where the models are that the stages before the last have made. */
+  readonly stagesDirectory: string;
 }
 
 /** What the recipe and the plan fix about a job, and how its candidates are called. */

@@ -1,8 +1,9 @@
 /** Plans: what a recipe means for the checkpoints it names. Pure, but for `loadPlanInputs`. */
 export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from "./explain.ts";
-export { loadPlanInputs, type PlanInputs } from "./load.ts";
+export { loadPlanInputs, type PlanInputs, type StageModels } from "./load.ts";
 export { requireOwnOutput } from "./output.ts";
 export { type PlanInput, planJob } from "./plan-job.ts";
+export { plannedCheckpoint } from "./planned-checkpoint.ts";
 export { PlanProblems } from "./problems.ts";
 export { type Coefficients, scalarRows, scalarsByName } from "./scalars.ts";
 export { slotsOf } from "./slots.ts";

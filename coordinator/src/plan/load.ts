@@ -26,9 +26,13 @@ export interface PlanInputs {
   readonly tokenizer?: OutputTokenizer;
 }
 
+/** Models that other stages of the recipe make, by name: where they are, or what they will be. */
+export type StageModels = ReadonlyMap<string, string | Checkpoint>;
+
 export interface LoadOptions {
   /** What references meant when the job began; they mean the same to its end. */
   readonly pins?: Pins | undefined;
+  readonly stages?: StageModels | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +43,7 @@ export interface LoadOptions {
 export async function loadPlanInputs(
   recipe: Recipe,
   baseDirectory: string,
-  { pins = {}, signal }: LoadOptions = {},
+  { pins = {}, stages = new Map(), signal }: LoadOptions = {},
 ): Promise<PlanInputs> {
   const problems: string[] = [];
   const headers: SlotHeader[] = [];
@@ -52,7 +56,7 @@ export async function loadPlanInputs(
   };
   for (const slot of slotsOf(recipe)) {
     try {
-      headers.push({ slot, checkpoint: await openSlot(slot, headers, { baseDirectory, pins, open, signal }) });
+      headers.push({ slot, checkpoint: await openSlot(slot, headers, { baseDirectory, pins, stages, open, signal }) });
     } catch (error) {
       signal?.throwIfAborted();
       problems.push(...problemsOf(error).map(({ message }) => `${slot.name}: ${message}`));
@@ -71,12 +75,13 @@ export async function loadPlanInputs(
 interface Opening {
   readonly baseDirectory: string;
   readonly pins: Pins;
+  readonly stages: StageModels;
   readonly open: (location: string) => Promise<Checkpoint>;
   readonly signal: AbortSignal | undefined;
 }
 
 async function openSlot(slot: Slot, earlier: readonly SlotHeader[], opening: Opening): Promise<Checkpoint> {
-  const { baseDirectory, pins, open, signal } = opening;
+  const { baseDirectory, pins, stages, open, signal } = opening;
   if (slot.companion !== undefined) {
     const location = await companionLocation(slot, earlier, opening);
     const checkpoint = await open(location).catch((error: unknown) => {
@@ -86,12 +91,14 @@ async function openSlot(slot: Slot, earlier: readonly SlotHeader[], opening: Ope
   }
   const { base, adapter } = splitReference(pinned(pins, slot.path));
   const reach = async <T>(reference: string, use: (location: string) => Promise<T>): Promise<T> => {
-    const location = await resolveReference(reference, baseDirectory);
+    const stage = stages.get(reference);
+    const location = typeof stage === "string" ? stage : await resolveReference(reference, baseDirectory);
     return use(location).catch((error: unknown) => {
       throw missing(slot, reference, location, error) ?? error;
     });
   };
-  const checkpoint = await reach(base, open);
+  const planned = stages.get(base);
+  const checkpoint = planned === undefined || typeof planned === "string" ? await reach(base, open) : planned;
   if (adapter === undefined) return checkpoint;
   return withAdapter(checkpoint, await reach(adapter, (location) => openAdapter(location, { signal })));
 }

@@ -3,13 +3,14 @@ export { leftToSearch, searchDimensions, variantWithCoefficients, withCoefficien
 export { requireJobKind } from "./job-kind.ts";
 export { tensorDepths } from "./layers.ts";
 export { type RecipeOverrides, withOverrides } from "./overrides.ts";
-export { type ParseRecipeOptions, parseRecipe } from "./parse.ts";
+export { type ParseRecipeOptions, parseRecipe, parseStages } from "./parse.ts";
 export { partsOf, partTitle } from "./parts.ts";
 export { type Pins, pinned } from "./pins.ts";
 export { formatProblem, type RecipeProblem, RecipeProblems } from "./problems.ts";
 export { joinReference, splitReference } from "./reference.ts";
 export { recipeDocument, stringifyRecipe } from "./serialize.ts";
 export { resolveNumber, type TensorPlace } from "./setting.ts";
+export { type Stage, stageText } from "./stages.ts";
 export type {
   Coefficient,
   Comparison,

@@ -1,6 +1,6 @@
 /**
- * YAML text as plain values that remember their lines, so that errors can name them. Not a general YAML reader: one document, string keys,
- * no custom tags. Aliases and merge keys (`<<`) are followed, with a bound on what they may expand to.
+ * YAML text as plain values that remember their lines, so that errors can name them. Not a general YAML reader: string keys, no custom
+ * tags. Aliases and merge keys (`<<`) are followed, with a bound on what they may expand to.
  */
 import {
   type Alias,
@@ -44,8 +44,8 @@ export interface LocatedEntry {
 const MAX_NODES = 100_000;
 const MAX_DEPTH = 32;
 
-/** The document's root, or undefined when the text is not one YAML document; `problems` receives why. */
-export function locate(text: string, problems: RecipeProblem[]): Located | undefined {
+/** The roots of the text's documents; undefined when it is not YAML with at least one. `problems` receives why. */
+export function locate(text: string, problems: RecipeProblem[]): Located[] | undefined {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, stringKeys: true });
   if (!Array.isArray(documents) || documents.length === 0) {
@@ -58,21 +58,22 @@ export function locate(text: string, problems: RecipeProblem[]): Located | undef
     problems.push({ line: lines.linePos(error.pos[0]).line, message: `not valid YAML: ${firstLine(error.message)}` });
     return undefined;
   }
-  const [first, second] = documents;
-  if (second !== undefined) {
-    const line = lines.linePos(second.contents?.range?.[0] ?? second.range[0]).line;
-    problems.push({
-      line,
-      message: "recipes of several documents (stages) are not supported yet: one file, one merge",
-    });
-    return undefined;
-  }
-  if (first?.contents == null) {
-    problems.push({ line: 1, message: "the recipe is empty" });
-    return undefined;
-  }
   const lineOf = (node: Node): number => lines.linePos(node.range?.[0] ?? 0).line;
-  return walk({ nodes: 0, lineOf, problems, anchors: new Map(), expanding: false }, first.contents, 0);
+  // The limits hold for all documents together.
+  const walker: Walker = { nodes: 0, lineOf, problems, anchors: new Map(), expanding: false };
+  const roots: Located[] = [];
+  for (const [index, { contents, range }] of documents.entries()) {
+    if (contents == null) {
+      const line = index === 0 ? 1 : lines.linePos(range[0]).line;
+      problems.push({ line, message: documents.length === 1 ? "the recipe is empty" : `stage ${index + 1} is empty` });
+      return undefined;
+    }
+    walker.anchors.clear();
+    const root = walk(walker, contents, 0);
+    if (root === undefined) return undefined;
+    roots.push(root);
+  }
+  return roots;
 }
 
 interface Walker {

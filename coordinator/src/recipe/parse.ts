@@ -17,6 +17,7 @@ import { RecipeProblems } from "./problems.ts";
 import { type Entries, Reader } from "./reader.ts";
 import { splitReference } from "./reference.ts";
 import { readSearch } from "./search-section.ts";
+import { orderStages, readStageName, type Stage, type StageDocument } from "./stages.ts";
 import { readChatTemplate, readTokenizerSection } from "./tokenizer-section.ts";
 import type {
   EvaluateSection,
@@ -32,6 +33,7 @@ import type {
 import { variantNameClash } from "./variants.ts";
 
 const KEYS = [
+  "name",
   "merge_method",
   "base_model",
   "models",
@@ -50,24 +52,43 @@ const KEYS = [
   "search",
 ];
 
+/** People write a few; each is a merge with files of its own. */
+const MAX_STAGES = 100;
+
 export interface ParseRecipeOptions {
   /** How errors name the recipe. */
   readonly fileName: string;
 }
 
-/** Throws RecipeProblems, with every problem and its line. */
-export function parseRecipe(text: string, { fileName }: ParseRecipeOptions): Recipe {
+/**
+ * The recipe of a text; of several documents, that of the output. Throws RecipeProblems, with every problem and its line.
+ */
+export function parseRecipe(text: string, options: ParseRecipeOptions): Recipe {
+  return (parseStages(text, options).at(-1) as Stage).recipe;
+}
+
+/** The merges of a text in the order in which they are made; the output is the last. Throws RecipeProblems as `parseRecipe`. */
+export function parseStages(text: string, { fileName }: ParseRecipeOptions): Stage[] {
   const reader = new Reader();
-  const root = locate(text, reader.problems);
-  const recipe = root === undefined || root.kind === "map" ? root && readRecipe(reader, root) : undefined;
-  if (root !== undefined && root.kind !== "map") {
-    reader.fail(root.line, "a recipe is a mapping that starts with `merge_method:`");
+  const roots = locate(text, reader.problems) ?? [];
+  if (roots.length > MAX_STAGES) reader.fail(1, `more than ${MAX_STAGES} stages`);
+  const documents: StageDocument[] = [];
+  for (const root of roots) {
+    if (root.kind !== "map") {
+      reader.fail(root.line, "a recipe is a mapping that starts with `merge_method:`");
+      continue;
+    }
+    const recipe = readRecipe(reader, root);
+    const name = readStageName(reader, root);
+    if (recipe !== undefined) documents.push({ name, recipe, line: root.line });
   }
-  if (recipe === undefined || reader.problems.length > 0) {
+  const complete = reader.problems.length === 0 && documents.length > 0;
+  const stages = complete ? orderStages(reader, documents) : [];
+  if (reader.problems.length > 0) {
     const sorted = reader.problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
     throw new RecipeProblems(fileName, sorted);
   }
-  return recipe;
+  return stages;
 }
 
 function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {

@@ -60,6 +60,7 @@ export function jobSpec(directory: string, spec: Partial<JobSpec> = {}): JobSpec
     overwrite: false,
     shardBytes: SHARD_BYTES,
     digestInputs: false,
+    stagesDirectory: "",
     ...spec,
   };
 }

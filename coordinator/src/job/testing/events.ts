@@ -12,6 +12,7 @@ export const SPEC: JobSpec = {
   overwrite: false,
   shardBytes: 0,
   digestInputs: false,
+  stagesDirectory: "",
 };
 
 /** A search of two trials on two tasks with one comparison. */
