@@ -60,7 +60,7 @@ export async function checkRecipe(source: string | RecipeText, options: CheckOpt
   const { text, name, baseDirectory } = typeof source === "string" ? await readRecipe(source, options) : source;
   const parsed = parseStages(text, { fileName: name });
   const stages: CheckedStage[] = [];
-  const made = new Map<string, ReturnType<typeof plannedCheckpoint>>();
+  const made = new Map<string, CheckedStage>();
   const problems: string[] = [];
   for (const stage of parsed) {
     // Only the output may be searched: what it is made of is merged as it stands.
@@ -68,11 +68,9 @@ export async function checkRecipe(source: string | RecipeText, options: CheckOpt
     if (asked !== undefined) requireJobKind(stage.recipe, asked, name);
     if (!stage.uses.every((used) => made.has(used))) continue;
     try {
-      const checked = await checkStage(stage, baseDirectory, made, shardBytes);
+      const checked = await checkStage(stage, baseDirectory, plannedModels(stage, made), shardBytes);
       stages.push(checked);
-      if (stage.name !== undefined) {
-        made.set(stage.name, plannedCheckpoint(checked.plan, checked.headers, `stage ${stage.name}`));
-      }
+      if (stage.name !== undefined) made.set(stage.name, checked);
     } catch (error) {
       if (!(error instanceof PlanProblems)) throw error;
       const of = stage.name === undefined ? "" : `stage ${stage.name}: `;
@@ -82,6 +80,25 @@ export async function checkRecipe(source: string | RecipeText, options: CheckOpt
   const [first, ...more] = stages;
   if (problems.length > 0 || first === undefined) throw new PlanProblems(problems);
   return { text, name, baseDirectory, stages: [first, ...more] };
+}
+
+/** What the stages that a stage uses will make. */
+function plannedModels({ recipe, uses }: Stage, made: ReadonlyMap<string, CheckedStage>): StageModels {
+  return new Map(
+    uses.map((name) => {
+      const { plan, headers } = made.get(name) as CheckedStage;
+      const planned = plannedCheckpoint(plan, headers, `stage ${name}`);
+      if (recipe.tokenizer === undefined) return [name, planned];
+      if (plan.tokenizer !== undefined) {
+        const remedy = `publish \`${name}\` by a recipe of its own first`;
+        throw new PlanProblems([
+          `its tokenizer would be made of that of \`${name}\`, which is not there yet: ${remedy}`,
+        ]);
+      }
+      // The tokenizer is read from where it will be copied from.
+      return [name, { ...planned, root: plan.roots[plan.donorSlot] as string }];
+    }),
+  );
 }
 
 /** `made` are the stages that it may use, by name. */

@@ -175,16 +175,6 @@ test("malformed settings are refused: empty lists, mixed lists, conditionals out
   );
 });
 
-test("features of mergekit that are not built yet are refused by name", () => {
-  const cases: [string, string][] = [[`${LINEAR}---\n${LINEAR}`, "several documents"]];
-  for (const [text, name] of cases) {
-    const problems = problemsOf(text.startsWith("merge_method") ? text : `merge_method: linear\n${text}`);
-    expect(problems).toHaveLength(1);
-    expect(problems[0]).toContain(name);
-    expect(problems[0]).toContain("not supported yet");
-  }
-});
-
 test("a LoRA adapter stands behind its base, as text or as mergekit's mapping, and names the model", () => {
   const models = (reference: string) =>
     parse(LINEAR.replace("model: a", `model: ${reference}`)).models.map(({ path, name }) => [path, name])[0];

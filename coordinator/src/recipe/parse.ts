@@ -33,7 +33,6 @@ import type {
 import { variantNameClash } from "./variants.ts";
 
 const KEYS = [
-  "name",
   "merge_method",
   "base_model",
   "models",
@@ -50,6 +49,7 @@ const KEYS = [
   "seed",
   "evaluate",
   "search",
+  "name",
 ];
 
 /** People write a few; each is a merge with files of its own. */
@@ -73,7 +73,11 @@ export function parseStages(text: string, { fileName }: ParseRecipeOptions): Sta
   const roots = locate(text, reader.problems) ?? [];
   if (roots.length > MAX_STAGES) reader.fail(1, `more than ${MAX_STAGES} stages`);
   const documents: StageDocument[] = [];
-  for (const root of roots) {
+  for (const [index, root] of roots.entries()) {
+    if (root.kind === "scalar" && root.value === null && roots.length > 1) {
+      reader.fail(root.line, `stage ${index + 1} is empty: remove the \`---\` before it`);
+      continue;
+    }
     if (root.kind !== "map") {
       reader.fail(root.line, "a recipe is a mapping that starts with `merge_method:`");
       continue;
