@@ -68,6 +68,10 @@ export function graphOf(method: MergeMethod, spec: Spec): MergeGraph {
 /** What a graph computes, as text: for digests of what decides a merge's bytes. */
 export const graphText = ({ output, scales }: MergeGraph): string => textOf([output, ...scales]);
 
+/** Scalars that a host gives of each tensor, as it gives values of parameters: see `MethodContext.layer`. */
+export const LAYER_INDEX = "layerIndex";
+export const LAYER_COUNT = "layerCount";
+
 /** Models whose masks share an output element. */
 export const MASKS_PER_ELEMENT = 8;
 
@@ -165,6 +169,7 @@ function contextFor(method: MergeMethod, spec: Omit<GraphSpec, "method">): Metho
       find(name, "number", "model");
       return models.map((model) => param(`${name}[${model}]`));
     },
+    layer: { index: param(LAYER_INDEX), count: param(LAYER_COUNT) },
     flag: (name) => option(name, "boolean") === true,
     choice: (name) => String(option(name, "enum")),
   };

@@ -46,6 +46,8 @@ export interface MethodContext {
   readonly param: (name: string) => F32;
   /** A per-model number parameter. */
   readonly params: (name: string) => readonly F32[];
+  /** Of the tensor being merged: the number of its layer, -1 outside of the layers, and how many layers its stack has. */
+  readonly layer: { readonly index: F32; readonly count: F32 };
   readonly flag: (name: string) => boolean;
   readonly choice: (name: string) => string;
 }

@@ -1,6 +1,6 @@
 /** The planner: a pure function from a recipe and the headers of its inputs to shards with final output offsets, in linear time. */
 import { dtypeBytes, elementCount, type OutputLayout, problemsOf } from "@amalgam/checkpoint";
-import { type Recipe, variantsOf } from "../recipe/index.ts";
+import { type LayerPlace, type Recipe, tensorLayers, variantsOf } from "../recipe/index.ts";
 import { type Cut, type Cuttable, cutIntoShards, defaultLimits, unitElements } from "./cut.ts";
 import { digestPlan } from "./digest.ts";
 import { groupParts } from "./groups.ts";
@@ -45,7 +45,8 @@ export function planJob({
   if (inputs.problems.length > 0 && inputs.parts.length === 0) throw new PlanProblems(inputs.problems);
   const used = new Set(variants.flatMap(({ groups }) => groups.flatMap((group) => group.slots)));
   const match = matchTensors(recipe, headers, inputs.parts, used);
-  const places = match.tensors.map((matched) => placeOf(matched, groupOfPart));
+  const layers = tensorLayers(match.tensors.map(({ tensor }) => tensor.name));
+  const places = match.tensors.map((matched) => placeOf(matched, groupOfPart, layers));
   const problems = [
     ...inputs.problems,
     ...match.problems,
@@ -112,7 +113,11 @@ export function planJob({
 }
 
 /** What a tensor's settings depend on, and what merges it. */
-function placeOf({ tensor, inputs, action }: MatchedTensor, groupOfPart: readonly number[]): PlacedTensor {
+function placeOf(
+  { tensor, inputs, action }: MatchedTensor,
+  groupOfPart: readonly number[],
+  layers: ReadonlyMap<string, LayerPlace>,
+): PlacedTensor {
   const { part = 0, reference, oldNames, depthOf } = inputs;
   const { name } = tensor;
   const inputNames = oldNames.map((names) => names?.get(name));
@@ -120,6 +125,7 @@ function placeOf({ tensor, inputs, action }: MatchedTensor, groupOfPart: readonl
     name,
     action,
     depth: depthOf(name),
+    layer: layers.get(name) as LayerPlace,
     part,
     group: groupOfPart[part] ?? 0,
     reference,

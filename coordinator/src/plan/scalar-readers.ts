@@ -3,8 +3,8 @@
  * source's own setting, then the slice's, the module's, the merge's, then the method's default. A list of filters without a match falls
  * through to the next.
  */
-import { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "@amalgam/kernels";
-import { type Part, resolveNumber, type Setting, type TensorPlace } from "../recipe/index.ts";
+import { LAYER_COUNT, LAYER_INDEX, RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "@amalgam/kernels";
+import { type LayerPlace, type Part, resolveNumber, type Setting, type TensorPlace } from "../recipe/index.ts";
 import type { PlannedGroup } from "./types.ts";
 
 /** How many numbers are drawn before those of a tensor's stream (one for each model that is not the base). */
@@ -13,6 +13,7 @@ export type DrawOffsets = (tensor: string, stream: number) => number;
 /** A tensor as settings see it. Parameters of the merge go by its new name, those of a model by the name that it has there. */
 export interface TensorSettingsPlace extends TensorPlace {
   readonly inputNames?: readonly (string | undefined)[];
+  readonly layer: LayerPlace;
 }
 
 /** How one parameter of a graph gets its values. */
@@ -37,6 +38,8 @@ export function scalarReaders(
 ): ScalarReader[] {
   return graph.parameters.map((name) => {
     if (name === RANDOM_KEY) return { name, read: (tensor) => randomKey(seed, tensor.name), unset: "" };
+    if (name === LAYER_INDEX) return { name, read: ({ layer }) => layer.index, unset: "" };
+    if (name === LAYER_COUNT) return { name, read: ({ layer }) => layer.count, unset: "" };
     if (name === RANDOM_SEED) return { name, read: () => seed, unset: "" };
     const { parameter, model } = parsedName(name);
     if (parameter === RANDOM_OFFSET) return { name, read: (tensor) => draws(tensor.name, model ?? 0), unset: "" };

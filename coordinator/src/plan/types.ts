@@ -2,7 +2,7 @@
 import type { Checkpoint, DType, JsonObject, OutputLayout } from "@amalgam/checkpoint";
 import type { GraphSpec, MergeGraph } from "@amalgam/kernels";
 import type { InputFile, Shard } from "@amalgam/proto";
-import type { Pins, Recipe, RecipeVariant } from "../recipe/index.ts";
+import type { LayerPlace, Pins, Recipe, RecipeVariant } from "../recipe/index.ts";
 import type { PlannedDerivation } from "./derivations.ts";
 
 /** One distinct input of a job. Slots are numbered: the base, the models, then the companions of each model. */
@@ -52,6 +52,7 @@ export interface PlannedTensor {
   readonly sources: readonly (TensorSource | undefined)[];
   /** Depth in the model for gradients, in [0, 1]. */
   readonly depth: number;
+  readonly layer: LayerPlace;
   /** Part of the recipe whose settings it has, and the group that merges it: indices into every variant's. */
   readonly part: number;
   readonly group: number;

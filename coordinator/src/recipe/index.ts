@@ -1,7 +1,7 @@
 /** Recipes: YAML text to validated settings, their search space, and the merges they ask for. Opens no files. */
 export { leftToSearch, searchDimensions, variantWithCoefficients, withCoefficients } from "./coefficients.ts";
 export { requireJobKind } from "./job-kind.ts";
-export { tensorDepths } from "./layers.ts";
+export { type LayerPlace, tensorDepths, tensorLayers } from "./layers.ts";
 export { type RecipeOverrides, withOverrides } from "./overrides.ts";
 export { type ParseRecipeOptions, parseRecipe, parseStages } from "./parse.ts";
 export { partsOf, partTitle } from "./parts.ts";

@@ -4,25 +4,35 @@
  */
 const LAYER = /\.(\d+)\./;
 
-/** Depth t in [0, 1] of each tensor: layer / (layers - 1), 1 for an only layer, 0 outside of the layers. */
-export function tensorDepths(names: Iterable<string>): Map<string, number> {
+/** A tensor's layer within its stack of layers: -1 of none outside of the layers. */
+export interface LayerPlace {
+  readonly index: number;
+  readonly count: number;
+}
+
+const OUTSIDE: LayerPlace = { index: -1, count: 0 };
+
+export function tensorLayers(names: Iterable<string>): Map<string, LayerPlace> {
   const places = new Map<string, { readonly stack: string; readonly layer: number } | undefined>();
-  const layers = new Map<string, number>();
+  const counts = new Map<string, number>();
   for (const name of names) {
     const match = LAYER.exec(name);
-    if (match === null) {
-      places.set(name, undefined);
-      continue;
-    }
-    const stack = name.slice(0, match.index);
-    const layer = Number(match[1]);
-    places.set(name, { stack, layer });
-    layers.set(stack, Math.max(layers.get(stack) ?? 0, layer + 1));
+    const place = match === null ? undefined : { stack: name.slice(0, match.index), layer: Number(match[1]) };
+    places.set(name, place);
+    if (place !== undefined) counts.set(place.stack, Math.max(counts.get(place.stack) ?? 0, place.layer + 1));
   }
-  const depths = new Map<string, number>();
+  const layers = new Map<string, LayerPlace>();
   for (const [name, place] of places) {
-    const count = place === undefined ? 0 : (layers.get(place.stack) ?? 1);
-    depths.set(name, place === undefined ? 0 : count === 1 ? 1 : place.layer / (count - 1));
+    layers.set(name, place === undefined ? OUTSIDE : { index: place.layer, count: counts.get(place.stack) ?? 1 });
+  }
+  return layers;
+}
+
+/** Depth t in [0, 1] of each tensor: layer / (layers - 1), 1 for an only layer, 0 outside of the layers. */
+export function tensorDepths(names: Iterable<string>): Map<string, number> {
+  const depths = new Map<string, number>();
+  for (const [name, { index, count }] of tensorLayers(names)) {
+    depths.set(name, index < 0 ? 0 : count === 1 ? 1 : index / (count - 1));
   }
   return depths;
 }

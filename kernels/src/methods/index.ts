@@ -8,6 +8,7 @@ import { dfMerge } from "./df-merge.ts";
 import { emr } from "./emr.ts";
 import { fisher } from "./fisher.ts";
 import { karcher } from "./karcher.ts";
+import { layerSwap } from "./layer-swap.ts";
 import { linear } from "./linear.ts";
 import { maskedTask } from "./masked-task.ts";
 import { modelStock } from "./model-stock.ts";
@@ -50,6 +51,7 @@ export const METHODS = {
   fisher,
   df_merge: dfMerge,
   uniform_soup: uniformSoup,
+  layer_swap: layerSwap,
   pcb,
   consensus_ta: consensusTa,
   consensus_ties: consensusTies,

@@ -202,3 +202,23 @@ describe("emr", () => {
     );
   });
 });
+
+describe("layer_swap", () => {
+  const swap = (layerIndex: number, more: Record<string, number> = {}): number =>
+    merge("layer_swap", [[1], [3]], {
+      layerIndex,
+      layerCount: 6,
+      bottom: 1,
+      top: 2,
+      transition: 0,
+      share: 0.5,
+      ...more,
+    })[0]!;
+  test("takes embeddings, the first and the last layers of one model, and the layers between of the other", () => {
+    expect([-1, 0, 1, 2, 3, 4, 5].map((layer) => swap(layer))).toEqual([1, 1, 3, 3, 3, 1, 1]);
+  });
+  test("mixes the layers next to the borders, and no others", () => {
+    const mixed = { bottom: 0, top: 1, transition: 2, share: 0.25 };
+    expect([-1, 0, 1, 2, 3, 4, 5].map((layer) => swap(layer, mixed))).toEqual([1, 1.5, 1.5, 3, 1.5, 1.5, 1]);
+  });
+});

@@ -2,6 +2,7 @@
 // information, and one call each to merge them with kernels and with the interpreter.
 import { decodeElements, encodeElements } from "../convert.ts";
 import type { DTypeName } from "../dtype.ts";
+import { LAYER_COUNT, LAYER_INDEX } from "../graph.ts";
 import { interpret } from "../interpreter.ts";
 import { type MergedTensor, mergeTensors } from "../merge.ts";
 import type { MergeMethod } from "../method.ts";
@@ -45,6 +46,7 @@ export function randomScalars(graph: MergeGraph, seed: number): Scalars {
   const next = generator(seed);
   return Object.fromEntries(
     graph.parameters.map((name) => {
+      if (name === LAYER_INDEX || name === LAYER_COUNT) return [name, name === LAYER_INDEX ? 1 : 2];
       if (name === RANDOM_KEY || name.startsWith(RANDOM_OFFSET)) return [name, Math.floor(next() * 2 ** 40)];
       if (name === RANDOM_SEED) return [name, Math.floor(next() * 2 ** 32)];
       if (name === "max_iter") return [name, 4];
