@@ -24,16 +24,18 @@ export class RowSorter {
     return this.floats.subarray(this.addressOf("values"), this.addressOf("values") + elements);
   }
 
-  /** Sorts the values in their place, which are lost. */
+  /** Sorts the values in their place, which are lost, so that `largest` finds some. */
   sort(rows: number, rowElements: number): void {
-    this.rowElements = rowElements;
-    this.words[SORT.rowElements / 4] = rowElements;
-    this.function(0, rows);
+    this.run(rows, rowElements, false);
   }
 
-  /** For each value its rank in its row, from 0 (smallest) to 1 (largest), rounded to float32; equals by index. 0.5 for one value. */
-  ranks(elements: number): Float32Array {
-    return this.floats.subarray(this.addressOf("ranks"), this.addressOf("ranks") + elements);
+  /**
+   * For each value in its place, which is lost, its rank in its row: from 0 (smallest) to 1 (largest), rounded to float32; equals
+   * by index. 0.5 for one value. They stay until the next call.
+   */
+  ranks(rows: number, rowElements: number): Float32Array {
+    this.run(rows, rowElements, true);
+    return this.floats.subarray(this.addressOf("ranks"), this.addressOf("ranks") + rows * rowElements);
   }
 
   /**
@@ -60,6 +62,13 @@ export class RowSorter {
     const kept = rank - (this.rowElements - end);
     const cutoff = kept < end - first ? this.words[pairs + 2 * (first + kept - 1)]! + 1 : Infinity;
     return { threshold: valueOfKey(key), cutoff };
+  }
+
+  private run(rows: number, rowElements: number, wantsRanks: boolean): void {
+    this.rowElements = rowElements;
+    this.words[SORT.rowElements / 4] = rowElements;
+    this.words[SORT.wantsRanks / 4] = wantsRanks ? 1 : 0;
+    this.function(0, rows);
   }
 
   private addressOf(part: "values" | "pairs" | "ranks"): number {

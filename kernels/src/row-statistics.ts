@@ -125,7 +125,8 @@ export class RowStatistics {
     const places = stage.statistics.map((s) => stage.outputs.indexOf(graph.nameOf(s)));
     const byValue = Map.groupBy(stage.statistics.keys(), (i) => stage.statistics[i]!.args[0]!);
     for (const [value, statistics] of byValue) {
-      const sorted = this.sorted(value, rows, enter);
+      const sorted = this.fill(value, rows, enter);
+      sorted.sort(rows.rows, rows.rowElements);
       for (const i of statistics) {
         const statistic = stage.statistics[i]!;
         const rankOf = rankProgram(graph, statistic);
@@ -140,29 +141,32 @@ export class RowStatistics {
     }
   }
 
-  /** Finds the ranks a kernel reads. The result lays those of a chunk where the kernel reads them, until rows are sorted again. */
+  /** Finds the ranks a kernel reads. The result lays those of a chunk where the kernel reads them. */
   ranks(kernel: Kernel, rows: Rows, scalars: Scalars): (chunk: RowChunk) => Chunk {
     const { graph } = this.program;
-    const inputs = graph.inputs.length;
     if (kernel.ranks.length === 0) return (chunk) => chunk;
-    const elements = rows.rows * rows.rowElements;
-    const ranks = kernel.ranks.map((rank) => {
-      const found = this.sorted(graph.ranks[rank]!.args[0]!, rows, () => scalars).ranks(elements);
-      return kernel.ranks.length === 1 ? found : found.slice();
+    const inOneChunk = rows.rows * rows.rowElements <= BLOCK_ELEMENTS;
+    const found = kernel.ranks.map((rank) => {
+      const at = this.block + BLOCK_BYTES * (1 + rank);
+      const sorted = this.fill(graph.ranks[rank]!.args[0]!, rows, () => scalars);
+      const ranks = sorted.ranks(rows.rows, rows.rowElements);
+      if (inOneChunk) this.views.floats.set(ranks, at >>> 2);
+      return { at, place: graph.inputs.length + rank, kept: inOneChunk ? undefined : ranks.slice() };
     });
     return (chunk) => {
       const addresses = [...chunk.inputs];
-      kernel.ranks.forEach((rank, i) => {
-        const at = this.block + BLOCK_BYTES * (1 + rank);
-        this.views.floats.set(ranks[i]!.subarray(chunk.rowIndex, chunk.rowIndex + chunk.elements), at >>> 2);
+      for (const { at, place, kept } of found) {
+        const { rowIndex, elements } = chunk;
+        if (kept) this.views.floats.set(kept.subarray(rowIndex, rowIndex + elements), at >>> 2);
         // Kernels count from where the segment starts.
-        addresses[inputs + rank] = at - 4 * chunk.skip;
-      });
+        addresses[place] = at - 4 * chunk.skip;
+      }
       return { ...chunk, inputs: addresses };
     };
   }
 
-  private sorted(value: Expr, rows: Rows, enter: (row: number) => Scalars): RowSorter {
+  /** Gives the sorter the values of an expression. */
+  private fill(value: Expr, rows: Rows, enter: (row: number) => Scalars): RowSorter {
     sorter ??= new RowSorter();
     const kernel = this.program.valueKernels.get(value)!;
     const caller = this.callerOf(kernel);
@@ -179,7 +183,6 @@ export class RowStatistics {
       caller.call({ ...chunk, output: this.block - 4 * chunk.skip }, runs);
       values.set(this.views.floats.subarray(this.block >>> 2, (this.block >>> 2) + chunk.elements), chunk.rowIndex);
     }
-    sorter.sort(rows.rows, rows.rowElements);
     return sorter;
   }
 }

@@ -37,6 +37,7 @@ export const OP = {
   i32Or: 0x72,
   i32Shl: 0x74,
   i32ShrU: 0x76,
+  i32Rotr: 0x78,
 } as const;
 
 /** Instructions after the 0xfd prefix. */

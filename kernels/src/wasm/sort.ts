@@ -7,13 +7,14 @@ import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
 export const SORT = {
   /** f32 values, row after row, which become keys; rounded up to a multiple of four elements. */
   values: 0,
-  /** The rows' pairs (index in the row, then key; u32 each), sorted. */
+  /** The rows' pairs (index in the row, then key; u32 each), sorted, if no ranks are wanted. */
   pairs: 4,
   /** Room for the pairs of one row. */
   spare: 8,
   /** f32: for each element, in the order of `values`, its rank from 0 to 1. */
   ranks: 12,
   rowElements: 16,
+  wantsRanks: 20,
   counters: 32,
 } as const;
 const DIGIT_BITS = 11;
@@ -31,8 +32,9 @@ export function emitSort(): Uint8Array {
   const spare = word(SORT.spare);
   const ranks = word(SORT.ranks);
   const elements = word(SORT.rowElements);
+  const wantsRanks = word(SORT.wantsRanks);
   const [varying, shift, width, passes] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
-  const [from, to] = [f.local(I32), f.local(I32)];
+  const [from, to, sorting] = [f.local(I32), f.local(I32), f.local(I32)];
 
   // Digits of short rows are narrower: clearing counters must not cost more than counting.
   const [most, needed] = [f.local(I32), f.local(I32)];
@@ -52,17 +54,29 @@ export function emitSort(): Uint8Array {
   // The last pass writes to `pairs`.
   f.get(pairs).get(spare).get(passes).i32(1).op(OP.i32And).op(OP.select).set(to);
   f.get(spare).get(pairs).get(passes).i32(1).op(OP.i32And).op(OP.select).set(from);
+  const row = { keys, elements, shift, width };
   f.get(passes).op(OP.i32Eqz).op(OP.if, VOID);
-  emitUnsorted(f, keys, pairs, elements);
+  f.get(wantsRanks).op(OP.if, VOID);
+  emitRanks(f, ranks, elements);
   f.op(OP.else);
-  emitDigit(f, { keys, from: undefined, to, elements, shift, width });
-  f.get(passes).i32(1).op(OP.i32Ne).op(OP.if, VOID).op(OP.loop, VOID);
+  emitUnsorted(f, keys, pairs, elements);
+  f.op(OP.end).op(OP.else);
+  // The last digit gives ranks without sorting pairs.
+  f.get(passes).get(wantsRanks).op(OP.i32Sub).tee(sorting).op(OP.if, VOID);
+  emitDigit(f, row, undefined, { pairs: to });
   f.get(from).get(to).set(from).set(to);
   f.get(shift).get(width).op(OP.i32Add).set(shift);
-  emitDigit(f, { keys, from, to, elements, shift, width });
-  f.get(passes).i32(1).op(OP.i32Sub).tee(passes).i32(1).op(OP.i32Ne).op(OP.brIf, 0);
-  f.op(OP.end).op(OP.end).op(OP.end);
-  emitRanks(f, pairs, ranks, elements);
+  f.get(sorting).i32(1).op(OP.i32Ne).op(OP.if, VOID).op(OP.loop, VOID);
+  emitDigit(f, row, from, { pairs: to });
+  f.get(from).get(to).set(from).set(to);
+  f.get(shift).get(width).op(OP.i32Add).set(shift);
+  f.get(sorting).i32(1).op(OP.i32Sub).tee(sorting).i32(1).op(OP.i32Ne).op(OP.brIf, 0);
+  f.op(OP.end).op(OP.end);
+  f.get(wantsRanks).op(OP.if, VOID);
+  emitDigit(f, row, from, { ranks });
+  f.op(OP.end).op(OP.else);
+  emitDigit(f, row, undefined, { ranks });
+  f.op(OP.end).op(OP.end);
   for (const [pointer, log2] of [
     [keys, 2],
     [ranks, 2],
@@ -127,59 +141,100 @@ function emitUnsorted(f: KernelFunction, keys: Local, pairs: Local, elements: Lo
   });
 }
 
-interface Digit {
+interface Row {
   readonly keys: Local;
-  /** Pairs sorted by lower digits; left out for the first digit, where keys are in the order of their indexes. */
-  readonly from: Local | undefined;
-  readonly to: Local;
   readonly elements: Local;
+  /** The digit's lowest bit, and its width in bits. */
   readonly shift: Local;
   readonly width: Local;
 }
 
-function emitDigit(f: KernelFunction, { keys, from, to, elements, shift, width }: Digit): void {
+/**
+ * Sorts by one digit, from pairs sorted by lower digits or, where `from` is left out, from keys in the order of their indexes: to
+ * pairs, or, with the last digit, to ranks.
+ */
+function emitDigit(
+  f: KernelFunction,
+  { keys, elements, shift, width }: Row,
+  from: Local | undefined,
+  to: { readonly pairs: Local } | { readonly ranks: Local },
+): void {
   const [bins, mask, at, key, sum] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const [turn, target, read, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const [source, sourceBytes, keyAt] = from === undefined ? [keys, 4, 0] : [from, 8, 4];
   f.i32(1).get(width).op(OP.i32Shl).tee(bins).i32(1).op(OP.i32Sub).i32(2).op(OP.i32Shl).set(mask);
+  f.get(shift).i32(2).op(OP.i32Sub).set(turn);
   repeat(f, bins, 4, (i) => {
     place(f, BLOCK, i, 2).splatBits(0).memory(SIMD.store, SORT.counters);
   });
-  // The counter's address, of a key on the stack.
-  const counterOf = (): KernelFunction =>
-    f.get(shift).op(OP.i32ShrU).i32(2).op(OP.i32Shl).get(mask).op(OP.i32And).get(BLOCK).op(OP.i32Add).tee(at);
-  repeat(f, elements, 1, (i) => {
-    place(f, keys, i, 2).op(OP.i32Load, 0, 0);
-    counterOf().get(at).op(OP.i32Load, 0, SORT.counters).i32(1).op(OP.i32Add).op(OP.i32Store, 0, SORT.counters);
+  f.get(elements).i32(Math.log2(sourceBytes)).op(OP.i32Shl).get(source).op(OP.i32Add).set(end);
+  const forEachKey = (body: () => void): void => {
+    f.get(source).set(read).op(OP.loop, VOID);
+    f.get(read).op(OP.i32Load, 0, keyAt);
+    // Four times the digit: the place of its counter.
+    f.tee(key).get(turn).op(OP.i32Rotr).get(mask).op(OP.i32And).get(BLOCK).op(OP.i32Add).set(at);
+    body();
+    f.get(read).i32(sourceBytes).op(OP.i32Add).tee(read).get(end).op(OP.i32LtU).op(OP.brIf, 0).op(OP.end);
+  };
+  const takePlace = (bytes: number): void => {
+    f.get(at).op(OP.i32Load, 0, SORT.counters).set(target);
+    f.get(at).get(target).i32(bytes).op(OP.i32Add).op(OP.i32Store, 0, SORT.counters);
+  };
+  forEachKey(() => {
+    f.get(at).get(at).op(OP.i32Load, 0, SORT.counters).i32(1).op(OP.i32Add).op(OP.i32Store, 0, SORT.counters);
   });
-  // Counts become the addresses where the pairs of a digit go.
-  f.get(to).set(sum);
+  // Counts become where the first element of a digit goes: an address, or a rank.
+  const log2 = "pairs" in to ? 3 : 0;
+  if ("pairs" in to) f.get(to.pairs).set(sum);
+  else f.i32(0).set(sum);
   repeat(f, bins, 1, (i) => {
     place(f, BLOCK, i, 2).tee(at).op(OP.i32Load, 0, SORT.counters).set(key);
     f.get(at).get(sum).op(OP.i32Store, 0, SORT.counters);
-    f.get(sum).get(key).i32(3).op(OP.i32Shl).op(OP.i32Add).set(sum);
+    f.get(sum).get(key).i32(log2).op(OP.i32Shl).op(OP.i32Add).set(sum);
   });
-  const target = f.local(I32);
-  repeat(f, elements, 1, (i) => {
-    if (from === undefined) place(f, keys, i, 2).op(OP.i32Load, 0, 0).tee(key);
-    else place(f, from, i, 3).op(OP.i32Load, 0, 4);
-    counterOf().op(OP.i32Load, 0, SORT.counters).set(target);
-    f.get(at).get(target).i32(8).op(OP.i32Add).op(OP.i32Store, 0, SORT.counters);
-    if (from === undefined) f.get(target).get(i).op(OP.i32Store, 0, 0).get(target).get(key).op(OP.i32Store, 0, 4);
-    else place(f.get(target), from, i, 3).op(OP.i64Load, 0, 0).op(OP.i64Store, 0, 0);
+  if ("pairs" in to) {
+    const i = f.local(I32);
+    f.i32(0).set(i);
+    forEachKey(() => {
+      takePlace(8);
+      if (from !== undefined) f.get(target).get(read).op(OP.i64Load, 0, 0).op(OP.i64Store, 0, 0);
+      else {
+        f.get(target).get(i).op(OP.i32Store, 0, 0).get(target).get(key).op(OP.i32Store, 0, 4);
+        f.get(i).i32(1).op(OP.i32Add).set(i);
+      }
+    });
+    return;
+  }
+  const last = emitLast(f, elements);
+  forEachKey(() => {
+    takePlace(1);
+    // The element's index, four times.
+    if (from === undefined) f.get(read).get(keys).op(OP.i32Sub);
+    else f.get(read).op(OP.i32Load, 0, 0).i32(2).op(OP.i32Shl);
+    f.get(to.ranks).op(OP.i32Add);
+    emitRank(f, target, last);
   });
 }
 
-/** rank / (elements - 1), in float64, rounded once. */
-function emitRanks(f: KernelFunction, pairs: Local, ranks: Local, elements: Local): void {
-  const at = f.local(I32);
-  f.get(elements).i32(1).op(OP.i32Eq).op(OP.if, VOID);
-  f.get(ranks).splat(0.5).memory(SIMD.store32Lane, 0, 0);
-  f.op(OP.else);
-  const last = f.local(V128);
-  f.get(elements).i32(1).op(OP.i32Sub).simd(SIMD.i32x4Splat).simd(SIMD.f64x2ConvertLowI32x4U).set(last);
+/** The row's last rank as float64 lanes. */
+function emitLast(f: KernelFunction, elements: Local): Local {
+  f.get(elements).i32(1).op(OP.i32Sub).simd(SIMD.i32x4Splat).simd(SIMD.f64x2ConvertLowI32x4U);
+  return f.keep();
+}
+
+/** Pops an address and stores rank / last there, divided in float64 and rounded once. */
+function emitRank(f: KernelFunction, rank: Local, last: Local): void {
+  f.get(rank).simd(SIMD.i32x4Splat).simd(SIMD.f64x2ConvertLowI32x4U).get(last).simd(SIMD.f64x2Div);
+  f.simd(SIMD.demoteF64x2Zero).memory(SIMD.store32Lane, 0, 0);
+}
+
+/** Ranks where all values of a row are equal: by index. A single value is in the middle. */
+function emitRanks(f: KernelFunction, ranks: Local, elements: Local): void {
+  const last = emitLast(f, elements);
   repeat(f, elements, 1, (i) => {
-    place(f, pairs, i, 3).op(OP.i32Load, 0, 0).i32(2).op(OP.i32Shl).get(ranks).op(OP.i32Add).set(at);
-    f.get(at).get(i).simd(SIMD.i32x4Splat).simd(SIMD.f64x2ConvertLowI32x4U).get(last).simd(SIMD.f64x2Div);
-    f.simd(SIMD.demoteF64x2Zero).memory(SIMD.store32Lane, 0, 0);
+    place(f, ranks, i, 2);
+    emitRank(f, i, last);
   });
-  f.op(OP.end);
+  f.get(elements).i32(1).op(OP.i32Eq).op(OP.if, VOID);
+  f.get(ranks).splat(0.5).memory(SIMD.store32Lane, 0, 0).op(OP.end);
 }
