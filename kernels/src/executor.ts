@@ -102,14 +102,14 @@ class WasmExecutor implements Executor {
 
   private histogram(
     { kernel }: StageKernels,
-    { searches, sampleRounds }: Extract<StageState, { status: "histogram" }>,
+    { searches, sampleRounds, elements }: Extract<StageState, { status: "histogram" }>,
     segment: Segment,
     scalars: Scalars,
   ): StagePartial {
     const caller = this.callerOf(kernel);
     const counter = new SearchCounter(this.views, caller, searches, sampleRounds > 0);
     const count: Visit = (chunk, runs) => counter.count(chunk, runs);
-    this.sweep(caller, segment, scalars, count, sampleElements(sampleRounds));
+    this.sweep(caller, segment, scalars, count, sampleElements(sampleRounds, elements));
     return { kind: "histogram", elements: counter.elements, searches: counter.result() };
   }
 

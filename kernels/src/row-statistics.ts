@@ -1,12 +1,11 @@
 // Finds what kernels need of each row, for many rows at a time: their statistics, as scalars, and the ranks of their values.
-import { topological } from "./canonical.ts";
 import type { Expr, ReductionKind } from "./expr.ts";
 import { cutoffName } from "./graph.ts";
 import { BLOCK_BYTES, type CompiledProgram, type Kernel } from "./program.ts";
 import { RowSorter } from "./row-sorter.ts";
 import { roundExact } from "./statistics/exact-sum.ts";
 import { sumOfTwo, Total } from "./statistics/reduction.ts";
-import { rankProgram } from "./statistics/stage.ts";
+import { dependsOnRows, rankProgram } from "./statistics/stage.ts";
 import type { Scalars, Stage } from "./types.ts";
 import { BLOCK_ELEMENTS } from "./types.ts";
 import type { Chunk, KernelCaller, MemoryViews, Run } from "./wasm/caller.ts";
@@ -186,6 +185,3 @@ export class RowStatistics {
     return sorter;
   }
 }
-
-const dependsOnRows = (e: Expr): boolean =>
-  topological([e], () => false).some((below) => below.op === "statistic" && below.scope === "row");

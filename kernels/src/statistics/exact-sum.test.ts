@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addExact, exactly, roundExact, ZERO } from "./exact-sum.ts";
+import { addExact, ExactAdder, exactly, roundExact, ZERO } from "./exact-sum.ts";
 
 const total = (xs: readonly number[]): number => roundExact(xs.map(exactly).reduce(addExact, ZERO));
 
@@ -33,4 +33,14 @@ test("infinities and NaN win", () => {
   expect(total([Infinity, 1])).toBe(Infinity);
   expect(total([Infinity, -Infinity])).toBeNaN();
   expect(total([Number.NaN, 1])).toBeNaN();
+});
+
+test("an adder gives the same sum", () => {
+  fc.assert(
+    fc.property(fc.array(fc.double()), (xs) => {
+      const adder = new ExactAdder();
+      for (const x of xs) adder.add(x);
+      expect(adder.result()).toEqual(xs.map(exactly).reduce(addExact, ZERO));
+    }),
+  );
 });

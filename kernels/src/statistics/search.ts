@@ -9,9 +9,15 @@ const BIN_BITS = 11;
 /** Scopes below this are searched without sampling. */
 const SAMPLE_FROM_ELEMENTS = 1 << 17;
 export const sampleRoundsFor = (elements: number): number => (elements < SAMPLE_FROM_ELEMENTS ? 0 : 3);
-/** How many elements at the start of every block a pass reads; the last sample is larger, since it says where to look. */
-export const sampleElements = (roundsLeft: number): number =>
-  roundsLeft === 0 ? BLOCK_ELEMENTS : roundsLeft === 1 ? 4096 : 1024;
+/**
+ * How many elements at the start of every block a pass reads. The last sample is larger, since it says where to look, and all are
+ * large enough for the interval to hold but a few in a hundred.
+ */
+export function sampleElements(roundsLeft: number, elements: number): number {
+  if (roundsLeft === 0) return BLOCK_ELEMENTS;
+  const last = Math.min(BLOCK_ELEMENTS, Math.max(2048, Math.ceil((32_768 * BLOCK_ELEMENTS) / elements)));
+  return roundsLeft === 1 ? last : last / 4;
+}
 /** Values in an interval that are listed at most, so that memory stays bounded. */
 export const MOST_LISTED: number = 1 << 18;
 
@@ -29,11 +35,17 @@ export function startSearch(rank: number, elements: number): Search {
 }
 
 /** Narrows the interval to where the sample says the answer should be, with a margin that is rarely too small. */
-export function afterSample(search: Search, { above, counts }: Histogram, sampled: number, elements: number): Search {
+export function afterSample(
+  search: Search,
+  { above, counts }: Histogram,
+  { sampled, elements, wholeRows }: { sampled: number; elements: number; wholeRows: boolean },
+): Search {
   if (search.phase !== "search") return search;
   const fraction = search.rank / elements;
   const expected = fraction * sampled;
-  const margin = 4 * Math.sqrt(expected * (1 - fraction)) + 16;
+  // What is sampled row by row, and depends on the row, is as good as fewer elements.
+  const deviations = wholeRows ? 16 : 4;
+  const margin = deviations * Math.sqrt(expected * (1 - fraction)) + 16;
   const upper = binAt(counts, Math.floor(expected - margin) - above);
   const lower = binAt(counts, Math.ceil(expected + margin) - above);
   return {

@@ -1,11 +1,16 @@
 // The protocol that finds statistics: start, then as often as needed run a pass over all segments,
 // merge the partial results and advance. Pure; the same for a thread, a worker and a coordinator.
-import type { F32, StatisticExpr } from "../expr.ts";
+import { topological } from "../canonical.ts";
+import type { Expr, F32, StatisticExpr } from "../expr.ts";
 import { cutoffName } from "../graph.ts";
 import { compileScalars, ELEMENTS } from "../scalars.ts";
 import type { MergeGraph, Scalars, Search, Stage, StagePartial, StageState } from "../types.ts";
 import { roundExact } from "./exact-sum.ts";
 import { afterCount, afterSample, sampleRoundsFor, startSearch } from "./search.ts";
+
+/** Whether a statistic or a rank of the element's row is used. */
+export const dependsOnRows = (e: Expr): boolean =>
+  topological([e], () => false).some((x) => x.op === "rank" || (x.op === "statistic" && x.scope === "row"));
 
 type Named = Pick<MergeGraph, "nameOf">;
 
@@ -45,7 +50,11 @@ export function advanceOf(graph: Named, stage: Stage, state: StageState, partial
       case "histogram": {
         const histogram = partial.searches[i]!;
         return state.status === "histogram" && state.sampleRounds > 0
-          ? afterSample(search, histogram, partial.elements, state.elements)
+          ? afterSample(search, histogram, {
+              sampled: partial.elements,
+              elements: state.elements,
+              wholeRows: dependsOnRows(stage.statistics[i]!.args[0]!),
+            })
           : afterCount(search, histogram, stage.statistics[i]!.exact);
       }
       case "locate":

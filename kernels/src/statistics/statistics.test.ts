@@ -20,9 +20,11 @@ import {
   maximumOver,
   minimumOver,
   mul,
+  rankInRow,
   type Scope,
   select,
   sqrt,
+  sub,
   sumOver,
   wide,
 } from "../expr.ts";
@@ -202,5 +204,39 @@ describe("a statistic over each row", () => {
         },
       ),
     );
+  });
+
+  test.each([
+    ["short rows, more than a call has runs for", 5, 300],
+    ["a row that is longer than a block", 70_001, 2],
+  ])("is the interpreter's for %s", (_, rowElements, rows) => {
+    const build = (x: F32): F32 => {
+      const kept = select(largest("row", abs(x), floor(mul(elements, 0.5))), x, 0);
+      return add(mul(kept, rankInRow(abs(x))), sub(maximumOver("row", x), countOver("tensor", gt(abs(kept), 0))));
+    };
+    const program = programFor(methodOf(build), 1, "F32");
+    const next = generator(rowElements);
+    const values = Array.from({ length: rows * rowElements }, () => Math.round((next() - 0.5) * 1000) / 8);
+    const input = model([values], 0, rowElements);
+    const found = merged(program, input)[0]!.bytes;
+    expect(Buffer.from(encodeElements(interpreted(program, input, "float32")[0]!, "F32")).equals(found)).toBe(true);
+  });
+
+  test("over rows of a sampled tensor is exact too", () => {
+    const importance = (x: F32): F32 => mul(abs(x), sumOver("row", abs(x)));
+    const build = (x: F32): F32 => mul(x, mul(kthLargest("tensor", importance(x), constant(200_000)), 0));
+    const program = programFor(methodOf(build), 1, "F32");
+    const next = generator(3);
+    const [rows, rowElements] = [300, 1024];
+    const values = Array.from(
+      { length: rows * rowElements },
+      (_, i) => Math.round(next() * 512) * 2 ** -((i >> 10) % 5),
+    );
+    const norms = Array.from({ length: rows }, (_, r) =>
+      values.slice(r * rowElements, (r + 1) * rowElements).reduce((a, b) => a + Math.abs(b), 0),
+    );
+    const sorted = Float32Array.from(values, (v, i) => Math.abs(v) * norms[i >> 10]!).sort();
+    const found = merged(program, model([values], 0, rowElements))[0]!.scalars;
+    expect(statisticsOf(found)).toEqual([sorted[rows * rowElements - 200_000]]);
   });
 });

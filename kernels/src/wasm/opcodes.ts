@@ -85,6 +85,7 @@ export const SIMD = {
   i32x4Add: 0xae,
   i32x4Sub: 0xb1,
   i32x4Mul: 0xb5,
+  i32x4MaxS: 0xb8,
   f32x4Abs: 0xe0,
   f32x4Neg: 0xe1,
   f32x4Sqrt: 0xe3,
@@ -100,6 +101,7 @@ export const SIMD = {
   i32x4TruncSatF32x4S: 0xf8,
   f32x4ConvertI32x4S: 0xfa,
   f64x2ConvertLowI32x4U: 0xff,
+  f32x4RelaxedMadd: 0x105,
 } as const;
 
 export const I32 = 0x7f;

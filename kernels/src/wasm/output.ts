@@ -10,37 +10,37 @@ import { OP, SIMD, V128 } from "./opcodes.ts";
 export function outputSink(dtype: DTypeName, inputDtypes: readonly DTypeName[]): Sink {
   let inputs: Local | undefined;
   let outputs: Local | undefined;
-  const or = (f: KernelFunction, into: Local): void => {
-    f.get(into).simd(SIMD.or).set(into);
+  const isWide = dtype === "F32" || dtype === "F64";
+  // x * 0 is zero for every finite x and NaN for everything else; a relaxed multiply-add, fused or not, adds just that.
+  const addNotFinite = (f: KernelFunction, lanes: Local, into: Local): void => {
+    f.get(lanes).splat(0).get(into).simd(SIMD.f32x4RelaxedMadd).set(into);
   };
   return {
     outputBytes: dtypeBytes(dtype),
     observe: (f, lanes) => {
       inputs ??= f.local(V128);
-      // x - x is +0, all bits clear, for every finite x and NaN for everything else.
-      f.get(lanes).get(lanes).simd(SIMD.f32x4Sub);
-      or(f, inputs);
+      addNotFinite(f, lanes, inputs);
     },
     body: (f, [value], { output: pointer }) => {
       outputs ??= f.local(V128);
-      if (dtype === "F32" || dtype === "F64") f.get(value!).get(value!).simd(SIMD.f32x4Sub);
-      else
-        f.get(value!)
-          .splatBits(0x7fffffff)
-          .simd(SIMD.and)
-          .splatBits(overflowFrom(dtype) - 1)
-          .simd(SIMD.i32x4GtS);
-      or(f, outputs);
+      if (isWide) addNotFinite(f, value!, outputs);
+      else f.get(outputs).get(value!).splatBits(0x7fffffff).simd(SIMD.and).simd(SIMD.i32x4MaxS).set(outputs);
       storeLanes(f, dtype, inputDtypes, pointer, value!);
     },
     finish: (f) => {
-      const flag = (seen: Local | undefined, bit: number): void => {
-        if (seen === undefined) f.i32(0);
-        else f.get(seen).simd(SIMD.anyTrue).i32(Math.log2(bit)).op(OP.i32Shl);
-      };
-      flag(inputs, FLAG_INPUT_NOT_FINITE);
-      flag(outputs, FLAG_OUTPUT_NOT_FINITE);
-      f.op(OP.i32Or);
+      const pushIsNaN = (seen: Local): KernelFunction => f.get(seen).get(seen).simd(SIMD.f32x4Ne);
+      const pushFlag = (bit: number): KernelFunction => f.simd(SIMD.anyTrue).i32(Math.log2(bit)).op(OP.i32Shl);
+      if (inputs === undefined) f.i32(0);
+      else {
+        pushIsNaN(inputs);
+        pushFlag(FLAG_INPUT_NOT_FINITE);
+      }
+      if (isWide) pushIsNaN(outputs!);
+      else
+        f.get(outputs!)
+          .splatBits(overflowFrom(dtype) - 1)
+          .simd(SIMD.i32x4GtS);
+      pushFlag(FLAG_OUTPUT_NOT_FINITE).op(OP.i32Or);
     },
   };
 }

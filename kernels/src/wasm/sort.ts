@@ -34,7 +34,7 @@ export function emitSort(): Uint8Array {
   const elements = word(SORT.rowElements);
   const wantsRanks = word(SORT.wantsRanks);
   const [varying, shift, width, passes] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
-  const [from, to, sorting] = [f.local(I32), f.local(I32), f.local(I32)];
+  const [from, to, sorting, top] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
 
   // Digits of short rows are narrower: clearing counters must not cost more than counting.
   const [most, needed] = [f.local(I32), f.local(I32)];
@@ -55,6 +55,11 @@ export function emitSort(): Uint8Array {
   f.get(pairs).get(spare).get(passes).i32(1).op(OP.i32And).op(OP.select).set(to);
   f.get(spare).get(pairs).get(passes).i32(1).op(OP.i32And).op(OP.select).set(from);
   const row = { keys, elements, shift, width };
+  // A digit that would reach beyond the key begins lower: bits that are in order already do no harm.
+  const nextDigit = (): void => {
+    f.get(shift).get(width).op(OP.i32Add).tee(shift).i32(32).get(width).op(OP.i32Sub).tee(top);
+    f.get(shift).get(top).op(OP.i32LtU).op(OP.select).set(shift);
+  };
   f.get(passes).op(OP.i32Eqz).op(OP.if, VOID);
   f.get(wantsRanks).op(OP.if, VOID);
   emitRanks(f, ranks, elements);
@@ -65,11 +70,11 @@ export function emitSort(): Uint8Array {
   f.get(passes).get(wantsRanks).op(OP.i32Sub).tee(sorting).op(OP.if, VOID);
   emitDigit(f, row, undefined, { pairs: to });
   f.get(from).get(to).set(from).set(to);
-  f.get(shift).get(width).op(OP.i32Add).set(shift);
+  nextDigit();
   f.get(sorting).i32(1).op(OP.i32Ne).op(OP.if, VOID).op(OP.loop, VOID);
   emitDigit(f, row, from, { pairs: to });
   f.get(from).get(to).set(from).set(to);
-  f.get(shift).get(width).op(OP.i32Add).set(shift);
+  nextDigit();
   f.get(sorting).i32(1).op(OP.i32Sub).tee(sorting).i32(1).op(OP.i32Ne).op(OP.brIf, 0);
   f.op(OP.end).op(OP.end);
   f.get(wantsRanks).op(OP.if, VOID);
