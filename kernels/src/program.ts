@@ -8,8 +8,9 @@ import { methodNamed } from "./methods/index.ts";
 import { BLOCK_ELEMENTS, type MergeGraph, type Program, type ProgramSpec, type Stage } from "./types.ts";
 import { histogramSink, SEARCH_BYTES } from "./wasm/histogram.ts";
 import { type CompiledModule, compileModule } from "./wasm/host.ts";
-import { emitKernel, type FamilyBytes, type KernelPlan, planKernel, type Sink } from "./wasm/kernel.ts";
+import { emitKernel, type Sink } from "./wasm/kernel.ts";
 import { outputSink } from "./wasm/output.ts";
+import { type FamilyBytes, type KernelPlan, planKernel } from "./wasm/plan.ts";
 import { REDUCTION_BYTES, type Reduction, reductionSink } from "./wasm/reduce.ts";
 
 export interface Kernel {

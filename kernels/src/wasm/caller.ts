@@ -6,7 +6,7 @@ import { RANDOM_KEY, streamWords } from "../random.ts";
 import { compileScalars, type ScalarProgram } from "../scalars.ts";
 import type { Scalars } from "../types.ts";
 import { instantiate, type KernelFunction, type SharedMemory } from "./host.ts";
-import { MOST_RUNS } from "./kernel.ts";
+import { MOST_RUNS } from "./plan.ts";
 import { readReduction } from "./read-back.ts";
 
 /** Typed views of a shared memory, renewed when it has grown. */

@@ -1,8 +1,9 @@
 // The pass of an order statistic: for each searched expression, how many values lie above an interval, how many in each part of
 // it, and, while there are few, which. Never sorts.
 import { BLOCK, type KernelFunction, type Local } from "./function.ts";
-import type { KernelPlan, Sink } from "./kernel.ts";
+import type { Sink } from "./kernel.ts";
 import { I32, OP, SIMD, V128, VOID } from "./opcodes.ts";
+import type { KernelPlan } from "./plan.ts";
 import { loadedBefore } from "./reduce.ts";
 
 /** Parts an interval is divided into at most; values outside it are counted in one more, which nobody reads. */

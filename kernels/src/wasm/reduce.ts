@@ -2,8 +2,9 @@
 // counts, minima and maxima. The host folds the lanes, in a fixed order.
 import type { Expr, ReductionKind } from "../expr.ts";
 import { BLOCK, type KernelFunction, type Local } from "./function.ts";
-import type { KernelPlan, Sink } from "./kernel.ts";
+import type { Sink } from "./kernel.ts";
 import { SIMD, V128 } from "./opcodes.ts";
+import type { KernelPlan } from "./plan.ts";
 
 export interface Reduction {
   readonly kind: ReductionKind;
