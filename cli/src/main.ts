@@ -3,6 +3,7 @@
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { AUTO, BACKENDS, isBackend, WASM } from "@amalgam/devices/names";
 import { VERSION } from "@amalgam/runtime/version";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "./context.ts";
@@ -64,6 +65,13 @@ const method = (): Option =>
     "--method <file>",
     "load a merge method of your own; it runs as code, so know the file (repeatable; env: AMALGAM_METHODS, separated as in PATH)",
   ).argParser((file: string, files: readonly string[] = []) => [...files, file]);
+const backendName = (text: string): string => {
+  if (text !== AUTO && !isBackend(text)) throw new InvalidArgumentError(`it ${BACKENDS}, or auto`);
+  return text;
+};
+/** The role reads its own variable, with its other settings. */
+const backend = (help: string): Option => new Option("--backend <name>", help).argParser(backendName);
+const BACKEND_HELP = "what merges: wasm, webgpu, onnx:PROVIDER, or auto, the fastest with the bytes of wasm";
 const address = (): Option =>
   new Option("--coordinator <host:port>", "address of the coordinator")
     .env("AMALGAM_COORDINATOR_ADDRESS")
@@ -116,6 +124,7 @@ const localJob = (command: Command): Command =>
       .option("--stages <dir>", "keep what the recipe's earlier stages make here (default: removed when all is done)"),
   )
     .addOption(method())
+    .addOption(backend(BACKEND_HELP).env("AMALGAM_BACKEND").default(WASM))
     .addOption(json())
     .addOption(logLevel("error"));
 
@@ -147,6 +156,12 @@ program
   .addOption(method())
   .addOption(json())
   .action(action(() => import("./commands/plan.ts")));
+program
+  .command("devices")
+  .description("back-ends of this machine, how fast they merge, and which one auto takes")
+  .option("--threads <n>", "compute threads (default: all cores)", count)
+  .addOption(json())
+  .action(action(() => import("./commands/devices.ts")));
 program
   .command("eval")
   .description("score one checkpoint on tasks")
@@ -229,6 +244,7 @@ roleOptions(program.command("worker").description("run a shard worker: merges th
     ]),
   )
   .addOption(method())
+  .addOption(backend(`${BACKEND_HELP} (default: wasm, env: AMALGAM_BACKEND)`))
   .action(action(() => import("./commands/worker.ts"), "worker"));
 roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
   .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")
@@ -250,6 +266,9 @@ program
   .addOption(randomSeed())
   .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)
   .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
+  .addOption(
+    backend("what merges: wasm, or the back-end of workers with a device").env("AMALGAM_BACKEND").default(WASM),
+  )
   .option("--watch", "stay and show its progress")
   .addOption(address())
   .addOption(json())

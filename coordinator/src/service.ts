@@ -1,4 +1,5 @@
 // CoordinatorService: translates messages, decides nothing.
+import { BACKENDS, isBackend, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView, SubmitJobRequest, WorkRequest, WorkResponseSchema } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES, createChannel, type ServiceImpl } from "@amalgam/runtime";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -11,6 +12,8 @@ export function createCoordinatorService(coordinator: () => Coordinator): Servic
       if (request.kind !== "merge" && request.kind !== "search") {
         throw new AmalgamError("invalid_argument", `kind must be "merge" or "search", not "${request.kind}"`);
       }
+      const backend = request.backend || WASM;
+      if (!isBackend(backend)) throw new AmalgamError("invalid_argument", `backend ${BACKENDS}, not "${backend}"`);
       return coordinator().submit({
         kind: request.kind,
         recipe: request.recipe,
@@ -21,6 +24,7 @@ export function createCoordinatorService(coordinator: () => Coordinator): Servic
         shardBytes: Number(request.shardBytes),
         digestInputs: request.digestInputs,
         stagesDirectory: request.stagesDirectory,
+        backend,
       });
     },
     getJob: async ({ jobId }) => ({ job: coordinator().view(jobId) }),

@@ -1,7 +1,16 @@
 // An executor whose output pass runs on the device thread: to its caller, a compute thread, as synchronous as any other. What
 // the device cannot do, or not be trusted with, the WebAssembly kernels do.
 import { receiveMessageOnPort } from "node:worker_threads";
-import { createExecutor, deviceObstacle, type Executor, type Program, type SharedMemory } from "@amalgam/kernels";
+import {
+  createExecutor,
+  deviceObstacle,
+  dtypeBytes,
+  type Executor,
+  type OutputSegment,
+  type Program,
+  type SharedMemory,
+} from "@amalgam/kernels";
+import { MAX_WINDOW_ELEMENTS } from "./device.ts";
 import {
   ANSWERED,
   type DeviceAnswer,
@@ -27,14 +36,29 @@ export function createDeviceExecutor(
     program,
     statistic: (stage, state, segment, scalars) => kernels.statistic(stage, state, segment, scalars),
     output(segment, scalars) {
-      const { inputs, output, firstElement, elements } = segment;
-      const trusted = ask(link, {
-        ...{ kind: "merge", spec: program.spec, memory: memory.buffer as SharedArrayBuffer },
-        ...{ inputs, output, first: firstElement, elements, owner, scalars },
-      });
-      return trusted ? 0 : kernels.output(segment, scalars);
+      let flags = 0;
+      for (const window of windowsOf(program, segment)) {
+        const { inputs, output, firstElement, elements } = window;
+        const trusted = ask(link, {
+          ...{ kind: "merge", spec: program.spec, memory: memory.buffer as SharedArrayBuffer },
+          ...{ inputs, output, first: firstElement, elements, owner, scalars },
+        });
+        if (!trusted) flags |= kernels.output(window, scalars);
+      }
+      return flags;
     },
   };
+}
+
+function* windowsOf({ spec }: Program, segment: OutputSegment): Generator<OutputSegment> {
+  for (let from = 0; from < segment.elements; from += MAX_WINDOW_ELEMENTS) {
+    yield {
+      inputs: segment.inputs.map((address, i) => address + from * dtypeBytes(spec.inputDtypes[i]!)),
+      output: segment.output + from * dtypeBytes(spec.outputDtype),
+      firstElement: segment.firstElement + from,
+      elements: Math.min(MAX_WINDOW_ELEMENTS, segment.elements - from),
+    };
+  }
 }
 
 /** Frees what the device keeps for an owner. */

@@ -1,5 +1,7 @@
 // Starts the device thread of a process and gives compute threads their links to it.
 import { MessageChannel, Worker } from "node:worker_threads";
+import { AmalgamError } from "@amalgam/runtime";
+import { loadedMethods } from "@amalgam/runtime/methods";
 import { type DeviceLink, type DeviceThreadData, ENDED, type FromDevice, type ToDevice } from "./thread-protocol.ts";
 
 export interface DeviceHost extends AsyncDisposable {
@@ -10,15 +12,20 @@ export interface DeviceHost extends AsyncDisposable {
   link(): DeviceLink;
 }
 
+/** Time for what the device still does. */
+const GRACE_MS = 5_000;
+
 const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./device-thread.ts" : "./device-thread.js", import.meta.url);
 
 /**
  * Opens a device in a thread of its own. When the thread fails, merges that wait for it fail.
  * @param residentBytes bound on inputs kept on the device between merges
- * @throws Error when the machine lacks the device
+ * @throws AmalgamError failed_precondition when the machine lacks the device
  */
 export async function startDevice(backend: string, residentBytes: number): Promise<DeviceHost> {
-  const worker = new Worker(ENTRY, { workerData: { backend, residentBytes } satisfies DeviceThreadData });
+  const worker = new Worker(ENTRY, {
+    workerData: { backend, residentBytes, methods: loadedMethods() } satisfies DeviceThreadData,
+  });
   const signals = new Set<Int32Array<SharedArrayBuffer>>();
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   void ended.then(() => {
@@ -38,7 +45,9 @@ export async function startDevice(backend: string, residentBytes: number): Promi
     worker.postMessage(message, transfer as MessagePortLike[]);
   const description = await opened.promise.catch(async (error: unknown) => {
     await worker.terminate();
-    throw new Error(`back-end ${backend}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    const hint = "`amalgam devices` lists what this machine has";
+    throw new AmalgamError("failed_precondition", `back-end ${backend}: ${reason}; ${hint}`, { cause: error });
   });
   return {
     backend,
@@ -52,7 +61,9 @@ export async function startDevice(backend: string, residentBytes: number): Promi
     },
     async [Symbol.asyncDispose]() {
       send({ kind: "close" });
+      const late = setTimeout(() => void worker.terminate(), GRACE_MS);
       await ended;
+      clearTimeout(late);
     },
   };
 }

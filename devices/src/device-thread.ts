@@ -2,6 +2,7 @@
 // devices answer asynchronously and compute threads are synchronous, and one device serves them all.
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { buildProgram, dtypeBytes } from "@amalgam/kernels";
+import { loadMethods } from "@amalgam/runtime/methods";
 import type { Device } from "./device.ts";
 import { openDevice } from "./open-device.ts";
 import {
@@ -15,7 +16,7 @@ import {
 } from "./thread-protocol.ts";
 
 const port = parentPort!;
-const { backend, residentBytes } = workerData as DeviceThreadData;
+const { backend, residentBytes, methods } = workerData as DeviceThreadData;
 const say = (message: FromDevice): void => port.postMessage(message);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -45,6 +46,7 @@ function serve(device: Device, link: MessagePort, signal: Int32Array<SharedArray
 }
 
 try {
+  await loadMethods(methods);
   const device = await openDevice(backend, residentBytes);
   port.on("message", (message: ToDevice) => {
     if (message.kind === "link") serve(device, message.port, message.signal);

@@ -2,6 +2,9 @@
 // its result is not to be trusted. Knows no method.
 import type { Program, Scalars } from "@amalgam/kernels";
 
+/** The longest window, in elements: within one dispatch of workgroups, and small buffers for intermediate values. */
+export const MAX_WINDOW_ELEMENTS: number = 2 ** 20;
+
 export interface DeviceWindow {
   /** Bytes of each of the graph's inputs, `elements` of its dtype; may be shared memory. */
   readonly inputs: readonly Uint8Array[];
@@ -9,6 +12,7 @@ export interface DeviceWindow {
   readonly output: Uint8Array;
   /** Index in the tensor of the window's first element. */
   readonly first: number;
+  /** At most MAX_WINDOW_ELEMENTS. */
   readonly elements: number;
   /** Whoever says that these inputs stay as they are until it is forgotten: they may be kept on the device. */
   readonly owner: number | undefined;

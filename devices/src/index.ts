@@ -1,5 +1,8 @@
-export type { Device, DeviceWindow } from "./device.ts";
+export { type Device, type DeviceWindow, MAX_WINDOW_ELEMENTS } from "./device.ts";
 export { createDeviceExecutor, forgetOwner } from "./device-executor.ts";
 export { type DeviceHost, startDevice } from "./device-host.ts";
-export { isBackend, knownBackends, openDevice, WASM } from "./open-device.ts";
+export { type BackendReport, fastest, measureBackends } from "./measure.ts";
+export { AUTO, BACKENDS, isBackend, WASM } from "./names.ts";
+export { openDevice } from "./open-device.ts";
+export { resolveBackend, startBackend } from "./start-backend.ts";
 export type { DeviceLink } from "./thread-protocol.ts";

@@ -16,15 +16,11 @@ import {
   type Scalars,
 } from "@amalgam/kernels";
 import type ort from "onnxruntime-node";
-import type { Device, DeviceWindow } from "./device.ts";
+import { type Device, type DeviceWindow, MAX_WINDOW_ELEMENTS } from "./device.ts";
 import { ResidentInputs } from "./resident-inputs.ts";
-import { partOf } from "./windows.ts";
 
 type Runtime = typeof ort;
 
-/** Longest window, in elements: intermediate values take four bytes each. */
-const MAX_ELEMENTS = 1 << 20;
-/** Errors are thrown too; onnxruntime need not write them to stderr itself. */
 const FATAL_ONLY = 4;
 
 /** Names of the execution providers of the onnxruntime that is installed, "cpu" among them. */
@@ -34,7 +30,12 @@ export async function onnxProviders(): Promise<string[]> {
 }
 
 // Loaded when first used: it is large, and most processes have no use for it.
-const load = async (): Promise<Runtime> => (await import("onnxruntime-node")).default;
+const load = async (): Promise<Runtime> => {
+  const { default: runtime } = await import("onnxruntime-node");
+  // Errors are thrown too; it need not write them to stderr itself.
+  runtime.env.logLevel = "fatal";
+  return runtime;
+};
 
 /**
  * Opens an execution provider.
@@ -46,7 +47,13 @@ export async function openOnnx(provider: string, residentBytes: number): Promise
   const known = runtime.listSupportedBackends().map(({ name }) => name);
   if (!known.includes(provider))
     throw new Error(`onnxruntime here has no execution provider "${provider}": it has ${known.join(", ")}`);
-  return new OnnxDevice(runtime, provider, residentBytes);
+  const device = new OnnxDevice(runtime, provider, residentBytes);
+  await device.merge(
+    rounding("F32"),
+    { inputs: [new Uint8Array(4)], output: new Uint8Array(4), first: 0, elements: 1, owner: undefined },
+    SAME,
+  );
+  return device;
 }
 
 interface Loaded {
@@ -73,14 +80,6 @@ class OnnxDevice implements Device {
     });
   }
 
-  async merge(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
-    for (let done = 0; done < window.elements; done += MAX_ELEMENTS) {
-      const part = partOf(window, done, Math.min(MAX_ELEMENTS, window.elements - done));
-      if (!(await this.mergePart(program, part, scalars))) return false;
-    }
-    return true;
-  }
-
   forget(owner: number): void {
     this.resident.forget(owner);
   }
@@ -89,7 +88,7 @@ class OnnxDevice implements Device {
     this.resident.clear();
   }
 
-  private async mergePart(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
+  async merge(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
     const { Tensor } = this.runtime;
     const used = this.resident.use(program, window, () => this.open(program, window));
     try {
@@ -136,20 +135,27 @@ class OnnxDevice implements Device {
   }
 }
 
+/** The program that only rounds float32 to a dtype, with these scalars. */
+const rounding = (outputDtype: DTypeName): Program =>
+  buildProgram({
+    ...{ method: "passthrough", models: 1, hasBase: false, options: {}, inputDtypes: ["F32"] },
+    outputDtype,
+  });
+const SAME: Scalars = { "scale[0]": 1 };
+
 /** Rounds float32 to a dtype; false when a value is not finite, or not in the dtype. */
 type Packer = (values: Float32Array, output: Uint8Array) => boolean;
 
 function createPacker(outputDtype: DTypeName): Packer {
-  const spec = { method: "passthrough", models: 1, hasBase: false, options: {}, inputDtypes: ["F32" as const] };
-  const program = buildProgram({ ...spec, outputDtype });
+  const program = rounding(outputDtype);
   const scratch = program.scratchBytes + 16;
-  const [input, output] = [scratch - (scratch % 16), scratch - (scratch % 16) + 4 * MAX_ELEMENTS];
-  const memory = createMemory(output + dtypeBytes(outputDtype) * MAX_ELEMENTS);
+  const [input, output] = [scratch - (scratch % 16), scratch - (scratch % 16) + 4 * MAX_WINDOW_ELEMENTS];
+  const memory = createMemory(output + dtypeBytes(outputDtype) * MAX_WINDOW_ELEMENTS);
   const executor: Executor = createExecutor(program, memory, 0);
   return (values, into) => {
     const elements = values.length;
     new Float32Array(memory.buffer, input, elements).set(values);
-    const flags = executor.output({ inputs: [input], output, firstElement: 0, elements }, { "scale[0]": 1 });
+    const flags = executor.output({ inputs: [input], output, firstElement: 0, elements }, SAME);
     into.set(new Uint8Array(memory.buffer, output, into.byteLength));
     return flags === 0;
   };

@@ -35,6 +35,8 @@ export type DeviceAnswer =
   | { readonly kind: "failed"; readonly message: string };
 
 export interface DeviceThreadData {
+  /** Method files to load. */
+  readonly methods: readonly string[];
   readonly backend: string;
   readonly residentBytes: number;
 }

@@ -2,10 +2,7 @@
 import { compileWgsl, type Program, type Scalars, WGSL_RAN, type WgslKernel } from "@amalgam/kernels";
 import type { Device, DeviceWindow } from "./device.ts";
 import { ResidentInputs } from "./resident-inputs.ts";
-import { partOf } from "./windows.ts";
 
-/** Longest window, in elements: within a dimension of workgroups, and small buffers. */
-const MAX_ELEMENTS = 1 << 22;
 const FLAG_BYTES = 4;
 
 // Dawn's instance must stay reachable: when it is collected while a device lives the process aborts.
@@ -59,14 +56,6 @@ class WebGpuDevice implements Device {
     };
   }
 
-  async merge(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
-    for (let done = 0; done < window.elements; done += MAX_ELEMENTS) {
-      const part = partOf(window, done, Math.min(MAX_ELEMENTS, window.elements - done));
-      if (!(await this.mergePart(program, part, scalars))) return false;
-    }
-    return true;
-  }
-
   forget(owner: number): void {
     this.resident.forget(owner);
   }
@@ -76,7 +65,7 @@ class WebGpuDevice implements Device {
     this.device.destroy();
   }
 
-  private async mergePart(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
+  async merge(program: Program, window: DeviceWindow, scalars: Scalars): Promise<boolean> {
     const { kernel, pipeline } = await this.pipelineOf(program);
     const given = kernel.parameters(window, scalars);
     if (given === undefined) return false;

@@ -1,5 +1,6 @@
 // Worker threads that compute on shards, one task each at a time. The calling thread only hands out work: it never computes.
 import { Worker } from "node:worker_threads";
+import type { DeviceHost } from "@amalgam/devices";
 import { AmalgamError, type Logger } from "@amalgam/runtime";
 import { loadedMethods } from "@amalgam/runtime/methods";
 import { describeFailure } from "./task-error.ts";
@@ -44,7 +45,7 @@ interface Waiting {
 const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./compute-thread.ts" : "./compute-thread.js", import.meta.url);
 
 /** Starts `size` threads. They end with the pool; one that died is replaced when there is work for it. */
-export function createComputePool(size: number, log: Logger): ComputePool {
+export function createComputePool(size: number, log: Logger, device?: DeviceHost): ComputePool {
   const threads = new Set<Thread>();
   const waiting: Waiting[] = [];
   let closed = false;
@@ -57,7 +58,9 @@ export function createComputePool(size: number, log: Logger): ComputePool {
   };
   const startThread = (): void => {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
-    const worker = new Worker(ENTRY, { workerData: { cancelled, methods: loadedMethods() } satisfies ThreadData });
+    const link = device?.link();
+    const workerData: ThreadData = { cancelled, device: link, methods: loadedMethods() };
+    const worker = new Worker(ENTRY, { workerData, transferList: link === undefined ? [] : [link.port] });
     const thread: Thread = { worker, cancelled, known: new Set(), settle: undefined };
     threads.add(thread);
     const finish = (): Thread["settle"] => {

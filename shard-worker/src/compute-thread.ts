@@ -1,11 +1,12 @@
 // Entry of a compute thread: receives shards and tasks, answers each task with one message. One task at a time.
 import { parentPort, workerData } from "node:worker_threads";
+import { forgetOwner } from "@amalgam/devices/executor";
 import { loadMethods } from "@amalgam/runtime/methods";
 import { createShardCompute, type ShardCompute } from "./shard-compute.ts";
 import { describeFailure, givenUp } from "./task-error.ts";
 import type { FromThread, ThreadData, ToThread } from "./thread-protocol.ts";
 
-const { cancelled, methods } = workerData as ThreadData;
+const { cancelled, device, methods } = workerData as ThreadData;
 await loadMethods(methods);
 const shards = new Map<number, ShardCompute>();
 
@@ -24,10 +25,11 @@ function runTask({ shardId, derive, task }: ToThread & { kind: "task" }): FromTh
 parentPort!.on("message", (message: ToThread) => {
   switch (message.kind) {
     case "shard":
-      shards.set(message.shard.id, createShardCompute(message.shard));
+      shards.set(message.shard.id, createShardCompute(message.shard, device));
       return;
     case "forget":
       shards.delete(message.shardId);
+      if (device !== undefined) forgetOwner(device, message.shardId);
       return;
     case "task":
       parentPort!.postMessage(...answer(message));

@@ -1,4 +1,5 @@
 // A lease's messages in the worker's own terms: what it asks for, and the answer to it.
+import { WASM } from "@amalgam/devices/executor";
 import type { Lease, WorkRequestSchema } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES, MAX_RECEIVE_BYTES } from "@amalgam/runtime";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -20,7 +21,7 @@ export function variantOf(lease: Lease): VariantTask {
   const groups = variant.groups.map(({ method, hasBase, models, slots, options, masks, working }) => {
     return { method, hasBase, models, slots, options, working, ...(masks === undefined ? {} : { masks }) };
   });
-  return { groups };
+  return { backend: lease.backend || WASM, groups };
 }
 
 /** Slots that some segment of the shard is made of. */

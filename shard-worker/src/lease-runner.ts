@@ -109,6 +109,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
           id: shard.id,
           memory: block.memory,
           layout: shard.layout,
+          keepsInputs: lease.keepInputs,
           inputFiles: lease.files.map(({ path }) => path),
         },
         derive,

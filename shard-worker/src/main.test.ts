@@ -38,6 +38,7 @@ test("a worker process serves what it merged over gRPC, says when it is ready, a
     threads: 1,
     memoryBytes: 64 * 1024 * 1024,
     storage: "auto" as const,
+    backend: "wasm",
     ops,
     insecure: false,
   };

@@ -1,5 +1,6 @@
 // The shard worker as a process: names the concrete parts and joins them. Settings come from whoever starts it.
 import { availableParallelism, hostname, totalmem } from "node:os";
+import { startBackend } from "@amalgam/devices";
 import { CoordinatorService, ShardService } from "@amalgam/proto";
 import {
   bindService,
@@ -44,9 +45,11 @@ export async function runShardWorkerProcess(
   const server = scope.use(
     await serve({ address: settings.listen, services, insecure: settings.insecure, metrics, log }),
   );
+  const device = await startBackend(settings.backend, { threads, memoryBytes });
+  if (device !== undefined) scope.use(device);
   const address = settings.advertise ?? reachable(server.address);
   worker = scope.use(
-    createShardWorker({ workerId, address, threads, memoryBytes, coordinator, storage, log, metrics, signal }),
+    createShardWorker({ workerId, address, threads, memoryBytes, coordinator, storage, device, log, metrics, signal }),
   );
   if (settings.ops !== undefined) {
     const problems = (): string[] =>
@@ -54,7 +57,11 @@ export async function runShardWorkerProcess(
     scope.use(await serveOps({ ...parseAddress(settings.ops), registry: metrics, ready: problems }));
   }
   ready(server.address);
-  log.info({ worker: workerId, address, threads, memoryBytes }, "shard worker started");
+  const backend = device?.backend ?? settings.backend;
+  log.info(
+    { worker: workerId, address, threads, memoryBytes, backend, device: device?.description },
+    "shard worker started",
+  );
   await worker.run();
 }
 

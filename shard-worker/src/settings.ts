@@ -1,4 +1,5 @@
 // What this process can be told, by options, AMALGAM_ variables or a JSON file; see loadConfig.
+import { AUTO, BACKENDS, isBackend, WASM } from "@amalgam/devices/names";
 import { z } from "zod";
 
 export interface ShardWorkerSettings {
@@ -16,6 +17,8 @@ export interface ShardWorkerSettings {
   readonly memoryBytes: number | undefined;
   /** direct: own access to inputs and outputs; stream: all over gRPC; auto: direct where the storage is the same. */
   readonly storage: "auto" | "direct" | "stream";
+  /** "wasm", a back-end with a device, or "auto" for the fastest that gives the same bytes as "wasm". */
+  readonly backend: string;
   /** "host:port" for /metrics, /healthz and /readyz; none by default. */
   readonly ops: string | undefined;
   /** Allows other addresses than loopback without encryption. */
@@ -31,6 +34,10 @@ export const shardWorkerSettings: z.ZodObject<{ [K in keyof ShardWorkerSettings]
     threads: z.int().positive().optional(),
     memoryBytes: z.int().positive().optional(),
     storage: z.enum(["auto", "direct", "stream"]).default("auto"),
+    backend: z
+      .string()
+      .refine((name) => name === AUTO || isBackend(name), BACKENDS)
+      .default(WASM),
     ops: z.string().optional(),
     insecure: z.boolean().default(false),
   });

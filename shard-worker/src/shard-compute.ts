@@ -1,6 +1,7 @@
 // One shard in one compute thread: merges it, or takes one pass of its statistics. Knows methods only as programs.
 
 import { dtypeBytes } from "@amalgam/checkpoint";
+import { createDeviceExecutor, type DeviceLink, WASM } from "@amalgam/devices/executor";
 import {
   createExecutor,
   decodeState,
@@ -17,6 +18,7 @@ import { createHeldSink, createPlacedSink, type OutputSink } from "./output-sink
 import { segmentGroup, segmentProgram } from "./programs.ts";
 import { mergedAddress, type SegmentPlan, windowElements } from "./shard-layout.ts";
 import { addPartial, type PreparedSegment, scalarsBefore } from "./shard-statistics.ts";
+import { TaskError } from "./task-error.ts";
 import type { ShardResult, ShardTask, SharedShard, VariantTask } from "./thread-protocol.ts";
 
 export interface ShardCompute {
@@ -26,19 +28,27 @@ export interface ShardCompute {
   run(task: ShardTask, checkpoint: () => void): ShardResult;
 }
 
-export function createShardCompute({ memory, layout, inputFiles }: SharedShard): ShardCompute {
+export function createShardCompute(shard: SharedShard, device: DeviceLink | undefined): ShardCompute {
+  const { memory, layout, inputFiles } = shard;
   const bytes = new Uint8Array(memory.buffer);
-  const executors = new Map<Program, Executor>();
+  const executors = { kernels: new Map<Program, Executor>(), device: new Map<Program, Executor>() };
   const variants = new Map<string, readonly (PreparedSegment | undefined)[]>();
 
-  const executorOf = (program: Program): Executor => {
-    const executor = executors.get(program) ?? createExecutor(program, memory, layout.scratchAddress);
-    executors.set(program, executor);
+  const createFor = (program: Program, backend: string): Executor => {
+    if (backend === WASM) return createExecutor(program, memory, layout.scratchAddress);
+    if (device?.backend !== backend) throw new TaskError("failed_precondition", `this worker has no ${backend}`);
+    const owner = shard.keepsInputs ? shard.id : undefined;
+    return createDeviceExecutor(device, program, memory, layout.scratchAddress, owner);
+  };
+  const executorOf = (program: Program, backend: string): Executor => {
+    const known = backend === WASM ? executors.kernels : executors.device;
+    const executor = known.get(program) ?? createFor(program, backend);
+    known.set(program, executor);
     return executor;
   };
   const prepareSegment = (variant: VariantTask, plan: SegmentPlan): PreparedSegment | undefined => {
     if (plan.copySlot !== undefined) return undefined;
-    const executor = executorOf(segmentProgram(variant, plan));
+    const executor = executorOf(segmentProgram(variant, plan), variant.backend);
     const inputs = segmentGroup(variant, plan).slots.map((slot) => plan.inputs[slot]!.address);
     const { firstElement, elements } = plan;
     return {

@@ -1,11 +1,14 @@
 // What the worker and its compute threads say to each other. Everything here survives a structured clone; memories are
 // shared, merged bytes are transferred.
+import type { DeviceLink } from "@amalgam/devices";
 import type { SharedMemory } from "@amalgam/kernels";
 import type { ErrorCode } from "@amalgam/runtime";
 import type { ShardLayout } from "./shard-layout.ts";
 
 /** One way of merging a job's inputs: each segment names the group that merges it. */
 export interface VariantTask {
+  /** "wasm", or the back-end of this worker's device. */
+  readonly backend: string;
   readonly groups: readonly MergeGroup[];
 }
 
@@ -64,6 +67,8 @@ export interface SharedShard {
   readonly id: number;
   readonly memory: SharedMemory;
   readonly layout: ShardLayout;
+  /** More candidates follow: a device keeps what it was given of the inputs. */
+  readonly keepsInputs: boolean;
   /** Path of every input file of the job, for messages. */
   readonly inputFiles: readonly string[];
 }
@@ -95,6 +100,8 @@ export type FromThread =
 
 /** What a thread is started with. */
 export interface ThreadData {
+  /** The connection to the worker's device, if it has one. */
+  readonly device: DeviceLink | undefined;
   /** One flag, set by the worker while a task runs: the task stops at the next block. */
   readonly cancelled: Int32Array<SharedArrayBuffer>;
   /** Files of methods that are not built in. */

@@ -1,6 +1,7 @@
 // A shard worker: keeps a session with the coordinator, obeys its leases and serves the merged shards it holds. The same
 // object works in one process (a local client) and as a process of its own (gRPC); it does no arithmetic itself.
 import { tmpdir } from "node:os";
+import { type DeviceHost, WASM } from "@amalgam/devices";
 import type { CoordinatorService, ShardService, WorkResponse } from "@amalgam/proto";
 import {
   AmalgamError,
@@ -40,6 +41,8 @@ export interface ShardWorkerOptions {
    * where the storage is the same.
    */
   readonly storage: StorageMode;
+  /** Merges shards of jobs with its back-end; without one the worker merges with WebAssembly kernels only. */
+  readonly device?: DeviceHost | undefined;
   readonly log: Logger;
   readonly metrics: Registry;
   /** Aborting it drains the worker. */
@@ -60,7 +63,7 @@ const BACKOFF = { baseMs: 200, maxMs: 5_000, random: Math.random };
 /** Starts the compute threads; nothing else happens before `run`. */
 export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
   const { workerId, address, threads, memoryBytes, coordinator, log, signal } = options;
-  const compute = createComputePool(threads, log);
+  const compute = createComputePool(threads, log, options.device);
   const heldBytes = Math.floor(memoryBytes / 4);
   const held = createHeldShards({ memoryBytes: heldBytes, spillDirectory: options.spillDirectory ?? tmpdir() });
   const memory = createMemoryPool<LoadedShard>({
@@ -140,7 +143,8 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
   };
 
   const session = async (): Promise<void> => {
-    const facts = { workerId, address, slots, memoryBytes: BigInt(memoryBytes), backend: "wasm", version: VERSION };
+    const backend = options.device?.backend ?? WASM;
+    const facts = { workerId, address, slots, memoryBytes: BigInt(memoryBytes), backend, version: VERSION };
     const heldShards = held.list().map((shard) => ({ ...shard, byteLength: BigInt(shard.byteLength) }));
     link = openSession(coordinator, { ...facts, held: heldShards });
     try {

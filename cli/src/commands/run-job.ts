@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOutput } from "@amalgam/checkpoint";
 import { type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
+import { AUTO } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
 import type { Client } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
@@ -22,6 +23,8 @@ export interface RunJobOptions {
   readonly memory?: number;
   readonly shardBytes?: number;
   readonly digestInputs?: boolean;
+  /** A back-end, or "auto". */
+  readonly backend: string;
   readonly processes?: number;
   /** Where the models of a recipe's earlier stages are made and kept; by default they are removed. */
   readonly stages?: string;
@@ -51,11 +54,12 @@ export function runJob(
     const state = await openStateDirectory(outputDirectory);
     const kept = options.stages === undefined ? join(state.path, "stages") : resolve(options.stages);
     const stagesDirectory = recipe.stages.length > 1 ? kept : "";
-    const asked = { recipeName, baseDirectory, shardBytes, digestInputs, stagesDirectory };
+    const backend = await chooseBackend(context, options);
+    const asked = { recipeName, baseDirectory, shardBytes, digestInputs, stagesDirectory, backend };
     // What stands at the output of a job that was begun may be its own; the coordinator knows.
     if (state.isNew) await state.guard(() => checkOutput(outputDirectory, overwrite));
     const job = await state.guard(async () => {
-      await using roles = await startRoles(context, kind, state.path, options);
+      await using roles = await startRoles(context, kind, state.path, { ...options, backend });
       await makeStages(context, recipe, stagesDirectory, options.shardBytes, async (stage, output) => {
         const spec: JobSpec = { kind: "merge", recipe: stage, outputDirectory: output, overwrite: false, ...asked };
         await submitAndWatch(context, roles.client, spec);
@@ -71,13 +75,31 @@ export function runJob(
   });
 }
 
+/** Measures when asked for "auto": the job is of one back-end, which its manifest names. */
+async function chooseBackend(
+  context: CommandContext,
+  { backend, threads = defaultThreads() }: RunJobOptions,
+): Promise<string> {
+  if (backend !== AUTO) return backend;
+  const { resolveBackend } = await import("@amalgam/devices");
+  const chosen = await resolveBackend(backend, threads);
+  if (!context.json) context.print(`back-end ${chosen}`);
+  return chosen;
+}
+
 function startRoles(
   context: CommandContext,
   kind: "merge" | "search",
   stateDirectory: string,
-  { processes, threads = defaultThreads(), memory = defaultMemoryBytes(kind, threads), logLevel }: RunJobOptions,
+  {
+    processes,
+    threads = defaultThreads(),
+    memory = defaultMemoryBytes(kind, threads),
+    backend,
+    logLevel,
+  }: RunJobOptions,
 ): Promise<LocalRoles> {
-  const shared = { stateDirectory, threads, memoryBytes: memory, evaluates: kind === "search" };
+  const shared = { stateDirectory, threads, memoryBytes: memory, backend, evaluates: kind === "search" };
   if (processes === undefined) return startLocalRoles({ ...shared, log: context.log });
   return startProcesses({ ...shared, workers: processes, logLevel, signal: context.signal });
 }

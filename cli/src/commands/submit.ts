@@ -11,6 +11,7 @@ export interface SubmitOptions extends RecipeFlags {
   readonly overwrite?: boolean;
   readonly shardBytes?: number;
   readonly digestInputs?: boolean;
+  readonly backend: string;
   readonly watch?: boolean;
   readonly coordinator: string;
 }
@@ -31,6 +32,7 @@ export async function run(context: CommandContext, path: string, out: string, op
       overwrite: options.overwrite === true,
       shardBytes: BigInt(options.shardBytes ?? 0),
       digestInputs: options.digestInputs === true,
+      backend: options.backend,
     };
     const { jobId, resumed } = await client.submitJob(request, { signal });
     if (context.json) context.printJson({ jobId, resumed });

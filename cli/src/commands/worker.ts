@@ -13,12 +13,13 @@ export interface WorkerCommandOptions {
   readonly threads?: number;
   readonly memory?: number;
   readonly storage?: string;
+  readonly backend?: string;
   readonly ops?: string;
   readonly insecure?: boolean;
 }
 
 export async function run(context: CommandContext, options: WorkerCommandOptions): Promise<void> {
-  const { config, coordinator, memory, listen, advertise, id, threads, storage, ops, insecure } = options;
+  const { config, coordinator, memory, listen, advertise, id, threads, storage, backend, ops, insecure } = options;
   const overrides = {
     coordinatorAddress: coordinator,
     memoryBytes: memory,
@@ -27,6 +28,7 @@ export async function run(context: CommandContext, options: WorkerCommandOptions
     id,
     threads,
     storage,
+    backend,
     ops,
     insecure,
   };

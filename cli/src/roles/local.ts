@@ -2,6 +2,8 @@
 // bus. The same objects run as processes of a cluster; only what carries their messages differs.
 import { availableParallelism } from "node:os";
 import { createCoordinator, createCoordinatorService } from "@amalgam/coordinator";
+import type { DeviceHost } from "@amalgam/devices";
+import { WASM } from "@amalgam/devices/names";
 import { CoordinatorService, ShardService } from "@amalgam/proto";
 import {
   type Bus,
@@ -21,6 +23,8 @@ export interface LocalRolesOptions {
   readonly threads: number;
   /** Bound on the memory of the shard worker. */
   readonly memoryBytes: number;
+  /** What merges. */
+  readonly backend: string;
   /** False for jobs without evaluations: onnxruntime is then not even loaded. */
   readonly evaluates: boolean;
   readonly log: Logger;
@@ -39,7 +43,7 @@ const EVALUATOR_CACHE_BYTES = 2 ** 30;
 export const defaultThreads = (): number => availableParallelism();
 
 export async function startLocalRoles(options: LocalRolesOptions): Promise<LocalRoles> {
-  const { threads, memoryBytes, log, stateDirectory } = options;
+  const { threads, memoryBytes, log, stateDirectory, backend } = options;
   await using starting = new AsyncDisposableStack();
   const registry = new Registry();
   const stop = new AbortController();
@@ -59,6 +63,8 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
   const service = createCoordinatorService(() => coordinator);
   coordinatorServices.set(COORDINATOR, service);
   const client = createLocalClient(CoordinatorService, service);
+  const device = backend === WASM ? undefined : await startDeviceOf(backend, threads, memoryBytes);
+  if (device !== undefined) starting.use(device);
   const worker = starting.use(
     createShardWorker({
       workerId: "worker",
@@ -67,6 +73,7 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
       memoryBytes,
       coordinator: client,
       storage: "direct",
+      device,
       log,
       metrics: registry,
       signal: stop.signal,
@@ -101,4 +108,10 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
       await roles.disposeAsync();
     },
   };
+}
+
+/** Loaded when needed: most jobs merge without a device. */
+async function startDeviceOf(backend: string, threads: number, memoryBytes: number): Promise<DeviceHost | undefined> {
+  const { startBackend } = await import("@amalgam/devices");
+  return startBackend(backend, { threads, memoryBytes });
 }

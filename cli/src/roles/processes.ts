@@ -16,6 +16,7 @@ export interface ProcessesOptions {
   /** Compute threads, shared out among the workers. */
   readonly threads: number;
   readonly memoryBytes: number;
+  readonly backend: string;
   readonly evaluates: boolean;
   readonly logLevel: string;
   readonly signal: AbortSignal;
@@ -25,7 +26,7 @@ export interface ProcessesOptions {
 const GRACE_MS = 15_000;
 
 export async function startProcesses(options: ProcessesOptions): Promise<LocalRoles> {
-  const { stateDirectory, workers, threads, memoryBytes, logLevel } = options;
+  const { stateDirectory, workers, threads, memoryBytes, backend, logLevel } = options;
   await using starting = new AsyncDisposableStack();
   mkdirSync(stateDirectory, { recursive: true });
   const storeDirectory = join(stateDirectory, "nats");
@@ -45,7 +46,7 @@ export async function startProcesses(options: ProcessesOptions): Promise<LocalRo
   const workerBytes = Math.floor(memoryBytes / workers);
   const ready: Promise<string>[] = [];
   for (let index = 1; index <= workers; index++) {
-    const sizes = ["--threads", `${workerThreads}`, "--memory", `${workerBytes}B`];
+    const sizes = ["--threads", `${workerThreads}`, "--memory", `${workerBytes}B`, "--backend", backend];
     ready.push(start("worker", "--id", `worker-${index}`, "--coordinator", address, ...sizes, ...common));
   }
   if (options.evaluates)

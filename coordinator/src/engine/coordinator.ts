@@ -63,8 +63,9 @@ export interface Coordinator extends AsyncDisposable {
 
 /** The same job submitted twice has the same id, which is how a repeated command resumes. */
 export function jobIdOf(spec: JobSpec): string {
-  const { kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs, stagesDirectory } = spec;
-  const identity = [kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs, stagesDirectory];
+  const { kind, recipe, baseDirectory, outputDirectory, shardBytes, digestInputs, stagesDirectory, backend } = spec;
+  const places = [baseDirectory, outputDirectory, stagesDirectory];
+  const identity = [kind, recipe, ...places, shardBytes, digestInputs, backend];
   return createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 12);
 }
 
@@ -182,11 +183,12 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       workers: fleet.workers,
       activities: runner?.activities ?? nobody,
       publishing: runner?.publishing ?? false,
-      waitingFor: waitingFor(),
+      waitingFor: waitingFor(state.spec),
     });
   };
-  const waitingFor = (): string => {
+  const waitingFor = ({ backend }: JobSpec): string => {
     if (fleet.workers === 0) return "no shard worker is connected";
+    if (!fleet.offers(backend)) return `no shard worker with the back-end ${backend} is connected`;
     return bus.connected ? "" : "the NATS server cannot be reached";
   };
   const list = (): JobView[] => journal.jobIds().map(view);

@@ -31,6 +31,8 @@ export interface CandidateMerge {
   readonly files: readonly InputFile[];
   /** Keep inputs in the workers' memory: more candidates follow. */
   readonly keepInputs: boolean;
+  /** What merges: "wasm", or that of workers with a device. */
+  readonly backend: string;
   inputBytes(shard: number): number;
   /** What the largest shard takes in a worker's memory. */
   readonly largestShardBytes: number;
@@ -144,6 +146,7 @@ function lease(
       shard,
       candidateId: merge.mergeId,
       inputBytes: merge.inputBytes(shard),
+      backend: merge.backend,
       lease: () => ({
         jobId: merge.jobId,
         shard: merge.shards[shard]!,
@@ -162,6 +165,7 @@ function lease(
         largestShardBytes: BigInt(merge.largestShardBytes),
         // Writing comes last.
         keepInputs: merge.keepInputs && task.case !== "write",
+        backend: merge.backend,
         task,
       }),
       done: (result) => {

@@ -90,7 +90,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
   const { headers, tasks, tokenizer } = await loadPlanInputs(recipe, spec.baseDirectory, { pins, stages: made });
   await requireOwnOutput(headers, spec.outputDirectory);
   const plan = planJob({ recipe, headers, tokenizer, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
-  const planDigest = digestJob(plan, tasks);
+  const planDigest = digestJob(plan, tasks, spec.backend);
   const facts = factsOf(spec, plan, tasks);
   const sources = new Map<number, Promise<CheckpointSource>>();
 
@@ -134,6 +134,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       variantKey,
       shards: plan.shards,
       files: plan.files,
+      backend: spec.backend,
       keepInputs: spec.kind === "search" || spansShards(planned),
       inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
       largestShardBytes,
@@ -204,8 +205,8 @@ export const needsStages = (recipeName: string): AmalgamError =>
   );
 
 /** Identifies inputs and tasks: a job whose digest changed while it was away starts anew. */
-function digestJob(plan: Plan, tasks: readonly TaskInput[]): string {
-  const hash = createHash("sha256").update(plan.digest);
+function digestJob(plan: Plan, tasks: readonly TaskInput[], backend: string): string {
+  const hash = createHash("sha256").update(plan.digest).update(backend);
   for (const { name, yaml, files } of tasks) {
     hash.update(JSON.stringify([name, yaml]));
     for (const [path, bytes] of files) hash.update(path).update(bytes);

@@ -21,7 +21,7 @@ import type { JobState } from "../job/state.ts";
 import { makesArtefact } from "../plan/index.ts";
 import { stageText, withCoefficients } from "../recipe/index.ts";
 import { searchHistory } from "../report/history.ts";
-import { VERSIONS } from "../versions.ts";
+import { versionsOf } from "../versions.ts";
 import { artefactDescription } from "./artefact-description.ts";
 import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
 import { outputTexts } from "./output-config.ts";
@@ -51,6 +51,7 @@ function outputDigest(job: PreparedJob, state: JobState): string {
   for (const { checkpoint } of job.headers) decisive.update(`\n${checkpoint.identityDigest}`);
   for (const file of job.plan.output.files) decisive.update(file.header);
   for (const { graph } of job.plan.variants[0]!.groups) decisive.update(graphText(graph));
+  decisive.update(state.spec.backend);
   return decisive.digest("hex");
 }
 
@@ -164,7 +165,12 @@ export async function publishJob(
     pieces: outputPieces(job, state, fresh),
     sideFiles: await collectSideFiles(donor, added, { signal, without: job.plan.tokenizer?.removed }),
     modelCard: modelCard(job.card(state, recipe)),
-    provenance: { recipe, seed: job.plan.recipe.seed, versions: VERSIONS, inputs: await job.inputRecords() },
+    provenance: {
+      recipe,
+      seed: job.plan.recipe.seed,
+      versions: versionsOf(state.spec.backend),
+      inputs: await job.inputRecords(),
+    },
     signal,
   });
 }

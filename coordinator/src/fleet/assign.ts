@@ -1,17 +1,24 @@
 // Which worker gets which waiting task: pure. A shard stays with the worker that has its inputs in memory, unless another
 // would idle and taking it over evens out what they have.
+import { WASM } from "@amalgam/devices/names";
+
+/** Whether a worker can merge with a back-end: that of its device, or the one all have. */
+export const canMerge = (worker: { readonly backend: string }, backend: string): boolean =>
+  backend === WASM || backend === worker.backend;
 
 export interface WaitingTask {
   readonly key: string;
   /** Tasks with the same home read the same input bytes. */
   readonly home: string;
   readonly bytes: number;
+  readonly backend: string;
   /** A worker that must not get it. */
   readonly avoid?: string | undefined;
 }
 
 export interface WorkerLoad {
   readonly workerId: string;
+  readonly backend: string;
   /** Leases it can still take. */
   readonly free: number;
   /** Leases it takes at most, a measure of its speed; at least 1. */
@@ -54,14 +61,15 @@ export function assign(
   if (free === 0) return [];
   const moved = new Map<string, string>();
   const assignments: Assignment[] = [];
-  for (const { key, home, bytes, avoid } of tasks) {
+  for (const task of tasks) {
+    const { key, home, bytes } = task;
     const owner = loads.get(moved.get(home) ?? ownerOf(home) ?? "");
     let worker = owner;
-    if (worker === undefined || worker.free === 0 || worker.workerId === avoid) {
-      worker = lightest(loads.values(), bytes, avoid);
+    if (worker === undefined || worker.free === 0 || !suits(worker, task)) {
+      worker = lightest(loads.values(), task);
       if (worker === undefined) continue;
       if (owner !== undefined) {
-        if (owner.workerId !== avoid && weight(worker, bytes) > weight(owner, -bytes)) continue;
+        if (suits(owner, task) && weight(worker, bytes) > weight(owner, -bytes)) continue;
         owner.bytes -= bytes;
       }
       worker.bytes += bytes;
@@ -74,11 +82,14 @@ export function assign(
   return assignments;
 }
 
-function lightest(loads: Iterable<Load>, bytes: number, avoid: string | undefined): Load | undefined {
+const suits = (load: Load, { avoid, backend }: WaitingTask): boolean =>
+  load.workerId !== avoid && canMerge(load, backend);
+
+function lightest(loads: Iterable<Load>, task: WaitingTask): Load | undefined {
   let best: Load | undefined;
   for (const load of loads) {
-    if (load.free === 0 || load.workerId === avoid) continue;
-    const difference = best === undefined ? -1 : weight(load, bytes) - weight(best, bytes);
+    if (load.free === 0 || !suits(load, task)) continue;
+    const difference = best === undefined ? -1 : weight(load, task.bytes) - weight(best, task.bytes);
     if (difference < 0 || (difference === 0 && load.workerId < best!.workerId)) best = load;
   }
   return best;

@@ -1,7 +1,7 @@
 // The shard workers and what they are leased: sessions, leases, retries, and who holds which merged shard.
 // Volatile by design: after a restart workers connect again, say what they hold, and tasks are submitted anew.
 import { AmalgamError, isErrorCode, isPermanent, toAmalgamError } from "@amalgam/runtime";
-import { assign, type WaitingTask } from "./assign.ts";
+import { assign, canMerge, type WaitingTask } from "./assign.ts";
 import { createHeldIndex } from "./held.ts";
 import { createHomes, homeOf } from "./homes.ts";
 import type { Fleet, FleetOptions, ShardTask, TaskResult, WorkerMessage, WorkResponseInit } from "./types.ts";
@@ -13,6 +13,7 @@ interface Worker {
   readonly workerId: string;
   readonly address: string;
   readonly slots: number;
+  readonly backend: string;
   readonly send: (message: WorkResponseInit) => void;
   readonly end: () => void;
   readonly leases: Map<string, Lease>;
@@ -57,8 +58,9 @@ export function createFleet(options: FleetOptions): Fleet {
       isLeasing = false;
       const loads = [...workers.values()]
         .filter(({ leaving }) => !leaving)
-        .map(({ workerId, slots, leases }) => {
-          return { workerId, slots, free: Math.max(0, slots - leases.size), bytes: homes.bytesOf(workerId) };
+        .map(({ workerId, slots, backend, leases }) => {
+          const free = Math.max(0, slots - leases.size);
+          return { workerId, slots, backend, free, bytes: homes.bytesOf(workerId) };
         });
       for (const { key, workerId } of assign(waiting(), loads, homes.ownerOf)) give(key, workerId);
       options.changed();
@@ -70,7 +72,7 @@ export function createFleet(options: FleetOptions): Fleet {
     for (const { task, lease, failedOn, againMs } of tasks.values()) {
       if (lease !== undefined) continue;
       const avoid = now < againMs ? failedOn : undefined;
-      yield { key: task.key, home: homeOf(task), bytes: task.inputBytes, avoid };
+      yield { key: task.key, home: homeOf(task), bytes: task.inputBytes, backend: task.backend, avoid };
     }
   }
 
@@ -245,7 +247,7 @@ export function createFleet(options: FleetOptions): Fleet {
       for (const worker of workers.values()) worker.send({ message: { case: "forget", value: { jobId } } });
     },
     connect(hello, send, end) {
-      const { workerId, address } = hello;
+      const { workerId, address, backend } = hello;
       const previous = workers.get(workerId);
       if (previous !== undefined) {
         previous.end();
@@ -253,7 +255,8 @@ export function createFleet(options: FleetOptions): Fleet {
       }
       const slots = Math.max(1, hello.slots);
       const seenMs = options.now();
-      const worker: Worker = { workerId, address, slots, send, end, leases: new Map(), seenMs, leaving: false };
+      const facts = { workerId, address, slots, backend };
+      const worker: Worker = { ...facts, send, end, leases: new Map(), seenMs, leaving: false };
       workers.set(workerId, worker);
       const welcome = { epoch: BigInt(epoch), leaseMs, heartbeatMs: Math.ceil(leaseMs / 4) };
       send({ message: { case: "welcome", value: welcome } });
@@ -270,7 +273,7 @@ export function createFleet(options: FleetOptions): Fleet {
         if (homes.ownerOf(home) === undefined) homes.own(home, workerId, bytes);
       }
       for (const jobId of closed) send({ message: { case: "forget", value: { jobId } } });
-      log.info({ worker: workerId, address, slots }, "shard worker joined");
+      log.info({ worker: workerId, address, slots, backend }, "shard worker joined");
       leaseSoon();
       return { receive: (message) => receive(worker, message), close: () => remove(worker) };
     },
@@ -291,6 +294,7 @@ export function createFleet(options: FleetOptions): Fleet {
     get workers() {
       return workers.size;
     },
+    offers: (backend) => workers.values().some((worker) => canMerge(worker, backend)),
     get slots() {
       let [used, total] = [0, 0];
       for (const { slots, leases } of workers.values()) {

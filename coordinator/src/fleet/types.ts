@@ -17,6 +17,8 @@ export interface ShardTask {
   readonly shard: number;
   readonly candidateId: string;
   readonly inputBytes: number;
+  /** Only workers that offer this back-end get the task. */
+  readonly backend: string;
   /** Everything of the lease but its identity. Built when the lease is given, so that waiting tasks cost nothing. */
   lease(): Omit<LeaseInit, "leaseId" | "epoch" | "attempt">;
   done(result: TaskResult, address: string): void;
@@ -60,5 +62,7 @@ export interface Fleet {
   /** Ends the sessions of workers that have been silent for leaseMs, and gives out tasks that waited after a failure. */
   tick(): void;
   readonly workers: number;
+  /** Whether some worker can merge with the back-end. */
+  offers(backend: string): boolean;
   readonly slots: { readonly used: number; readonly total: number };
 }

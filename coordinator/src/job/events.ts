@@ -17,6 +17,8 @@ export interface JobSpec {
   readonly digestInputs: boolean;
   /** Of a recipe of several stages: where the models are that the stages before the last have made. */
   readonly stagesDirectory: string;
+  /** What merges: "wasm", or the back-end of workers with a device. Part of what decides the bytes. */
+  readonly backend: string;
 }
 
 /** What the recipe and the plan fix about a job, and how its candidates are called. */

@@ -150,7 +150,7 @@ function operation(builder: OnnxBuilder, op: string, args: readonly Value[]): Va
   }
 }
 
-/** By a table: no power function is exact on every provider. */
+/** By a table: no power function is exact on every provider. A NaN, cast to some integer, still finds an entry. */
 function powerOfTwo(builder: OnnxBuilder, n: Value): Value {
   const [low, high] = [-126, 127];
   const table = Array.from({ length: high - low + 1 }, (_, i) => 2 ** (i + low));
@@ -158,7 +158,10 @@ function powerOfTwo(builder: OnnxBuilder, n: Value): Value {
     operation(builder, "min", [n, builder.constant("float", [high])]),
     builder.constant("float", [low]),
   ]);
-  const index = builder.op("Add", [builder.op("Cast", [limited], { to: 6 }), builder.constant("int32", [-low])]);
+  const index = builder.op("Add", [
+    builder.op("Max", [builder.op("Cast", [limited], { to: 6 }), builder.constant("int32", [low])]),
+    builder.constant("int32", [-low]),
+  ]);
   return builder.op("Gather", [builder.constant("float", table), index]);
 }
 

@@ -61,6 +61,7 @@ export function jobSpec(directory: string, spec: Partial<JobSpec> = {}): JobSpec
     shardBytes: SHARD_BYTES,
     digestInputs: false,
     stagesDirectory: "",
+    backend: "wasm",
     ...spec,
   };
 }

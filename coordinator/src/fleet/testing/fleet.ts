@@ -42,7 +42,7 @@ export interface TestTask extends ShardTask {
 
 export function testTask(
   shard: number,
-  { jobId = "job", candidateId = "t0", keepInputs = true, kind = "m", inputBytes = 100 } = {},
+  { jobId = "job", candidateId = "t0", keepInputs = true, kind = "m", inputBytes = 100, backend = "wasm" } = {},
 ): TestTask {
   const results: TaskResult[] = [];
   const errors: AmalgamError[] = [];
@@ -52,6 +52,7 @@ export function testTask(
     shard,
     candidateId,
     inputBytes,
+    backend,
     lease: () => ({ jobId, shard: { index: shard }, candidate: { id: candidateId }, keepInputs }),
     done: (result) => void results.push(result),
     failed: (error) => void errors.push(error),
@@ -83,7 +84,7 @@ export function connectTestWorker(
   const messages: TestWorker["messages"][number][] = [];
   let ended = false;
   const session = fleet.connect(
-    create(HelloSchema, { workerId, address: `local:${workerId}`, slots: 2, ...hello }),
+    create(HelloSchema, { workerId, address: `local:${workerId}`, slots: 2, backend: "wasm", ...hello }),
     ({ message }) => {
       if (message?.case === "lease") leases.push(create(LeaseSchema, message.value));
       else if (message !== undefined) messages.push(message);

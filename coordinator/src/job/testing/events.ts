@@ -13,6 +13,7 @@ export const SPEC: JobSpec = {
   shardBytes: 0,
   digestInputs: false,
   stagesDirectory: "",
+  backend: "wasm",
 };
 
 /** A search of two trials on two tasks with one comparison. */
