@@ -344,3 +344,22 @@ test("a lease that cannot be built fails its task and nothing else", async () =>
   worker.say(mergeDone(worker.leases[0]!));
   expect(sound?.results).toHaveLength(1);
 });
+
+test("a task goes to workers that offer its back-end only, and one of WebAssembly kernels to any", async () => {
+  const { fleet } = createTestFleet();
+  const tasks = [testTask(0, { backend: "webgpu" }), testTask(1)];
+  for (const task of tasks) fleet.submit(task);
+  const plain = connectTestWorker(fleet, "a");
+  await settled();
+  expect(shardsOf(plain.leases)).toEqual([1]);
+  expect([fleet.offers("wasm"), fleet.offers("webgpu")]).toEqual([true, false]);
+  const gpu = connectTestWorker(fleet, "b", { backend: "webgpu" });
+  await settled();
+  expect(shardsOf(gpu.leases)).toEqual([0]);
+  expect(fleet.offers("webgpu")).toBe(true);
+  fleet.submit(testTask(2, { backend: "onnx:cuda" }));
+  fleet.submit(testTask(3, { candidateId: "t1" }));
+  fleet.submit(testTask(4, { candidateId: "t1" }));
+  await settled();
+  expect([...shardsOf(plain.leases), ...shardsOf(gpu.leases)].toSorted()).toEqual([0, 1, 3, 4]);
+});

@@ -62,7 +62,7 @@ export async function mergeByLeases(
   worker: ShardWorker,
   job: TestJob,
   merge: TestMerge,
-  lease: Pick<LeaseInit, "keepInputs"> = {},
+  lease: Pick<LeaseInit, "keepInputs" | "backend"> = {},
 ): Promise<Map<string, Uint8Array>> {
   const statistics = await reduceStatistics(coordinator, job, merge, lease);
   const tensors = new Map<string, Uint8Array>();
@@ -100,7 +100,7 @@ async function reduceStatistics(
   coordinator: TestCoordinator,
   job: TestJob,
   merge: TestMerge,
-  lease: Pick<LeaseInit, "keepInputs">,
+  lease: Pick<LeaseInit, "keepInputs" | "backend">,
 ): Promise<Values[]> {
   const graph = buildGraph(merge);
   const found: Values[] = [];
