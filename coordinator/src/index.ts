@@ -13,6 +13,7 @@ export {
   plannedCheckpoint,
   requireOwnOutput,
   type StageModels,
+  scalarsByName,
 } from "./plan/index.ts";
 export {
   parseRecipe,
