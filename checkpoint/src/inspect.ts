@@ -4,6 +4,7 @@ import { alphaOf } from "./adapter-config.ts";
 import type { Checkpoint, TensorRef } from "./checkpoint.ts";
 import { type DType, elementCount } from "./dtype.ts";
 import { layerOf } from "./layer.ts";
+import { modulesOf } from "./modules.ts";
 import type { TiedGroup } from "./tied.ts";
 
 export interface Totals {
@@ -21,6 +22,8 @@ export interface CheckpointReport {
   readonly byDType: ReadonlyMap<DType, Totals>;
   /** Key undefined: tensors outside numbered layers. */
   readonly byLayer: ReadonlyMap<string | undefined, Totals>;
+  /** The parts with layers of their own, as recipes name them under `modules`. */
+  readonly modules: readonly (Totals & { readonly name: string; readonly layers: number })[];
   readonly tensors: readonly TensorRef[];
   readonly files: readonly { readonly name: string; readonly byteLength: number; readonly tensors: number }[];
   readonly sideFiles: readonly string[];
@@ -45,6 +48,11 @@ export function inspectCheckpoint(checkpoint: Checkpoint): CheckpointReport {
       Map.groupBy(tensors, ({ name }) => layerOf(name)),
       totals,
     ),
+    modules: modulesOf(checkpoint.tensors.keys()).map(({ name, layers, outside }) => {
+      const names = [...outside, ...[...layers.values()].flat()];
+      const members = names.flatMap((tensor) => checkpoint.tensors.get(tensor) ?? []);
+      return { name, layers: layers.size, ...totals(members) };
+    }),
     tensors,
     files: checkpoint.files.map(({ name, byteLength }) => {
       return { name, byteLength, tensors: tensors.filter(({ file }) => file === name).length };

@@ -41,6 +41,7 @@ test("a two-file checkpoint written by mergekit's tools is read, inspected and c
   expect(report.byLayer.get("model.layers.0")?.tensors).toBe(9);
   expect(report.byLayer.get(undefined)?.tensors).toBe(3);
   expect(report.byDType.get("F32")).toEqual(report.total);
+  expect(report.modules).toEqual([{ name: "default", layers: 4, ...report.total }]);
   const { total, onlyInA, onlyInB } = await diffCheckpoints(base, expert);
   expect([onlyInA, onlyInB, total.elements]).toEqual([[], [], 43_296]);
   expect(total.cosine).toBeGreaterThan(0.5);

@@ -45,6 +45,14 @@ export async function run(
   ]);
   for (const line of formatTable(["dtype", "tensors", "parameters", "bytes"], dtypes)) context.print(line);
   context.print("");
+  if (report.modules.length > 1) {
+    const modules = report.modules.map(({ name, layers, tensors, parameters, bytes }) => {
+      return [name, String(layers), String(tensors), formatCount(parameters), formatBytes(bytes)];
+    });
+    for (const line of formatTable(["module", "layers", "tensors", "parameters", "bytes"], modules))
+      context.print(line);
+    context.print("");
+  }
   const rows = options.tensors
     ? report.tensors.map(({ name, dtype, shape, byteLength }) => [
         name,

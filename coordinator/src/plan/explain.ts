@@ -7,6 +7,8 @@ import type { Plan, PlanTotals } from "./types.ts";
 export interface PlanExplanation {
   readonly method: string;
   readonly inputs: readonly { readonly kind: string; readonly name: string; readonly path: string }[];
+  /** Modules that are made of slices of layers. */
+  readonly layers: readonly { readonly module?: string; readonly layers: number; readonly slices: number }[];
   readonly totals: PlanTotals;
   readonly shards: number;
   readonly outputFiles: readonly { readonly name: string; readonly bytes: number }[];
@@ -32,6 +34,7 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
   return {
     method: recipe.method,
     inputs: plan.slots.map(({ kind, name }, index) => ({ kind, name, path: plan.roots[index] ?? "" })),
+    layers: slicedLayers(plan),
     totals,
     shards: plan.shards.length,
     outputFiles: plan.output.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
@@ -57,6 +60,17 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
   };
 }
 
+function slicedLayers({ variants }: Plan): PlanExplanation["layers"] {
+  const parts = variants[0]?.variant.parts ?? [];
+  return [...Map.groupBy(parts, ({ module }) => module)].flatMap(([module, slices]) => {
+    const layers = slices.reduce((sum, { base, sources }) => {
+      const { first, end } = (base ?? sources[0])?.layers ?? { first: 0, end: 0 };
+      return sum + end - first;
+    }, 0);
+    return layers === 0 ? [] : [{ ...(module === undefined ? {} : { module }), layers, slices: slices.length }];
+  });
+}
+
 /** Stages of a family that cross shards, in the group that has most of them: groups read different tensors, so their passes do not add up. */
 function crossingStages({ variants, tensors }: Plan): (family: Stage["family"]) => number {
   const cutGroups = new Set<number>();
@@ -77,6 +91,10 @@ export function explanationRows(explanation: PlanExplanation): [label: string, t
   const rows: [string, string][] = [["method", explanation.method]];
   for (const { kind, name, path } of explanation.inputs) {
     rows.push([kind, name === BASE_ROW ? path : `${name}  ${path}`]);
+  }
+  for (const { module, layers, slices } of explanation.layers) {
+    const of = module === undefined ? "" : `${module}  `;
+    rows.push(["layers", `${of}${count(layers, "layer", "layers")} in ${count(slices, "slice", "slices")}`]);
   }
   rows.push(
     [

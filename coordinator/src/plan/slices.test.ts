@@ -1,7 +1,7 @@
 import type { Checkpoint, JsonObject, TensorSpec } from "@amalgam/checkpoint";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Plan, PlanProblems, planJob, scalarRows, variantMessage } from "./index.ts";
+import { type Plan, PlanProblems, planJob, reductionScopes, scalarRows, variantMessage } from "./index.ts";
 import { syntheticCheckpoint, syntheticJob } from "./testing/synthetic.ts";
 
 const tensor = (name: string, shape: readonly number[] = [4, 4]): TensorSpec => ({ name, dtype: "F32", shape });
@@ -205,6 +205,26 @@ slices:
   expect(problemsOf(slices("{model: a, layer_range: [2, 4], parameters: {density: 0.3}}"))).toEqual([
     expect.stringContaining("`density` has other values in other slices"),
   ]);
+});
+
+test("statistics across shards are reduced group by group, over the group's own tensors", () => {
+  const large = [0, 1].map((layer) => tensor(`m.layers.${layer}.w`, [80, 2 ** 20]));
+  const text = `merge_method: ties
+base_model: base
+slices:
+- sources: [{model: base, layer_range: [0, 1]}, {model: a, layer_range: [0, 1]}]
+- sources: [{model: base, layer_range: [1, 2]}, {model: a, layer_range: [1, 2]}, {model: c, layer_range: [0, 1]}]
+parameters: {weight: 1, density: 0.5}
+`;
+  const plan = planWith(text, (path) => syntheticCheckpoint(path, large));
+  const own = plan.variants[0]!;
+  expect(own.groups.map(({ slots }) => slots)).toEqual([
+    [0, 1],
+    [0, 1, 2],
+  ]);
+  const scopes = own.groups.map((_, group) => reductionScopes(plan, own, group, 0));
+  expect(scopes.map((found) => found.map(({ tensor: name }) => name))).toEqual([["m.layers.0.w"], ["m.layers.1.w"]]);
+  expect(scopes.map(([scope]) => Object.keys(scope!.parameters).length)).toEqual([3, 5]);
 });
 
 const vision = (layers: number): TensorSpec[] => [
