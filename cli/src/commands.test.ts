@@ -36,7 +36,18 @@ function recipe(text: string): string {
 test("help names every command, and costs nothing to load", async () => {
   const { code, stdout } = await runCli(["--help"]);
   expect(code).toBe(0);
-  for (const command of ["merge", "search", "plan", "eval", "inspect", "diff", "coordinator", "worker", "evaluator"])
+  for (const command of [
+    "merge",
+    "search",
+    "plan",
+    "eval",
+    "inspect",
+    "verify",
+    "diff",
+    "coordinator",
+    "worker",
+    "evaluator",
+  ])
     expect(stdout).toMatch(new RegExp(`^ {2}${command} `, "m"));
   expect(stdout).toContain("Exit status:");
 });
@@ -102,12 +113,29 @@ test("Ctrl-C stops a search with one line; the same command goes on, an edited r
   expect(readdirSync(out)).toEqual(expect.arrayContaining(["report.html", "search.json", "model.safetensors"]));
 });
 
+test("verify reads a merged model, and names what is no longer what was written", async () => {
+  const out = join(directory, "verified");
+  expect((await runCli(["merge", recipe(MERGE), out])).code).toBe(0);
+  const good = await runCli(["verify", out]);
+  expect(good).toMatchObject({ code: 0, stdout: expect.stringMatching(/\d+ tensors and \d+ files are those/) });
+  const weights = join(out, "model.safetensors");
+  const bytes = readFileSync(weights);
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(weights, bytes);
+  writeFileSync(join(out, "notes.txt"), "mine");
+  const bad = await runCli(["verify", out]);
+  expect(bad.code).toBe(65);
+  expect(bad.stderr).toMatch(/model\.safetensors: tensor "[^"]+": its sha256 is not the manifest's/);
+  expect(bad.stderr).toMatch(/notes\.txt: is in the directory but not in the manifest/);
+});
+
 test("plan, inspect and diff say what there is, as text and as JSON", async () => {
   const planned = await runCli(["plan", recipe(SEARCH)]);
   expect(planned.stdout).toMatch(/^method +linear$/m);
   expect(planned.stdout).toMatch(/^search +40 trials/m);
+  expect(planned.stdout).toMatch(/^time +about .* for each merge, on \d+ threads of this machine/m);
   const [plan] = objects((await runCli(["plan", recipe(SEARCH), "--json"])).stdout);
-  expect(plan).toMatchObject({ method: "linear", search: { trials: 40 } });
+  expect(plan).toMatchObject({ method: "linear", search: { trials: 40 }, estimate: { seconds: expect.any(Number) } });
   const inspected = await runCli(["inspect", base]);
   expect(inspected.stdout).toMatch(/^bert\.encoder\.layer\.0 /m);
   const [report] = objects((await runCli(["inspect", base, "--json"])).stdout);

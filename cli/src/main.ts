@@ -180,6 +180,12 @@ program
   .addOption(json())
   .action(action(() => import("./commands/inspect.ts")));
 program
+  .command("verify")
+  .description("read a merged model and compare it with its manifest")
+  .argument("<out>", "directory that amalgam wrote")
+  .addOption(json())
+  .action(action(() => import("./commands/verify.ts")));
+program
   .command("diff")
   .description("how far two checkpoints are apart, layer by layer")
   .argument("<a>", "Hugging Face directory, or one safetensors file")

@@ -14,6 +14,7 @@ export {
   requireOwnOutput,
   type StageModels,
   scalarsByName,
+  trialLease,
 } from "./plan/index.ts";
 export {
   parseRecipe,

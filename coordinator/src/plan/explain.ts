@@ -1,4 +1,5 @@
 /** A plan in words and numbers, for `amalgam plan`: plain JSON data, and the same as rows of a table. */
+import { dtypeBytes } from "@amalgam/checkpoint";
 import type { Stage } from "@amalgam/kernels";
 import { BASE_ROW, searchDimensions } from "../recipe/index.ts";
 import type { TaskInput } from "./tasks.ts";
@@ -12,6 +13,8 @@ export interface PlanExplanation {
   readonly totals: PlanTotals;
   readonly shards: number;
   readonly outputFiles: readonly { readonly name: string; readonly bytes: number }[];
+  /** Bytes read by all passes of the recipe's own merge together, about. */
+  readonly passBytes: number;
   /** Stages of the recipe's own merge that cross shards: sums take one pass over the inputs each, order statistics up to nine. */
   readonly statistics: { readonly sums: number; readonly orderStatistics: number };
   /** What a worker needs for one shard at a time, and to keep all inputs and one merged model between trials. */
@@ -31,6 +34,7 @@ export interface PlanExplanation {
 export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanExplanation {
   const { recipe, totals, variants } = plan;
   const passes = crossingStages(plan);
+  const statistics = { sums: passes("reduce"), orderStatistics: passes("select") };
   return {
     method: recipe.method,
     inputs: plan.slots.map(({ kind, name }, index) => ({ kind, name, path: plan.roots[index] ?? "" })),
@@ -38,7 +42,8 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
     totals,
     shards: plan.shards.length,
     outputFiles: plan.output.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
-    statistics: { sums: passes("reduce"), orderStatistics: passes("select") },
+    passBytes: passBytes(plan),
+    statistics,
     memoryBytes: {
       oneShard: totals.largestShardInputBytes + totals.largestShardOutputBytes,
       allResident: totals.inputBytes + totals.outputBytes,
@@ -69,6 +74,23 @@ function slicedLayers({ variants }: Plan): PlanExplanation["layers"] {
     }, 0);
     return layers === 0 ? [] : [{ ...(module === undefined ? {} : { module }), layers, slices: slices.length }];
   });
+}
+
+/** Reads of an order statistic that spans shards, when its sample does not mislead. */
+const SELECT_READS = 4;
+
+function passBytes({ variants, tensors, totals }: Plan): number {
+  let bytes = totals.inputBytes;
+  for (const { action, group, firstShard, lastShard, elements, sources } of tensors) {
+    if (action !== "merge") continue;
+    const ofTensor =
+      sources.reduce((sum, source) => sum + (source === undefined ? 0 : dtypeBytes(source.dtype)), 0) * elements;
+    for (const { scope, family } of variants[0]?.groups[group]?.graph.stages ?? []) {
+      if (scope === "tensor" && firstShard === lastShard) continue;
+      bytes += ofTensor * (family === "select" ? SELECT_READS : 1);
+    }
+  }
+  return bytes;
 }
 
 /** Stages of a family that cross shards, in the group that has most of them: groups read different tensors, so their passes do not add up. */

@@ -9,6 +9,7 @@ export { type Coefficients, scalarRows, scalarsByName } from "./scalars.ts";
 export { slotsOf } from "./slots.ts";
 export { type ReductionScope, reductionScopes } from "./stages.ts";
 export { confirmSplit, type TaskInput } from "./tasks.ts";
+export { trialLease } from "./trial-lease.ts";
 export type {
   Plan,
   PlannedGroup,

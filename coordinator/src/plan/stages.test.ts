@@ -10,6 +10,7 @@ import {
   planJob,
   reductionScopes,
   scalarRows,
+  trialLease,
   variantMessage,
 } from "./index.ts";
 import { syntheticCheckpoint, syntheticJob } from "./testing/synthetic.ts";
@@ -104,4 +105,19 @@ test("evaluators get the merged bytes' layout in the order of the segments", () 
   expect(new Set(layout.flatMap(({ segments }) => segments.map(({ dtype }) => dtype)))).toEqual(
     new Set(["BF16", "I64"]),
   );
+});
+
+test("a lease for timing has whole tensors where there are some, and ones for statistics that span shards", () => {
+  const text = `merge_method: ties\n${MODELS}parameters: {weight: 1, density: 0.5}\n`;
+  const whole = trialLease(plan(text, 1e9))!;
+  expect(whole.candidate!.statistics).toEqual([]);
+  expect(whole.candidate!.scalars).toHaveLength(whole.shard!.segments.length);
+  const onlyCut = planJob({
+    ...syntheticJob(text, (path) => syntheticCheckpoint(path, SPECS.slice(0, 1))),
+    shardBytes: 3 * 4 * BLOCK,
+  });
+  const { statistics, scalars } = trialLease(onlyCut)!.candidate!;
+  const { outputs } = graphOf(own(onlyCut)).stages[0]!;
+  expect(statistics).toMatchObject([{ group: 0, statistic: 0, tensor: "large", values: outputs.map(() => 1) }]);
+  expect(scalars).toHaveLength(1);
 });
