@@ -76,6 +76,9 @@ export interface Search {
   readonly phase: "search" | "locate" | "done";
   readonly low: number;
   readonly high: number;
+  /** Where to look when it does not lie there. */
+  readonly outerLow: number;
+  readonly outerHigh: number;
   /** `search`: rank in the whole scope, 1 = largest. `locate`: rank among the equals of the chunk. */
   readonly rank: number;
   /** In `locate`: where the chunk begins that holds the last kept one of the equals. */

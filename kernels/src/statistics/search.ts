@@ -18,17 +18,20 @@ export function sampleElements(roundsLeft: number, elements: number): number {
   const last = Math.min(BLOCK_ELEMENTS, Math.max(2048, Math.ceil((32_768 * BLOCK_ELEMENTS) / elements)));
   return roundsLeft === 1 ? last : last / 4;
 }
+/** Listing more than one value in so many is slower than looking for a smaller interval. */
+const CROWDED_SHARE = 32;
 /** Values in an interval that are listed at most, so that memory stays bounded. */
 export const MOST_LISTED: number = 1 << 18;
 
 const FIRST_KEY = keyOf(-Infinity);
 const LAST_KEY = keyOf(Infinity);
+const WHOLE_RANGE = { low: FIRST_KEY, high: LAST_KEY, outerLow: FIRST_KEY, outerHigh: LAST_KEY };
 
 /** How far a key's distance from `low` is shifted to give its bin. */
 export const shiftOf = ({ low, high }: Search): number => Math.max(0, 32 - Math.clz32(high - low) - BIN_BITS);
 
 export function startSearch(rank: number, elements: number): Search {
-  const start = { low: FIRST_KEY, high: LAST_KEY, rank, start: 0, threshold: Number.NaN, cutoff: Number.NaN };
+  const start = { ...WHOLE_RANGE, rank, start: 0, threshold: Number.NaN, cutoff: Number.NaN };
   if (rank < 1) return { ...start, phase: "done", threshold: Infinity, cutoff: 0 };
   if (rank >= elements) return { ...start, phase: "done", threshold: -Infinity, cutoff: Infinity };
   return { ...start, phase: "search" };
@@ -48,11 +51,29 @@ export function afterSample(
   const margin = deviations * Math.sqrt(expected * (1 - fraction)) + 16;
   const upper = binAt(counts, Math.floor(expected - margin) - above);
   const lower = binAt(counts, Math.ceil(expected + margin) - above);
-  return {
-    ...search,
-    high: upper.outside === "above" ? search.high : highOf(search, upper.bin),
-    low: lower.outside === "below" ? search.low : lowOf(search, lower.bin),
-  };
+  const high = upper.outside === "above" ? search.high : highOf(search, upper.bin);
+  const low = lower.outside === "below" ? search.low : lowOf(search, lower.bin);
+  const most = shiftOf(search) === 0 ? mostIn(counts, lower.bin, upper.bin) : undefined;
+  if (most === undefined) return { ...search, low, high };
+  // A value that most of the interval's elements have is looked at alone: they would be too many to list.
+  const key = lowOf(search, most);
+  return { ...search, low: key, high: key, outerLow: low, outerHigh: high };
+}
+
+/** Whether the sample found many in the narrowed interval: a further one may narrow it to a value they share. */
+export function isCrowded(before: Search, after: Search, { counts }: Histogram, sampled: number): boolean {
+  if (after.phase !== "search" || after.low === after.high) return false;
+  if (after.low === before.low && after.high === before.high) return false;
+  const binOf = (key: number): number => Math.floor((key - before.low) / 2 ** shiftOf(before));
+  const inside = counts.subarray(binOf(after.low), binOf(after.high) + 1).reduce((a, b) => a + b, 0);
+  return inside * CROWDED_SHARE > sampled;
+}
+
+/** The bin that holds more than half of what bins hold, if there is one. */
+function mostIn(counts: Float64Array, first: number, last: number): number | undefined {
+  const total = counts.subarray(first, last + 1).reduce((a, b) => a + b, 0);
+  const bin = counts.findIndex((count, i) => i >= first && i <= last && 2 * count > total);
+  return bin < 0 ? undefined : bin;
 }
 
 /** Narrows the interval to the bin that holds the rank, and ends the search where that, or what was listed, gives the answer. */
@@ -71,9 +92,15 @@ export function afterCount(search: Search, histogram: Histogram, exact: boolean)
   return { ...found, phase: "locate", ...chunkAt(histogram.chunks, rank) };
 }
 
-/** The whole range again where the sample misled. Above the whole range is NaN only. */
+/** The outer interval, on the side where the answer is; then the whole range, where the sample misled. Above that is NaN only. */
 function widened(search: Search, outside: "above" | "below"): Search {
-  if (search.low > FIRST_KEY || search.high < LAST_KEY) return { ...search, low: FIRST_KEY, high: LAST_KEY };
+  const rest =
+    outside === "above"
+      ? { low: search.high + 1, high: search.outerHigh }
+      : { low: search.outerLow, high: search.low - 1 };
+  const isWhole = search.outerLow === FIRST_KEY && search.outerHigh === LAST_KEY;
+  if (!isWhole && rest.low <= rest.high) return { ...search, ...WHOLE_RANGE, ...rest };
+  if (search.low > FIRST_KEY || search.high < LAST_KEY) return { ...search, ...WHOLE_RANGE };
   if (outside === "above") return { ...search, phase: "done", threshold: Number.NaN, cutoff: Infinity };
   throw new RangeError("the passes of an order statistic did not cover its whole scope");
 }

@@ -6,7 +6,7 @@ import { cutoffName } from "../graph.ts";
 import { compileScalars, ELEMENTS } from "../scalars.ts";
 import type { MergeGraph, Scalars, Search, Stage, StagePartial, StageState } from "../types.ts";
 import { roundExact } from "./exact-sum.ts";
-import { afterCount, afterSample, sampleRoundsFor, startSearch } from "./search.ts";
+import { afterCount, afterSample, isCrowded, sampleRoundsFor, startSearch } from "./search.ts";
 
 /** Whether a statistic or a rank of the element's row is used. */
 export const dependsOnRows = (e: Expr): boolean =>
@@ -64,8 +64,13 @@ export function advanceOf(graph: Named, stage: Stage, state: StageState, partial
     }
   });
   const some = (phase: Search["phase"]): boolean => searches.some((s) => s.phase === phase);
-  if (some("search") && state.status === "histogram")
-    return { ...state, sampleRounds: Math.max(0, state.sampleRounds - 1), searches };
+  if (some("search") && state.status === "histogram") {
+    const crowded =
+      state.sampleRounds === 1 &&
+      partial.kind === "histogram" &&
+      searches.some((s, i) => isCrowded(state.searches[i]!, s, partial.searches[i]!, partial.elements));
+    return { ...state, sampleRounds: Math.max(0, state.sampleRounds - (crowded ? 0 : 1)), searches };
+  }
   if (some("locate")) return { status: "locate", searches };
   return doneWith(graph, stage, searches);
 }

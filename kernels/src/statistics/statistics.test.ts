@@ -121,6 +121,11 @@ describe("an order statistic", () => {
     ["random values", Float32Array.from({ length: large }, () => next() - 0.5)],
     ["few distinct values", Float32Array.from({ length: large }, () => Math.round(next() * 6))],
     ["one value", new Float32Array(large).fill(3)],
+    ["values on a lattice", Float32Array.from({ length: large }, () => Math.round((next() - 0.5) * 60) / 64)],
+    [
+      "a value that many have, among close ones",
+      Float32Array.from({ length: large }, () => (next() < 0.2 ? 1 : 1 + (next() - 0.5) * 1e-4)),
+    ],
     // The sample, taken from the start of each block, is misleading: the answer comes from the fall-back.
     [
       "small values where the sample is taken",
