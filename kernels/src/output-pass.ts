@@ -35,6 +35,8 @@ export interface ScalarRun {
 /** Why no device can run the program's output pass; undefined when one can. */
 export function deviceObstacle({ graph, spec }: Program): string | undefined {
   if ([spec.outputDtype, ...spec.inputDtypes].includes("U8")) return "it makes or reads masks";
+  if (topological([graph.output], (e) => e.scalar).some((e) => e.op === "drawn"))
+    return "it draws mergekit's random numbers";
   if (graph.ranks.length > 0) return "it ranks the values of each row";
   return graph.rowwise ? "it has statistics of rows" : undefined;
 }

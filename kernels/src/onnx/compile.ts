@@ -141,6 +141,9 @@ function operation(builder: OnnxBuilder, op: string, args: readonly Value[]): Va
       return builder.op("Where", [builder.op("Less", [b, a]), b, a]);
     case "max":
       return builder.op("Where", [builder.op("Less", [a, b]), b, a]);
+    case "roundBF16":
+    case "roundF16":
+      return builder.op("Cast", [builder.op("Cast", [a], { to: op === "roundF16" ? 10 : 16 })], { to: 1 });
     case "powerOfTwo":
       return powerOfTwo(builder, a);
     case "exponent":

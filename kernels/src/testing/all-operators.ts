@@ -22,6 +22,8 @@ import {
   powerOfTwo,
   random,
   rankInRow,
+  roundBF16,
+  roundF16,
   select,
   sqrt,
   sub,
@@ -70,6 +72,8 @@ export function allOperators(ranks: boolean): MergeMethod {
         powerOfTwo(floor(mul(x, 300))),
         exponent(add(abs(y), 1e-3)),
         sub(random(1), random(0)),
+        roundBF16(x),
+        roundF16(mul(y, 1e-5)),
       ];
       const chosen = masks.map((mask, i) =>
         select(xor(mask, and(masks[(i + 1) % 8]!, or(mask, masks[(i + 3) % 8]!))), numbers[i]!, i % 2 ? 0 : v),

@@ -89,6 +89,20 @@ fn opPowerOfTwo(n: u32) -> u32 {
   let limited = opMax(opMin(n, bitcast<u32>(127f)), bitcast<u32>(-126f));
   return u32(i32(bitcast<f32>(limited)) + 127) << 23u;
 }
+fn opRoundBF16(x: u32) -> u32 {
+  doubtIf(magnitude(x) >= 0x7f7f8000u);
+  return (x + 0x7fffu + ((x >> 16u) & 1u)) & 0xffff0000u;
+}
+fn opRoundF16(x: u32) -> u32 {
+  let m = magnitude(x);
+  doubtIf(m >= 0x477ff000u);
+  let normal = (m + 0xfffu + ((m >> 13u) & 1u)) & 0xffffe000u;
+  // Below 2^-14 the places of 1/2 are those of the format's subnormals.
+  let half = bitcast<u32>(0.5f) ^ zero;
+  let sum = bitcast<u32>(bitcast<f32>(m) + bitcast<f32>(half)) ^ zero;
+  let subnormal = bitcast<u32>(bitcast<f32>(sum) - bitcast<f32>(half)) ^ zero;
+  return (x & 0x80000000u) | select(normal, subnormal, m < 0x38800000u);
+}
 fn opExponent(x: u32) -> u32 {
   doubtIf(isSpecial(x) | (x >= 0x80000000u));
   return bitcast<u32>(f32(i32(magnitude(x) >> 23u) - 127));
