@@ -32,6 +32,16 @@ test("a merge on a device has the weights of the kernels, and its manifest names
   expect(versions("onnx")).toMatchObject({ backend: "onnx:cpu" });
 });
 
+test("a method that no device merges is said to be merged by the kernels, and is", async () => {
+  const della = join(directory, "della.yaml");
+  writeFileSync(della, readFileSync(recipe, "utf8").replace("ties", "della"));
+  const asked = await runCli(["merge", della, join(directory, "rows"), "--backend", "onnx:cpu"]);
+  expect(asked).toMatchObject({ code: 0 });
+  expect(asked.stdout).toContain("della is merged by wasm: it ranks the values of each row");
+  expect(await runCli(["merge", della, join(directory, "kernels")])).toMatchObject({ code: 0 });
+  expect(read("rows", "model.safetensors").equals(read("kernels", "model.safetensors"))).toBe(true);
+});
+
 test("devices measures what this machine has, and auto takes one that gives the bits of the kernels", async () => {
   const { code, stdout } = await runCli(["devices", "--json", "--threads", "1"]);
   expect(code).toBe(0);

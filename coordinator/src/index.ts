@@ -3,6 +3,7 @@ export { type Coordinator, type CoordinatorOptions, createCoordinator, jobIdOf }
 export { needsStages } from "./engine/prepared-job.ts";
 export type { JobSpec } from "./job/events.ts";
 export {
+  deviceNotes,
   explainPlan,
   explanationRows,
   loadPlanInputs,

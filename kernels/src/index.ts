@@ -18,7 +18,7 @@ export type {
 } from "./method.ts";
 export { METHODS } from "./methods/index.ts";
 export { compileOnnx, ONNX_DATA, ONNX_OUTPUTS, type OnnxFeed, type OnnxGraph } from "./onnx/compile.ts";
-export { deviceObstacle } from "./output-pass.ts";
+export { deviceObstacle, graphObstacle } from "./output-pass.ts";
 export { buildProgram } from "./program.ts";
 export { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "./random.ts";
 export { registerMethod } from "./register.ts";

@@ -35,6 +35,11 @@ export interface ScalarRun {
 /** Why no device can run the program's output pass; undefined when one can. */
 export function deviceObstacle({ graph, spec }: Program): string | undefined {
   if ([spec.outputDtype, ...spec.inputDtypes].includes("U8")) return "it makes or reads masks";
+  return graphObstacle(graph);
+}
+
+/** The same, whatever the dtypes. */
+export function graphObstacle(graph: MergeGraph): string | undefined {
   if (topological([graph.output], (e) => e.scalar).some((e) => e.op === "drawn"))
     return "it draws mergekit's random numbers";
   if (graph.ranks.length > 0) return "it ranks the values of each row";

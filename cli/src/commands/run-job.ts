@@ -2,8 +2,8 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOutput } from "@amalgam/checkpoint";
-import { type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
-import { AUTO } from "@amalgam/devices/names";
+import { deviceNotes, type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
+import { AUTO, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
 import type { Client } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
@@ -55,6 +55,8 @@ export function runJob(
     const kept = options.stages === undefined ? join(state.path, "stages") : resolve(options.stages);
     const stagesDirectory = recipe.stages.length > 1 ? kept : "";
     const backend = await chooseBackend(context, options);
+    if (backend !== WASM && !context.json)
+      for (const note of new Set(recipe.stages.flatMap(({ plan }) => deviceNotes(plan)))) context.print(note);
     const asked = { recipeName, baseDirectory, shardBytes, digestInputs, stagesDirectory, backend };
     // What stands at the output of a job that was begun may be its own; the coordinator knows.
     if (state.isNew) await state.guard(() => checkOutput(outputDirectory, overwrite));

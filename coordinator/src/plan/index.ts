@@ -1,4 +1,5 @@
 /** Plans: what a recipe means for the checkpoints it names. Pure, but for `loadPlanInputs`. */
+export { deviceNotes } from "./device-notes.ts";
 export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from "./explain.ts";
 export { loadPlanInputs, type PlanInputs, type StageModels } from "./load.ts";
 export { requireOwnOutput } from "./output.ts";
