@@ -35,7 +35,7 @@ export async function timeLease(lease: Lease, signal: AbortSignal): Promise<Leas
   const checkpoint = (): void => signal.throwIfAborted();
   const run = (): void => {
     // Anew each time: statistics of whole tensors are kept.
-    const compute = createShardCompute({ id: 0, memory, layout, inputFiles });
+    const compute = createShardCompute({ id: 0, memory, layout, keepsInputs: false, inputFiles }, undefined);
     compute.derive(derivedSlots(layout, slots), checkpoint);
     compute.run(shardTask(lease, variant, false), checkpoint);
   };
