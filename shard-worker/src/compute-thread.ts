@@ -1,13 +1,12 @@
 // Entry of a compute thread: receives shards and tasks, answers each task with one message. One task at a time.
 import { parentPort, workerData } from "node:worker_threads";
 import { forgetOwner } from "@amalgam/devices/executor";
-import { loadMethods } from "@amalgam/runtime/methods";
 import { createShardCompute, type ShardCompute } from "./shard-compute.ts";
 import { describeFailure, givenUp } from "./task-error.ts";
 import type { FromThread, ThreadData, ToThread } from "./thread-protocol.ts";
 
 const { cancelled, device, methods } = workerData as ThreadData;
-await loadMethods(methods);
+if (methods.length > 0) await (await import("@amalgam/runtime/methods")).loadMethods(methods);
 const shards = new Map<number, ShardCompute>();
 
 const checkpoint = (): void => {

@@ -4,12 +4,13 @@ import type { Lease, WorkRequestSchema } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES, MAX_RECEIVE_BYTES } from "@amalgam/runtime";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeldShards } from "./held-shards.ts";
+import { requireSameMethod } from "./same-method.ts";
 import type { ShardResult, ShardTask, StatisticState, VariantTask } from "./thread-protocol.ts";
 
 /** What the coordinator gets to hear of a lease: its result or its failure. */
 export type LeaseReport = NonNullable<MessageInitShape<typeof WorkRequestSchema>["message"]>;
 
-/** @throws AmalgamError internal when the lease lacks a part */
+/** @throws AmalgamError internal when the lease lacks a part, failed_precondition when its method is another one here */
 export function variantOf(lease: Lease): VariantTask {
   const variant = lease.candidate?.variant;
   if (variant === undefined || lease.shard === undefined || lease.task.case === undefined) {
@@ -18,8 +19,10 @@ export function variantOf(lease: Lease): VariantTask {
       "the lease is incomplete: it needs a shard, a candidate with its variant, and a task",
     );
   }
-  const groups = variant.groups.map(({ method, hasBase, models, slots, options, masks, working }) => {
-    return { method, hasBase, models, slots, options, working, ...(masks === undefined ? {} : { masks }) };
+  const groups = variant.groups.map(({ method, hasBase, models, slots, options, masks, working, graphSha256 }) => {
+    const group = { method, hasBase, models, slots, options, working, ...(masks === undefined ? {} : { masks }) };
+    requireSameMethod(group, graphSha256);
+    return group;
   });
   return { backend: lease.backend || WASM, groups };
 }

@@ -1,5 +1,7 @@
 /** Plan pieces as wire messages: variants for shard workers, layouts for evaluators. */
 
+import { createHash } from "node:crypto";
+import { buildGraph, graphText } from "@amalgam/kernels";
 import {
   type MergeGroup,
   MergeGroupSchema,
@@ -14,7 +16,21 @@ import type { Plan, PlannedGroup, PlannedVariant } from "./types.ts";
 export const variantMessage = ({ groups }: PlannedVariant): Variant =>
   create(VariantSchema, { groups: groups.map(groupMessage) });
 
-function groupMessage({ spec, slots }: PlannedGroup): MergeGroup {
+const digests = new WeakMap<PlannedGroup, string>();
+
+function graphDigest(group: PlannedGroup): string {
+  const { working: _, ...spec } = group.spec;
+  const known =
+    digests.get(group) ??
+    createHash("sha256")
+      .update(graphText(buildGraph(spec)))
+      .digest("hex");
+  digests.set(group, known);
+  return known;
+}
+
+function groupMessage(group: PlannedGroup): MergeGroup {
+  const { spec, slots } = group;
   const { method, hasBase, models, masks, working = "" } = spec;
   const options = Object.entries(spec.options).map(([name, value]) => [name, JSON.stringify(value)] as const);
   return create(MergeGroupSchema, {
@@ -25,6 +41,7 @@ function groupMessage({ spec, slots }: PlannedGroup): MergeGroup {
     options: Object.fromEntries(options),
     ...(masks === undefined ? {} : { masks }),
     working,
+    graphSha256: graphDigest(group),
   });
 }
 

@@ -1,5 +1,6 @@
 // For tests: merges a whole job by leases, as a coordinator would, statistics across shards included; and the same merge in
 // one call of the kernels, to compare with.
+import { createHash } from "node:crypto";
 import {
   advanceStage,
   buildGraph,
@@ -8,6 +9,7 @@ import {
   decodePartial,
   encodeState,
   type GraphSpec,
+  graphText,
   mergePartials,
   mergeTensors,
   type Scalars,
@@ -32,6 +34,13 @@ type Values = { statistic: number; tensor: string; values: number[] };
 
 const slotsOf = (merge: TestMerge): number[] => merge.slots ?? buildGraph(merge).inputs.map((_, slot) => slot);
 
+const graphDigest = ({ method, models, hasBase, options, masks }: TestMerge): string => {
+  const spec = { method, models, hasBase, options, ...(masks === undefined ? {} : { masks }) };
+  return createHash("sha256")
+    .update(graphText(buildGraph(spec)))
+    .digest("hex");
+};
+
 /** The part of a lease that says what to compute on a shard. */
 export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistics: Values[] = []): LeaseInit {
   const { method, hasBase, models, scalars, id = "candidate" } = merge;
@@ -39,7 +48,9 @@ export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistic
   const options = Object.fromEntries(
     Object.entries(merge.options).map(([name, value]) => [name, JSON.stringify(value)]),
   );
-  const variant = { groups: [{ method, hasBase, models, slots: slotsOf(merge), options }] };
+  const variant = {
+    groups: [{ method, hasBase, models, slots: slotsOf(merge), options, graphSha256: graphDigest(merge) }],
+  };
   return {
     shard: job.shards[shard]!,
     candidate: { id, variant, scalars: job.shards[shard]!.segments!.map(() => row), statistics },
