@@ -9,6 +9,9 @@ import { joinRanges, scatter } from "./stream-inputs.ts";
 /** Runs of bytes of a remote file that are asked for at a time; a long one is itself fetched in pieces side by side. */
 const SPANS_IN_FLIGHT = 4;
 
+/** Longer ranges are read on their own, straight to their place. */
+const SMALL_READS = { gapBytes: 16 * 1024, spanBytes: 1024 * 1024 };
+
 /**
  * Reads every range to its address and resolves to the number of bytes read. Files are read side by side, each in its order.
  * @param ranges sorted by file and offset; `sources` has every file they name
@@ -26,13 +29,7 @@ export async function readInputs(
   const readFile = async ([file, source]: readonly [number, InputSource]): Promise<number> => {
     const own = ranges.filter((range) => range.file === file);
     if (isRemoteSource(source)) return readRemote(memory, own, source, either);
-    let total = 0;
-    for (const { offset, bytes, address } of own) {
-      await source.readInto(memory.subarray(address, address + bytes), offset, { signal: either });
-      total += bytes;
-    }
-    await source.verifyUnchanged();
-    return total;
+    return readLocal(memory, own, source, either);
   };
   const reads = [...sources].map(readFile);
   try {
@@ -45,6 +42,31 @@ export async function readInputs(
     stopped.abort();
     await Promise.allSettled(reads);
   }
+}
+
+/** Rows that lie close to each other but go to different places are read together: a call for each would cost more than its bytes. */
+async function readLocal(
+  memory: Uint8Array,
+  ranges: readonly InputRange[],
+  source: InputSource,
+  signal: AbortSignal,
+): Promise<number> {
+  let together: Uint8Array<ArrayBuffer> | undefined;
+  for (const { offset, bytes, ranges: wanted } of joinRanges(ranges, SMALL_READS)) {
+    const [first, second] = wanted;
+    if (first !== undefined && second === undefined) {
+      await source.readInto(memory.subarray(first.address, first.address + bytes), offset, { signal });
+      continue;
+    }
+    together ??= new Uint8Array(SMALL_READS.spanBytes);
+    const data = together.subarray(0, bytes);
+    await source.readInto(data, offset, { signal });
+    for (const range of wanted) {
+      memory.set(data.subarray(range.offset - offset, range.offset - offset + range.bytes), range.address);
+    }
+  }
+  await source.verifyUnchanged();
+  return ranges.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Neighbouring ranges come with one request. Every answer is held to the version that was verified. */

@@ -21,12 +21,14 @@ export interface Span {
 }
 
 // Reading on over a gap this long is cheaper than another request.
-const MAX_GAP_BYTES = 64 * 1024;
-const MAX_SPAN_BYTES = 64 * 1024 * 1024;
+const REQUESTS = { gapBytes: 64 * 1024, spanBytes: 64 * 1024 * 1024 };
 const CONCURRENT_SPANS = 2;
 
-/** Joins ranges, sorted by file and offset, into spans. Ranges may touch or overlap. */
-export function joinRanges(ranges: readonly InputRange[]): Span[] {
+/** Joins ranges, sorted by file and offset, into spans of at most `spanBytes`. Ranges may touch or overlap. */
+export function joinRanges(
+  ranges: readonly InputRange[],
+  { gapBytes, spanBytes }: { readonly gapBytes: number; readonly spanBytes: number } = REQUESTS,
+): Span[] {
   const spans: { file: number; offset: number; bytes: number; ranges: InputRange[] }[] = [];
   for (const range of ranges) {
     const last = spans.at(-1);
@@ -34,8 +36,8 @@ export function joinRanges(ranges: readonly InputRange[]): Span[] {
     const joins =
       last !== undefined &&
       last.file === range.file &&
-      range.offset <= last.offset + last.bytes + MAX_GAP_BYTES &&
-      end - last.offset <= MAX_SPAN_BYTES;
+      range.offset <= last.offset + last.bytes + gapBytes &&
+      end - last.offset <= spanBytes;
     if (joins) {
       last.ranges.push(range);
       last.bytes = Math.max(last.bytes, end - last.offset);
