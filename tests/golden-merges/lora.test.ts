@@ -50,7 +50,7 @@ models:
   - { model: { path: llama, lora: llama-patterns }, parameters: { weight: 0.5, density: 0.5 } }
 `;
 
-test("the bytes do not depend on shards, threads or on who reads the files", async () => {
+test("the bytes do not depend on shards and threads", async () => {
   const bytes = async (name: string, ...options: string[]): Promise<Buffer> =>
     readFileSync(join(await merge(name, task, ...options), "model.safetensors"));
   const whole = await bytes("whole", "--shard-bytes", "1GB", "--threads", "1");
