@@ -4,7 +4,7 @@ import type { Lease } from "@amalgam/proto";
 import { neededSlots, shardTask, variantOf } from "./lease-messages.ts";
 import { scratchBytes } from "./programs.ts";
 import { readInputs } from "./read-inputs.ts";
-import { createShardCompute } from "./shard-compute.ts";
+import { createShardCompute, type ShardCompute } from "./shard-compute.ts";
 import { derivedSlots, inputRanges, layOutShard } from "./shard-layout.ts";
 import { createStorage, type InputSource } from "./storage.ts";
 
@@ -33,15 +33,17 @@ export async function timeLease(lease: Lease, signal: AbortSignal): Promise<Leas
   const readMs = elapsedMs();
   const inputFiles = lease.files.map(({ path }) => path);
   const checkpoint = (): void => signal.throwIfAborted();
-  const run = (): void => {
-    // Anew each time: statistics of whole tensors are kept.
-    const compute = createShardCompute({ id: 0, memory, layout, keepsInputs: false, inputFiles }, undefined);
-    compute.derive(derivedSlots(layout, slots), checkpoint);
-    compute.run(shardTask(lease, variant, false), checkpoint);
-  };
+  const shard = { id: 0, memory, layout, keepsInputs: false, inputFiles };
+  // Anew for each task: statistics of whole tensors are kept.
+  const compute = (): ShardCompute => createShardCompute(shard, undefined);
+  started = performance.now();
+  // Once: it works in place.
+  compute().derive(derivedSlots(layout, slots), checkpoint);
+  const deriveMs = elapsedMs();
+  const run = (): void => void compute().run(shardTask(lease, variant, false), checkpoint);
   // The first time, kernels are compiled.
   run();
   started = performance.now();
   run();
-  return { readBytes, readMs, computeMs: elapsedMs() };
+  return { readBytes, readMs, computeMs: deriveMs + elapsedMs() };
 }
