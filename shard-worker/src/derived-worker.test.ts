@@ -41,7 +41,10 @@ function setUpJob(): { readonly job: TestJob; readonly slots: TestTensor[][] } {
   slots[1]![0] = asBfloat16(slots[1]![0]!);
   const job = makeJob({ directory, slots, segmentElements: BLOCK_ELEMENTS, segmentsPerShard: 2 });
   const segments = job.shards.flatMap((shard) => shard.segments!);
-  const place = (tensor: string, slot: number) => segments.find((segment) => segment.tensor === tensor)!.inputs![slot]!;
+  const place = (tensor: string, slot: number) => {
+    const { file, offset, dtype } = segments.find((segment) => segment.tensor === tensor)!.inputs![slot]!;
+    return { file: file!, offset: offset!, dtype: dtype! };
+  };
   const [w, a, b] = [place("w", 1), place("a", 0), place("b", 0)];
   const lowRank = {
     rank: RANK,
@@ -53,7 +56,7 @@ function setUpJob(): { readonly job: TestJob; readonly slots: TestTensor[][] } {
     const first = Number(segment.firstElement);
     const row = Math.floor(first / COLUMNS);
     const rows = Math.ceil((first + Number(segment.elements)) / COLUMNS) - row;
-    const sources = [{ file: w.file!, offset: w.offset!, dtype: w.dtype!, lowRank }];
+    const sources = [{ ...w, lowRank }];
     const derived = { rowElements: BigInt(COLUMNS), sources, runs: [rows, 2, 0, row] };
     segment.inputs![1] = { dtype: "F32", derived };
   }
