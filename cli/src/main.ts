@@ -109,7 +109,7 @@ const onThisMachine = (command: Command): Command =>
     .option("--threads <n>", "compute threads (default: all cores)", count)
     .option(
       "--memory <size>",
-      "memory for shards (default: 192 MiB a thread; to search, half of this machine's)",
+      "memory for shards (default: 192 MiB a thread; to search, and for remote inputs, half of this machine's)",
       bytes,
     )
     .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)

@@ -30,12 +30,12 @@ async function run(...args: string[]) {
   return { code, stdout: program.stdout, stderr: program.stderr };
 }
 
-async function merge(name: string, recipe: string) {
+async function merge(name: string, recipe: string, ...options: string[]) {
   const place = join(directory, name);
   await mkdir(place);
   await writeFile(join(place, "recipe.yaml"), recipe);
   const out = join(place, "out");
-  const ended = await run("merge", join(place, "recipe.yaml"), out);
+  const ended = await run("merge", join(place, "recipe.yaml"), out, ...options);
   const digests = ended.code === 0 ? await digestsOf(out) : {};
   return {
     ...ended,
@@ -99,6 +99,18 @@ models:
     .flatMap((name) => ["model", "fisher"].map((file) => files.get(`/models/${name}/${file}.safetensors`)!.length));
   const total = needed.reduce((sum, bytes) => sum + bytes, 0);
   expect(sentBytes).toBeGreaterThan(0.9 * total);
+  expect(sentBytes).toBeLessThan(1.35 * total);
+});
+
+test("a method of several passes fetches its inputs once, though its tensors are cut", async () => {
+  const models = ["base", "expert-speech", "expert-section"];
+  for (const name of models) await publish(join(QUICKSTART, name), `passes/${name}`);
+  sentBytes = 0;
+  const recipe = `merge_method: ties_official\nbase_model: ${url("passes/base")}\nmodels: [{ model: ${url("passes/expert-speech")} }, { model: ${url("passes/expert-section")} }]\nparameters: { density: 0.3 }\n`;
+  const { code, stderr } = await merge("passes", recipe, "--shard-bytes", "1MB");
+  expect(code, stderr).toBe(0);
+  const total = models.reduce((sum, name) => sum + files.get(`/passes/${name}/model.safetensors`)!.length, 0);
+  expect(sentBytes).toBeGreaterThan(total);
   expect(sentBytes).toBeLessThan(1.35 * total);
 });
 

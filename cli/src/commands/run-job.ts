@@ -1,7 +1,7 @@
 // `merge` and `search`: check the recipe, start the roles on this machine, submit, watch, sum up.
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
-import { checkOutput } from "@amalgam/checkpoint";
+import { checkOutput, isRemote } from "@amalgam/checkpoint";
 import { deviceNotes, type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
 import { AUTO, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
@@ -13,7 +13,7 @@ import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts"
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
 import { startProcesses } from "../roles/processes.ts";
-import { checkRecipe, type RecipeText } from "./check-recipe.ts";
+import { type CheckedRecipe, checkRecipe, type RecipeText } from "./check-recipe.ts";
 import { makeStages } from "./stages.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
@@ -61,7 +61,8 @@ export function runJob(
     // What stands at the output of a job that was begun may be its own; the coordinator knows.
     if (state.isNew) await state.guard(() => checkOutput(outputDirectory, overwrite));
     const job = await state.guard(async () => {
-      await using roles = await startRoles(context, kind, state.path, { ...options, backend });
+      const memory = options.memory ?? defaultMemoryBytes(kind, recipe, options.threads);
+      await using roles = await startRoles(context, kind, state.path, { ...options, backend, memory });
       await makeStages(context, recipe, stagesDirectory, options.shardBytes, async (stage, output) => {
         const spec: JobSpec = { kind: "merge", recipe: stage, outputDirectory: output, overwrite: false, ...asked };
         await submitAndWatch(context, roles.client, spec);
@@ -93,23 +94,22 @@ function startRoles(
   context: CommandContext,
   kind: "merge" | "search",
   stateDirectory: string,
-  {
-    processes,
-    threads = defaultThreads(),
-    memory = defaultMemoryBytes(kind, threads),
-    backend,
-    logLevel,
-  }: RunJobOptions,
+  { processes, threads = defaultThreads(), memory, backend, logLevel }: RunJobOptions & { readonly memory: number },
 ): Promise<LocalRoles> {
   const shared = { stateDirectory, threads, memoryBytes: memory, backend, evaluates: kind === "search" };
   if (processes === undefined) return startLocalRoles({ ...shared, log: context.log });
   return startProcesses({ ...shared, workers: processes, logLevel, signal: context.signal });
 }
 
-/** A merge streams; a search keeps its inputs in memory, from one trial to the next. */
-function defaultMemoryBytes(kind: "merge" | "search", threads: number): number {
+/**
+ * A merge streams. A search keeps its inputs in memory, from one trial to the next, and so does a merge of several passes over
+ * remote inputs: what it cannot keep would cost the network again.
+ */
+function defaultMemoryBytes(kind: "merge" | "search", { stages }: CheckedRecipe, threads = defaultThreads()): number {
   const half = Math.floor(totalmem() / 2);
-  return kind === "search" ? half : Math.min(half, threads * MERGE_BYTES_PER_THREAD);
+  const files = stages.flatMap(({ headers }) => headers.flatMap(({ checkpoint }) => checkpoint.files));
+  const keeps = kind === "search" || files.some(({ path }) => isRemote(path));
+  return keeps ? half : Math.min(half, threads * MERGE_BYTES_PER_THREAD);
 }
 
 async function submitAndWatch(
