@@ -104,8 +104,6 @@ const randomSeed = (): Option =>
 const onThisMachine = (command: Command): Command =>
   command
     .option("--overwrite", "replace an earlier output of Amalgam")
-    .addOption(mergekitArithmetic())
-    .addOption(randomSeed())
     .option("--threads <n>", "compute threads (default: all cores)", count)
     .option(
       "--memory <size>",
@@ -123,6 +121,8 @@ const localJob = (command: Command): Command =>
       .argument("<out>", "directory of the merged model; appears when it is complete")
       .option("--stages <dir>", "keep what the recipe's earlier stages make here (default: removed when all is done)"),
   )
+    .addOption(mergekitArithmetic())
+    .addOption(randomSeed())
     .addOption(method())
     .addOption(backend(BACKEND_HELP).env("AMALGAM_BACKEND").default(WASM))
     .addOption(json())

@@ -10,10 +10,11 @@ import {
   tasksPerMaskFile,
   vectorFile,
 } from "@amalgam/checkpoint";
+import { WASM } from "@amalgam/devices/names";
 import type { CommandContext } from "../context.ts";
 import { type RunJobOptions, runJob } from "./run-job.ts";
 
-export interface MaterializeOptions extends RunJobOptions {
+export interface MaterializeOptions extends Omit<RunJobOptions, "backend"> {
   readonly task: string;
   readonly base: string;
   readonly out: string;
@@ -32,7 +33,8 @@ export async function run(context: CommandContext, directory: string, options: M
     const rule = "is not the base that the artefact was made from: the contents of its files differ";
     throw new CheckpointError({ file: base, rule });
   }
-  await runJob(context, "merge", recipe, out, options);
+  // No device reads masks.
+  await runJob(context, "merge", recipe, out, { ...options, backend: WASM });
 }
 
 /** The recipe of one task's model. Which files it names follows from the artefact's directory, never from what is in them. */
