@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { JobView } from "@amalgam/proto";
 import { createMemoryBus } from "@amalgam/runtime";
 import { afterAll, expect, test } from "vitest";
-import type { Coordinator } from "./coordinator.ts";
+import { type Coordinator, jobIdOf } from "./coordinator.ts";
 import { jobSpec, openCoordinator, SEARCH, writeInputs, writeModel } from "./testing/job.ts";
 import { connectCopyingWorker, evaluate, scoreOutcome } from "./testing/peers.ts";
 
@@ -52,6 +52,24 @@ test("a merge that is submitted is planned, leased, written and published", asyn
   };
   expect(dataOf("out").equals(dataOf("m"))).toBe(true);
   expect(coordinator.list().map((view) => [view.jobId, view.state])).toEqual([[jobId, "done"]]);
+});
+
+test("a job waits for workers with its back-end, says so, and its manifest names it", async () => {
+  const directory = inputs();
+  await using bus = createMemoryBus();
+  await using coordinator = openCoordinator(join(directory, "state"), bus);
+  const spec = jobSpec(directory, { backend: "webgpu" });
+  const { jobId } = coordinator.submit(spec);
+  expect(jobId).not.toBe(jobIdOf(jobSpec(directory)));
+  const plain = connectCopyingWorker(coordinator);
+  const reason = "no shard worker with the back-end webgpu is connected";
+  await viewWhen(coordinator, jobId, ({ state, waitingFor }) => state === "writing" && waitingFor === reason);
+  expect(plain.leases).toEqual([]);
+  const gpu = connectCopyingWorker(coordinator, { workerId: "gpu", backend: "webgpu" });
+  expect(await ended(coordinator, jobId)).toMatchObject({ state: "done", problem: "" });
+  expect([plain.leases.length, new Set(gpu.leases.map(({ backend }) => backend))]).toEqual([0, new Set(["webgpu"])]);
+  const manifest = JSON.parse(readFileSync(join(directory, "out", "amalgam.json"), "utf8"));
+  expect(manifest.versions.backend).toBe("webgpu");
 });
 
 test("problems end the job with a reason, and leave nothing behind", async () => {

@@ -28,18 +28,18 @@ export interface CopyingOptions {
   readonly failure?: (lease: Lease) => string | undefined;
   /** Leases that are answered at once; later ones are kept. */
   readonly answers?: number;
+  readonly workerId?: string;
+  readonly backend?: string;
 }
 
 /** Merges by copying the first input: right for jobs of one model. */
-export function connectCopyingWorker(
-  coordinator: Coordinator,
-  { failure = () => undefined, answers = Number.POSITIVE_INFINITY }: CopyingOptions = {},
-): CopyingWorker {
-  let left = answers;
+export function connectCopyingWorker(coordinator: Coordinator, options: CopyingOptions = {}): CopyingWorker {
+  const { failure = () => undefined, workerId = "copier", backend = "wasm" } = options;
+  let left = options.answers ?? Number.POSITIVE_INFINITY;
   const leases: Lease[] = [];
   const kept: Lease[] = [];
   const session = coordinator.connectWorker(
-    create(HelloSchema, { workerId: "copier", address: "local:copier", slots: 2 }),
+    create(HelloSchema, { workerId, address: `local:${workerId}`, slots: 2, backend }),
     ({ message }) => {
       if (message?.case !== "lease") return;
       const lease = create(LeaseSchema, message.value);
