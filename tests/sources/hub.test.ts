@@ -293,3 +293,25 @@ test("models of the Hub are inspected and compared without a download", async ()
   expect(diff.code, diff.stderr).toBe(0);
   expect(diff.stdout).toBe((await run(["diff", join(INPUTS, "base"), join(INPUTS, "expert1")], {})).stdout);
 });
+
+test("an adapter of the Hub changes a base of the Hub as their folders do, and both are pinned", async () => {
+  const { recipe, out, home, place } = await workplace();
+  const lora = fileURLToPath(new URL("../golden/lora/", import.meta.url));
+  const names = ["llama", "llama-plain"];
+  const adapted = names.map((name) => hub.add(`org/${name}`, join(lora, name)));
+  const text = (base: string, adapter: string) =>
+    `merge_method: linear\nmodels: [{ model: ${base}+${adapter} }]\nparameters: { weight: 1 }\n`;
+  const local = await run(
+    ["merge", await recipe(text(join(lora, "llama"), join(lora, "llama-plain"))), join(place, "local")],
+    {},
+  );
+  expect(local.code, local.stderr).toBe(0);
+  const remote = await run(
+    ["merge", await recipe(text("org/llama", "org/llama-plain@main")), out],
+    hub.environment(home),
+  );
+  expect(remote.code, remote.stderr).toBe(0);
+  expect(await modelOf(out)).toEqual(await modelOf(join(place, "local")));
+  const final = await readFile(join(out, "amalgam-recipe.yaml"), "utf8");
+  expect(final).toContain(`org/llama@${adapted[0]}+org/llama-plain@${adapted[1]}`);
+});
