@@ -40,6 +40,7 @@ export function histogramSink({ extra }: KernelPlan["layout"]): Sink {
   const searches: SearchLocals[] = [];
   return {
     outputBytes: 0,
+    isIndexed: true,
     body: (f, lanes, { index, mask }) => {
       lanes.forEach((value, s) => {
         searches[s] ??= searchLocals(f, extra + SEARCH_BYTES * s);

@@ -29,6 +29,8 @@ export interface Sink {
   readonly part?: (f: KernelFunction, run: Local, part: 0 | 1) => void;
   /** Called after the last run; pushes the i32 result. */
   readonly finish: (f: KernelFunction) => void;
+  /** Whether it uses the elements' indexes. */
+  readonly isIndexed?: true;
   /** Bytes the output pointer moves by for one element; 0 when nothing is stored. */
   readonly outputBytes: number;
   /** Called for each input value the loop reads. */
@@ -63,6 +65,7 @@ export function emitKernel(
   });
   const [run, left, rest] = [f.local(I32), f.local(I32), f.local(I32)];
   const indexes = f.local(V128);
+  const isIndexed = streams.length > 0 || sink.isIndexed === true;
   const lanes = new Map<Expr, Local>(plan.uniforms.map((e) => [e, f.local(V128)]));
   const isUniform = new Set<Expr>(plan.uniforms);
 
@@ -110,7 +113,7 @@ export function emitKernel(
   });
   if (sink.outputBytes) advance(output, () => f.i32(4 * sink.outputBytes));
   if (streams.length) f.get(indexes).splatBits(4).simd(SIMD.i32x4Add).set(indexes);
-  advance(index, () => f.i32(4));
+  if (isIndexed) advance(index, () => f.i32(4));
   f.get(left).i32(4).op(OP.i32Sub).tee(left).op(OP.brIf, 0).op(OP.end).op(OP.end);
   sink.part?.(f, run, 0);
 

@@ -8,7 +8,8 @@ import { overflowFrom, storeLanes } from "./lanes.ts";
 import { OP, SIMD, V128 } from "./opcodes.ts";
 
 export function outputSink(dtype: DTypeName, inputDtypes: readonly DTypeName[]): Sink {
-  let inputs: Local | undefined;
+  // One for each input: a single one would make them wait for each other.
+  const inputs = new Map<Local, Local>();
   let outputs: Local | undefined;
   const isWide = dtype === "F32" || dtype === "F64";
   // x * 0 is zero for every finite x and NaN for everything else; a relaxed multiply-add, fused or not, adds just that.
@@ -18,8 +19,9 @@ export function outputSink(dtype: DTypeName, inputDtypes: readonly DTypeName[]):
   return {
     outputBytes: dtypeBytes(dtype),
     observe: (f, lanes) => {
-      inputs ??= f.local(V128);
-      addNotFinite(f, lanes, inputs);
+      const seen = inputs.get(lanes) ?? f.local(V128);
+      inputs.set(lanes, seen);
+      addNotFinite(f, lanes, seen);
     },
     body: (f, [value], { output: pointer }) => {
       outputs ??= f.local(V128);
@@ -30,11 +32,9 @@ export function outputSink(dtype: DTypeName, inputDtypes: readonly DTypeName[]):
     finish: (f) => {
       const pushIsNaN = (seen: Local): KernelFunction => f.get(seen).get(seen).simd(SIMD.f32x4Ne);
       const pushFlag = (bit: number): KernelFunction => f.simd(SIMD.anyTrue).i32(Math.log2(bit)).op(OP.i32Shl);
-      if (inputs === undefined) f.i32(0);
-      else {
-        pushIsNaN(inputs);
-        pushFlag(FLAG_INPUT_NOT_FINITE);
-      }
+      f.splatBits(0);
+      for (const seen of inputs.values()) pushIsNaN(seen).simd(SIMD.or);
+      pushFlag(FLAG_INPUT_NOT_FINITE);
       if (isWide) pushIsNaN(outputs!);
       else
         f.get(outputs!)

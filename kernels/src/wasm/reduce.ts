@@ -26,10 +26,11 @@ export function reductionSink(reductions: readonly Reduction[], { run: layout }:
     outputBytes: 0,
     body: (f, lanes, { mask }) => {
       let next = 0;
+      const wide = widening(f, mask);
       reductions.forEach(({ kind, args }, i) => {
         const values = args.map(() => lanes[next++]!);
         accumulators[i] ??= accumulatorOf(f, kind);
-        accumulate(f, kind, values, accumulators[i], mask);
+        accumulate(f, kind, values, accumulators[i], { mask, wide });
       });
     },
     part: (f, run, part) => {
@@ -72,7 +73,7 @@ function accumulate(
   kind: ReductionKind,
   values: readonly Local[],
   { locals, start }: Accumulator,
-  mask: Local | undefined,
+  { mask, wide }: { readonly mask: Local | undefined; readonly wide: ReturnType<typeof widening> },
 ): void {
   const [into, high] = locals as [Local, Local?];
   const pushCounted = (value: Local): void => {
@@ -92,21 +93,31 @@ function accumulate(
     f.simd(kind === "minimum" ? SIMD.f32x4Pmin : SIMD.f32x4Pmax).set(into);
     return;
   }
-  const counted = values.map((value) => {
-    if (mask === undefined) return value;
-    pushCounted(value);
-    return f.keep();
-  });
-  const addHalf = (sum: Local, upper: boolean): void => {
+  for (const [sum, half] of [
+    [into, 0],
+    [high, 1],
+  ] as const) {
     f.get(sum);
-    for (const value of counted) {
-      f.get(value);
-      if (upper) f.get(value).shuffle(HIGH_HALF_FIRST);
-      f.simd(SIMD.promoteLowF32x4);
-    }
-    if (counted.length === 2) f.simd(SIMD.f64x2Mul);
+    for (const value of values) f.get(wide(value)[half]);
+    if (values.length === 2) f.simd(SIMD.f64x2Mul);
     f.simd(SIMD.f64x2Add).set(sum);
+  }
+}
+
+/** Gives the halves of values as float64 lanes, zero where they do not count; each value's once. */
+function widening(f: KernelFunction, mask: Local | undefined): (value: Local) => readonly [Local, Local] {
+  const known = new Map<Local, readonly [Local, Local]>();
+  return (value) => {
+    const before = known.get(value);
+    if (before) return before;
+    f.get(value);
+    if (mask !== undefined) f.get(mask).simd(SIMD.and);
+    const counted = f.keep();
+    f.get(counted).simd(SIMD.promoteLowF32x4);
+    const low = f.keep();
+    f.get(counted).get(counted).shuffle(HIGH_HALF_FIRST).simd(SIMD.promoteLowF32x4);
+    const halves = [low, f.keep()] as const;
+    known.set(value, halves);
+    return halves;
   };
-  addHalf(into, false);
-  addHalf(high, true);
 }
