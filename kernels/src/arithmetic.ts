@@ -25,8 +25,8 @@ export function lowered(root: F32, { method, working, needsCast }: Lowering): F3
   return rounding === "once" && !root.scalar ? rounded(result, working) : result;
 }
 
-/** Writes marks in operators, and replaces leaves. */
-function unrounded(root: Expr, leaf: Rewrite): Expr {
+/** Writes marks in operators, and replaces leaves, and statistics where there is a rewriting of them. */
+function unrounded(root: Expr, leaf: Rewrite, ofStatistic?: Rewrite): Expr {
   const seen = new Map<Expr, Expr>();
   const visit = (e: Expr): Expr => {
     const known = seen.get(e);
@@ -38,9 +38,10 @@ function unrounded(root: Expr, leaf: Rewrite): Expr {
   const rewrite = (e: Expr): Expr => {
     if (e.op === "random") return leaf({ ...e, args: [] });
     if (e.args.length === 0) return leaf(e);
+    if (e.op === "statistic" && ofStatistic) return ofStatistic(e);
     const args = e.args.map(visit);
     if (e.op === "sum") return chain(args);
-    return e.op === "inFloat32" || e.op === "stored" ? args[0]! : { ...e, args };
+    return e.op === "inFloat32" || e.op === "once" || e.op === "stored" ? args[0]! : { ...e, args };
   };
   return visit(root);
 }
@@ -110,7 +111,13 @@ function everyOperation(root: F32, method: MergeMethod, working: WorkingDType, c
       case "statistic": {
         const [x, ...others] = e.args as [Expr, ...Expr[]];
         const rank = e.kind === "kthLargest";
-        const args = [visit(x, dtype), ...others.map((a) => (rank ? python(a) : visit(a, dtype)))];
+        const ofRank = (a: Expr): Expr =>
+          unrounded(
+            a,
+            (leaf) => leaf,
+            (s) => visit(s, dtype),
+          );
+        const args = [visit(x, dtype), ...others.map((a) => (rank ? ofRank(a) : visit(a, dtype)))];
         const found = { ...e, args } as F32;
         return e.kind === "count" ? found : rounded(found, dtype);
       }
@@ -120,6 +127,8 @@ function everyOperation(root: F32, method: MergeMethod, working: WorkingDType, c
         return rounded(chain(numbers()), dtype);
       case "inFloat32":
         return rounded(visit(e.args[0]!, dtype === "F16" ? "F32" : dtype) as F32, dtype);
+      case "once":
+        return rounded(visit(e.args[0]!, "F32") as F32, dtype);
       case "stored":
         return visit(e.args[0]!, working);
       case "wide":

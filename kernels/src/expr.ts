@@ -91,7 +91,7 @@ export interface OperatorExpr extends Node {
 }
 /** Says how mergekit computes something; arithmetic.ts writes it in operators, so that nothing later sees one. */
 export interface MarkExpr extends Node {
-  readonly op: "sum" | "inFloat32" | "stored";
+  readonly op: "sum" | "inFloat32" | "once" | "stored";
 }
 export type Expr =
   | InputExpr
@@ -204,6 +204,10 @@ const mark = (op: MarkExpr["op"], args: readonly F32[]): F32 => ({
 export const sum = (xs: readonly F32[]): F32 => mark("sum", xs);
 /** What `f` makes of x, which mergekit computes in float32 where its dtype is float16. */
 export const inFloat32 = (x: F32, f: (x: F32) => F32): F32 => mark("inFloat32", [f(mark("stored", [x]))]);
+
+/** What `f` makes of the xs in one operation of mergekit's, such as a norm or a mean: rounded once. */
+export const once = (xs: readonly F32[], f: (...xs: F32[]) => F32): F32 =>
+  mark("once", [f(...xs.map((x) => mark("stored", [x])))]);
 
 /** Rounds to the nearest number that bfloat16, or float16, can represent. */
 export const roundBF16: (a: Value) => F32 = unary("roundBF16");

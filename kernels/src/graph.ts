@@ -150,6 +150,7 @@ function contextFor(method: MergeMethod, spec: Omit<GraphSpec, "method">): Metho
     return spec.options[name] ?? parameter.default;
   };
   return {
+    asMergekit: spec.working !== undefined,
     get base(): F32 {
       if (!spec.hasBase || method.base === "none") throw new TypeError(`${method.name} has no base here`);
       return input({ kind: "base" });

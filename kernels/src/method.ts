@@ -19,7 +19,7 @@ export interface NumberParameter extends ParameterBase {
   /** Must have the same value for every tensor, because a statistic over the whole model depends on it. */
   readonly constant?: true;
   /** mergekit keeps the values in a tensor of the working dtype. */
-  readonly held?: true;
+  readonly held?: boolean;
 }
 /** Structural: chooses which program is compiled. */
 export interface BooleanParameter extends ParameterBase {
@@ -36,6 +36,8 @@ export type Parameter = NumberParameter | BooleanParameter | EnumParameter;
 
 /** What a method's `build` gets to work with. Arrays have one entry for each model, in recipe order. */
 export interface MethodContext {
+  /** Whether to write the formula in mergekit's order of operations, where `build` has a better one. */
+  readonly asMergekit: boolean;
   readonly hasBase: boolean;
   /** The base's value; throws when the merge has no base. */
   readonly base: F32;

@@ -70,6 +70,7 @@ export function compileScalars(
         throw new TypeError(`${e.op} is not a scalar`);
       case "sum":
       case "inFloat32":
+      case "once":
       case "stored":
         throw new TypeError(`${e.op} is a mark: it is written in operators before it is computed`);
       default: {

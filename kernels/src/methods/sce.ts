@@ -15,9 +15,11 @@ import {
   max,
   mul,
   ne,
+  once,
   select,
   sub,
   sum,
+  sumOver,
   wide,
 } from "../expr.ts";
 import type { MergeMethod } from "../method.ts";
@@ -57,15 +59,20 @@ export const sce: MergeMethod = {
     },
     int8_mask: int8Mask,
   },
+  mergekit: "everyOperation",
   build: (m) => {
     const all = taskVectors(m);
-    const spread = variance(all);
+    const spread = once(all, (...xs) => variance(xs));
     const top = m.param("select_topk");
     const varying = mul(countOver("tensor", ne(spread, 0)), abs(top));
     const everything = countOver("tensor", eq(m.base, m.base));
     const selected = largest("tensor", spread, select(lt(top, 1), floor(varying), everything));
     const chosen = all.map((x) => select(selected, x, 0));
-    const energies = chosen.map((x) => div(dotOver("tensor", x, x), everything));
+    const energies = chosen.map((x) =>
+      once([m.asMergekit ? mul(x, x) : x], (y) =>
+        div(m.asMergekit ? sumOver("tensor", y as F32) : dotOver("tensor", y as F32, y as F32), everything),
+      ),
+    );
     const total = sum(energies);
     const weights = energies.map((e) => wide(select(lt(total, 1e-6), 1 / all.length, div(e, total))));
     const vectors = m.choice("selection") === "entries" ? chosen : all;
