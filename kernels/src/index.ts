@@ -24,7 +24,7 @@ export { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "./random.ts";
 export { registerMethod } from "./register.ts";
 export { drawingStreams, scaleValues } from "./scalars.ts";
 export { decodePartial, decodeState, encodePartial, encodeState, mergePartials } from "./statistics/partial.ts";
-export { advanceStage, runStage, startStage } from "./statistics/stage.ts";
+export { advanceStage, elementsRead, runStage, startStage } from "./statistics/stage.ts";
 export type {
   ExactSum,
   Executor,

@@ -191,6 +191,17 @@ describe("memory", () => {
     expect(await total(metrics, "input_bytes_total", {})).toBe(afterFirst);
   });
 
+  test("passes over a sample read the sample, not the shard", async () => {
+    const slots = checkpoints();
+    const job = makeJob({ directory, slots, ...cut });
+    const { coordinator, worker, metrics } = await setUp(job);
+    expect(await mergeByLeases(coordinator, worker, job, tiesOfficial)).toEqual(mergeAtOnce(slots, tiesOfficial));
+    const all = slots.flat().reduce((sum, { dtype, bytes }) => sum + (dtype === "F32" ? bytes.length : 0), 0);
+    // One pass counts, one merges; three look at samples.
+    expect(await total(metrics, "input_bytes_total", {})).toBeLessThan(3 * all);
+    expect(await total(metrics, "input_bytes_total", {})).toBeGreaterThan(2 * all);
+  });
+
   test("the budget is kept while more shards are leased than fit", async () => {
     const slots = checkpoints();
     const job = makeJob({ directory, slots, segmentElements: BLOCK_ELEMENTS, segmentsPerShard: 1 });

@@ -5,8 +5,9 @@ import type { Expr, F32, StatisticExpr } from "../expr.ts";
 import { cutoffName } from "../graph.ts";
 import { compileScalars, ELEMENTS } from "../scalars.ts";
 import type { MergeGraph, Scalars, Search, Stage, StagePartial, StageState } from "../types.ts";
+import { BLOCK_ELEMENTS } from "../types.ts";
 import { roundExact } from "./exact-sum.ts";
-import { afterCount, afterSample, isCrowded, sampleRoundsFor, startSearch } from "./search.ts";
+import { afterCount, afterSample, isCrowded, sampleElements, sampleRoundsFor, startSearch } from "./search.ts";
 
 /** Whether a statistic or a rank of the element's row is used. */
 export const dependsOnRows = (e: Expr): boolean =>
@@ -87,6 +88,10 @@ function doneWith(graph: Named, stage: Stage, searches: readonly Search[]): Stag
 /** Begins a stage over a scope of that many elements. It may be done at once: then no pass is needed. */
 export const startStage = (graph: MergeGraph, stage: number, scalars: Scalars, elements: number): StageState =>
   startOf(graph, stageAt(graph, stage), scalars, elements);
+
+/** How many elements at the start of every block of BLOCK_ELEMENTS the next pass reads. */
+export const elementsRead = ({ rowwise }: MergeGraph, state: StageState): number =>
+  state.status === "histogram" && !rowwise ? sampleElements(state.sampleRounds, state.elements) : BLOCK_ELEMENTS;
 
 /** Takes the merged partial results of one pass over the whole scope. */
 export const advanceStage = (graph: MergeGraph, stage: number, state: StageState, partial: StagePartial): StageState =>
