@@ -8,6 +8,8 @@ import { isVocabularyTensor } from "./tokenizer/vocabulary-tensors.ts";
 export interface CompareOptions {
   /** Tensors that a model may lack or hold in another shape, such as task heads. Derived buffers always may. */
   readonly isOptional?: (tensor: string) => boolean;
+  /** What messages call the checkpoint that models are compared with: "the base" by default. */
+  readonly reference?: string;
   /** Tensors that only a model has: a problem (default), or a warning when they may be left out of the merge. */
   readonly extraTensors?: "problem" | "warning";
 }
@@ -28,13 +30,14 @@ export function compareCheckpoints(
   options: CompareOptions = {},
 ): Comparison {
   const mayDiffer = (tensor: string) => isDerivedBuffer(tensor) || options.isOptional?.(tensor) === true;
+  const reference = `${options.reference ?? "the base"} ${base.root}`;
   const problems: CheckpointError[] = [];
   const warnings: CheckpointError[] = [];
   const different = new Set<string>();
   for (const model of models) {
     for (const expected of base.tensors.values()) {
       const { name } = expected;
-      const difference = differenceOf(expected, resolveTensor(model, name), base.root);
+      const difference = differenceOf(expected, resolveTensor(model, name), reference);
       if (difference === undefined) continue;
       different.add(name);
       (mayDiffer(name) ? warnings : problems).push(
@@ -44,7 +47,7 @@ export function compareCheckpoints(
     const extra = options.extraTensors === "warning" ? warnings : problems;
     for (const name of model.tensors.keys()) {
       if (resolveTensor(base, name) !== undefined) continue;
-      const rule = `the base ${base.root} has no such tensor`;
+      const rule = `${reference} has no such tensor`;
       (mayDiffer(name) ? warnings : extra).push(new CheckpointError({ file: model.root, tensor: name, rule }));
     }
   }
@@ -54,20 +57,20 @@ export function compareCheckpoints(
 function differenceOf(
   expected: TensorRef,
   found: TensorRef | undefined,
-  base: string,
+  reference: string,
 ): { rule: string; hint?: string } | undefined {
   if (found === undefined) {
-    return { rule: `missing: the base ${base} has it`, hint: "all models must be fine-tuned from the same base" };
+    return { rule: `missing: ${reference} has it`, hint: "all models must be fine-tuned from the same base" };
   }
   if (!sameShape(expected.shape, found.shape)) {
-    const rule = `shape [${found.shape.join(", ")}] differs from [${expected.shape.join(", ")}] in the base ${base}`;
+    const rule = `shape [${found.shape.join(", ")}] differs from [${expected.shape.join(", ")}] in ${reference}`;
     const tokens = isVocabularyTensor(expected.name) && sameShape(expected.shape.slice(1), found.shape.slice(1));
     return tokens
       ? { rule, hint: "its rows are tokens: merge the vocabularies with `tokenizer_source: union`" }
       : { rule };
   }
   if (dtypeKind(expected.dtype) !== dtypeKind(found.dtype)) {
-    return { rule: `dtype ${found.dtype} is of another kind than ${expected.dtype} in the base ${base}` };
+    return { rule: `dtype ${found.dtype} is of another kind than ${expected.dtype} in ${reference}` };
   }
   return undefined;
 }

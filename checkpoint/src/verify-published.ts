@@ -7,11 +7,20 @@ import { type Manifest, manifestName } from "./manifest.ts";
 import { readManifest } from "./output-directory.ts";
 import { type HeaderRead, readHeader } from "./read-header.ts";
 import { type FileSource, openFileSource, type ReadOptions } from "./source.ts";
+import { systemError } from "./system-error.ts";
+
+async function notPublished(directory: string): Promise<CheckpointError> {
+  await readdir(directory).catch((error: unknown) => {
+    throw systemError(directory, "open it", error);
+  });
+  const rule = `is not an output of amalgam: it has no ${manifestName}`;
+  return new CheckpointError({ file: directory, rule, hint: "name the directory that a merge has written" });
+}
 
 /** Reads every file of a published model and compares it with the manifest. Throws all differences at once. */
 export async function verifyPublished(directory: string, options: ReadOptions = {}): Promise<Manifest> {
   const manifest = await readManifest(directory, options);
-  if (manifest === undefined) throw new CheckpointError({ file: directory, rule: `has no ${manifestName}` });
+  if (manifest === undefined) throw await notPublished(directory);
   const problems: CheckpointError[] = [];
   const report = (file: string, rule: string, tensor?: string) =>
     problems.push(

@@ -38,6 +38,8 @@ test("help names every command, and costs nothing to load", async () => {
   expect(code).toBe(0);
   for (const command of [
     "merge",
+    "materialize",
+    "devices",
     "search",
     "plan",
     "eval",
@@ -127,6 +129,18 @@ test("verify reads a merged model, and names what is no longer what was written"
   expect(bad.code).toBe(65);
   expect(bad.stderr).toMatch(/model\.safetensors: tensor "[^"]+": its sha256 is not the manifest's/);
   expect(bad.stderr).toMatch(/notes\.txt: is in the directory but not in the manifest/);
+  const model = await runCli(["verify", base]);
+  expect(model).toMatchObject({ code: 65, stderr: expect.stringContaining("is not an output of amalgam") });
+  const nothing = await runCli(["verify", join(directory, "nothing")]);
+  expect(nothing).toMatchObject({ code: 66, stderr: expect.stringContaining("no such file or directory") });
+});
+
+test("plan tells of weights that merge to nothing, and diff of models that share nothing", async () => {
+  const planned = await runCli(["plan", recipe(MERGE.replace("weight: 3", "weight: -1"))]);
+  expect(planned).toMatchObject({ code: 65, stderr: expect.stringContaining("weights that do not cancel") });
+  const llama = fileURLToPath(new URL("../../tests/golden/mergekit/inputs/base", import.meta.url));
+  const compared = await runCli(["diff", base, llama]);
+  expect(compared).toMatchObject({ code: 65, stderr: expect.stringContaining("have no tensor in common") });
 });
 
 test("plan, inspect and diff say what there is, as text and as JSON", async () => {

@@ -148,7 +148,7 @@ onThisMachine(
   .action(action(() => import("./commands/materialize.ts")));
 program
   .command("plan")
-  .description("say what a recipe would do: shards, bytes, memory, every problem; writes nothing")
+  .description("say what a recipe would do: passes, bytes, memory, time, and every problem; writes nothing")
   .argument("<recipe>", "YAML file")
   .addOption(mergekitArithmetic())
   .addOption(randomSeed())
@@ -165,7 +165,7 @@ program
 program
   .command("eval")
   .description("score one checkpoint on tasks")
-  .argument("<model>", "Hugging Face directory")
+  .argument("<model>", "Hugging Face directory, or where it lies: a model of the Hub, a URL")
   .requiredOption("--task <file...>", "task YAML, one or several")
   .option("--split <name>", "split to score", "test")
   .option("--threads <n>", "compute threads (default: all cores)", count)

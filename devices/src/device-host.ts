@@ -47,7 +47,7 @@ export async function startDevice(backend: string, residentBytes: number): Promi
     await worker.terminate();
     const reason = error instanceof Error ? error.message : String(error);
     const hint = "`amalgam devices` lists what this machine has";
-    throw new AmalgamError("failed_precondition", `back-end ${backend}: ${reason}; ${hint}`, { cause: error });
+    throw new AmalgamError("failed_precondition", `back-end ${backend}: ${reason} (${hint})`, { cause: error });
   });
   return {
     backend,

@@ -1,6 +1,7 @@
 // How fast the back-ends of this machine are, by a short merge on each, and which one `auto` takes.
 import { Worker } from "node:worker_threads";
 import { dtypeBytes } from "@amalgam/kernels";
+import { AmalgamError } from "@amalgam/runtime";
 import { startDevice } from "./device-host.ts";
 import type { MeasureData, Measured } from "./measure-thread.ts";
 import { measuredProgram } from "./measured-merge.ts";
@@ -46,7 +47,9 @@ async function measureBackend(backend: string, threads: number): Promise<Backend
     await using host = await startDevice(backend, 0);
     return await report(backend, host.description, threads, host);
   } catch (error) {
-    const description = error instanceof Error ? error.message : String(error);
+    // What the device itself said: the name of the back-end stands before it, and this is where errors refer to.
+    const reason = error instanceof AmalgamError && error.cause instanceof Error ? error.cause : error;
+    const description = reason instanceof Error ? reason.message : String(reason);
     const none = { parametersPerSecond: 0, bytesPerSecond: 0 };
     return { backend, description, available: false, sameBits: false, ...none };
   }

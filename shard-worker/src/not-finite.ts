@@ -36,7 +36,7 @@ export function inputNotFinite(memory: Uint8Array, failed: FailedWindow): TaskEr
 export function outputNotFinite({ tensor, outputDtype }: SegmentPlan): TaskError {
   return new TaskError(
     "out_of_range",
-    `tensor "${tensor}": the merged weights do not fit ${outputDtype} (NaN, infinity or overflow); use smaller coefficients or a wider dtype`,
+    `tensor "${tensor}": the merged weights do not fit ${outputDtype} (NaN, infinity or overflow); use smaller coefficients, weights that do not cancel, or a wider dtype`,
   );
 }
 

@@ -61,7 +61,7 @@ export async function checkRecipe(source: string | RecipeText, options: CheckOpt
   const parsed = parseStages(text, { fileName: name });
   const stages: CheckedStage[] = [];
   const made = new Map<string, CheckedStage>();
-  const problems: string[] = [];
+  const failures: PlanProblems[] = [];
   for (const stage of parsed) {
     // Only the output may be searched: what it is made of is merged as it stands.
     const asked = stage === parsed.at(-1) ? kind : "merge";
@@ -74,11 +74,16 @@ export async function checkRecipe(source: string | RecipeText, options: CheckOpt
     } catch (error) {
       if (!(error instanceof PlanProblems)) throw error;
       const of = stage.name === undefined ? "" : `stage ${stage.name}: `;
-      problems.push(...error.problems.map((problem) => of + problem));
+      failures.push(
+        new PlanProblems(
+          error.problems.map((problem) => of + problem),
+          error.code,
+        ),
+      );
     }
   }
   const [first, ...more] = stages;
-  if (problems.length > 0 || first === undefined) throw new PlanProblems(problems);
+  if (failures.length > 0 || first === undefined) throw together(failures);
   return { text, name, baseDirectory, stages: [first, ...more] };
 }
 
@@ -110,6 +115,7 @@ export async function checkStage(
 ): Promise<CheckedStage> {
   const { recipe } = stage;
   const problems = await taskProblems(recipe, baseDirectory);
+  const failures = problems.length === 0 ? [] : [new PlanProblems(problems)];
   try {
     // Tasks with problems are not read again, or each problem would be told twice.
     const { evaluate } = recipe;
@@ -120,10 +126,17 @@ export async function checkStage(
     if (problems.length === 0) return { stage, plan, headers, tasks };
   } catch (error) {
     if (!(error instanceof PlanProblems)) throw error;
-    problems.push(...error.problems);
+    failures.push(error);
   }
-  throw new PlanProblems(problems);
+  throw together(failures);
 }
+
+/** Sources that are out of reach are told as such where nothing else is wrong. */
+const together = (failures: readonly PlanProblems[]): PlanProblems =>
+  new PlanProblems(
+    failures.flatMap(({ problems }) => problems),
+    failures.every(({ code }) => code === "unavailable") ? "unavailable" : "invalid_argument",
+  );
 
 /** The evaluator holds task files to stricter rules than the coordinator, which only hands them on. */
 async function taskProblems({ evaluate }: Recipe, baseDirectory: string): Promise<string[]> {

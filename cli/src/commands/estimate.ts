@@ -19,15 +19,16 @@ export interface Estimate {
 /** Undefined where inputs are remote, whose bytes are fetched when they are needed only, or nothing is merged. */
 export async function estimateMerge(
   plan: Plan,
-  { passBytes, totals }: PlanExplanation,
+  { passBytes, totals, statistics }: PlanExplanation,
   signal: AbortSignal,
 ): Promise<Estimate | undefined> {
   const lease = plan.files.some(({ version }) => version !== "") ? undefined : trialLease(plan);
   if (lease === undefined) return undefined;
   const { timeLease } = await import("@amalgam/shard-worker");
   const timing = await timeLease(lease, signal).catch((error: unknown) => {
-    // Made-up statistics may give weights that no dtype holds. Anything else would fail the merge too.
-    if (toAmalgamError(error).code === "out_of_range") return undefined;
+    // Made-up statistics and coefficients may give weights that no dtype holds. Anything else would fail the merge too.
+    const madeUp = statistics.sums + statistics.orderStatistics > 0 || plan.recipe.search !== undefined;
+    if (madeUp && toAmalgamError(error).code === "out_of_range") return undefined;
     throw error;
   });
   if (timing === undefined) return undefined;

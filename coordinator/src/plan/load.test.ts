@@ -118,3 +118,17 @@ test("a task without the split, or with data outside of its folder, is refused",
     "../bad/one.yaml: the task has no split `validation`, which the recipe names (it has test)",
   ]);
 });
+
+test("sources that are out of reach are no fault of the recipe, unless something else is", async () => {
+  const models = (...paths: string[]) =>
+    parse(
+      `merge_method: linear\nmodels: [${paths.map((path) => `{ model: "${path}" }`).join()}]\nparameters: { weight: 1 }\n`,
+    );
+  // Nothing listens on port 9 of this machine.
+  const away = "http://127.0.0.1:9/model";
+  await expect(loadPlanInputs(models("base", away), golden)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(loadPlanInputs(models("nowhere", away), golden)).rejects.toMatchObject({
+    code: "invalid_argument",
+    problems: [expect.stringContaining("does not exist"), expect.stringContaining("cannot be read")],
+  });
+});

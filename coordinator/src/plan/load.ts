@@ -46,6 +46,7 @@ export async function loadPlanInputs(
   { pins = {}, stages = new Map(), signal }: LoadOptions = {},
 ): Promise<PlanInputs> {
   const problems: string[] = [];
+  let unreachable = 0;
   const headers: SlotHeader[] = [];
   // Models that share a base share its files.
   const opened = new Map<string, Promise<Checkpoint>>();
@@ -59,11 +60,16 @@ export async function loadPlanInputs(
       headers.push({ slot, checkpoint: await openSlot(slot, headers, { baseDirectory, pins, stages, open, signal }) });
     } catch (error) {
       signal?.throwIfAborted();
-      problems.push(...problemsOf(error).map(({ message }) => `${slot.name}: ${message}`));
+      const found = problemsOf(error);
+      unreachable += found.filter(({ code }) => code === "unavailable").length;
+      problems.push(...found.map(({ message }) => `${slot.name}: ${message}`));
     }
   }
   const tasks = recipe.evaluate === undefined ? [] : await readTasks(recipe.evaluate, baseDirectory, problems);
-  if (problems.length > 0) throw new PlanProblems(problems);
+  // A network that is down says nothing of the recipe, and costs a job that goes on nothing of what it has.
+  if (problems.length > 0) {
+    throw new PlanProblems(problems, unreachable === problems.length ? "unavailable" : "invalid_argument");
+  }
   try {
     return { tasks, ...(await withTokenizer(recipe, headers, { baseDirectory, pins }, signal)) };
   } catch (error) {

@@ -100,7 +100,11 @@ function compareModels({ inputs, reference, problems, isKept }: Matcher, notes: 
   // Integers are buffers: they are copied from the reference, whatever the models have.
   const isOptional = (name: string): boolean =>
     isKept(name) || [reference, ...checkpoints].every((checkpoint) => !hasFloat(checkpoint, name));
-  const comparison = compareCheckpoints(reference, checkpoints, { isOptional });
+  const isBase = inputs.headers[inputs.reference]?.slot.kind === "base";
+  const comparison = compareCheckpoints(reference, checkpoints, {
+    isOptional,
+    reference: isBase ? "the base" : "the first model",
+  });
   for (const problem of comparison.problems) problems.add(sentence(problem), problem.tensor ?? "");
   for (const warning of comparison.warnings) {
     if (warning.tensor !== undefined && !reference.tensors.has(warning.tensor)) {

@@ -1,18 +1,19 @@
 /** The problems of a job's inputs, all at once. Many tensors with the same problem make one line that names the first few. */
 
-/** Thrown for inputs that cannot be merged. `code` is the job interface's word for bad input. */
+/** Thrown for inputs that cannot be merged. `code` is the job interface's word for bad input, or for sources that are out of reach. */
 export class PlanProblems extends Error {
   override readonly name = "PlanProblems";
-  readonly code = "invalid_argument";
+  readonly code: "invalid_argument" | "unavailable";
   /** Each names file or model, tensor, rule, and what to do. */
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], code: PlanProblems["code"] = "invalid_argument") {
     const [first] = problems;
     super(
       problems.length === 1 && first !== undefined ? first : `${problems.length} problems:\n  ${problems.join("\n  ")}`,
     );
     this.problems = problems;
+    this.code = code;
   }
 }
 

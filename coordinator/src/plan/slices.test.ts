@@ -170,7 +170,7 @@ parameters: {weight: 1}
     llama(6).filter(({ name }) => !/layers\.3\.mlp/.test(name)),
   );
   expect(problemsOf(linear, (path) => (path === "b" ? narrow : undefined))).toEqual([
-    expect.stringMatching(/^b: tensor model.layers.1.mlp.weight: missing: the base a has it/),
+    expect.stringMatching(/^b: tensor model.layers.1.mlp.weight: missing: the first model a has it/),
   ]);
 });
 

@@ -1,6 +1,7 @@
 /** Reads `slices:` and `modules:`: merged models made of layers of others. What a checkpoint must be to fit is the planner's to say. */
 import type { MergeMethod } from "@amalgam/kernels";
 import type { Located } from "./located.ts";
+import { explainParameter } from "./methods.ts";
 import { distinctModels, type ModelDraft, readModel, readReference } from "./models.ts";
 import { readParameters } from "./parameters.ts";
 import type { Entries, Reader } from "./reader.ts";
@@ -56,7 +57,7 @@ function section(
 function readModule(context: Context, name: string, node: Located): OutputModule {
   const { reader } = context;
   const what = `module \`${name}\``;
-  const entries = reader.map(node, what, ["slices", "models", "parameters"]) ?? new Map();
+  const entries = reader.map(node, what, ["slices", "models", "parameters"], explainParameter) ?? new Map();
   const slicesEntry = entries.get("slices");
   const modelsEntry = entries.get("models");
   if (entries.size > 0 && (slicesEntry === undefined) === (modelsEntry === undefined)) {
@@ -80,7 +81,7 @@ function readSlice(context: Context, node: Located, what: string): OutputSlice {
   const { reader, lines } = context;
   // mergekit reads `residual_weight` and does nothing with it.
   const keys = ["sources", "base_model", "parameters", "residual_weight"];
-  const entries = reader.map(node, what, keys) ?? new Map();
+  const entries = reader.map(node, what, keys, explainParameter) ?? new Map();
   const sourcesEntry = entries.size === 0 ? undefined : reader.required(entries, "sources", node.line, what);
   const sources = sourcesEntry === undefined ? [] : readSources(context, sourcesEntry.value, "`sources`", what);
   const baseEntry = entries.get("base_model");

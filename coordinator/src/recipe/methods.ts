@@ -26,6 +26,12 @@ export function methodOf(merge: MergeSettings): MergeMethod {
   return method;
 }
 
+/** What to do with a key of a model or a slice that is a parameter of some method; undefined for any other. */
+export function explainParameter(key: string): string | undefined {
+  const known = Object.values(METHODS).some(({ parameters }) => Object.hasOwn(parameters, key));
+  return known ? `\`${key}\` is a parameter: put it under \`parameters:\`` : undefined;
+}
+
 /** Kinds of companion files that some method uses. */
 export function companionKinds(): string[] {
   return [...new Set(Object.values(METHODS).flatMap((method) => method.companions))];

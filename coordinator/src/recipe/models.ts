@@ -2,7 +2,7 @@
 import { CheckpointError, canonicalReference, referenceName } from "@amalgam/checkpoint";
 import type { MergeMethod } from "@amalgam/kernels";
 import type { Located } from "./located.ts";
-import { companionKinds } from "./methods.ts";
+import { companionKinds, explainParameter } from "./methods.ts";
 import { readParameters } from "./parameters.ts";
 import type { Entries, Reader } from "./reader.ts";
 import { joinReference, splitReference } from "./reference.ts";
@@ -60,7 +60,12 @@ export function readModel(
   more: readonly string[] = [],
 ): ModelDraft | undefined {
   const kinds = companionKinds();
-  const entries = reader.map(node, `an item of ${list}`, ["model", ...more, "name", "parameters", ...kinds]);
+  const entries = reader.map(
+    node,
+    `an item of ${list}`,
+    ["model", ...more, "name", "parameters", ...kinds],
+    explainParameter,
+  );
   if (entries === undefined) return undefined;
   const model = reader.required(entries, "model", node.line, `each item of ${list}`);
   const path = model && readReference(reader, model.value, "`model`");
@@ -105,7 +110,7 @@ function readReferenceMap(reader: Reader, node: Located, what: string): string |
   const unsupported = new Map([["override_architecture", "other architectures than the checkpoint's own"]]);
   const entries = reader.map(node, what, ["path", "model", "revision", "lora"], (key) => {
     const feature = unsupported.get(key);
-    return feature === undefined ? undefined : `\`${key}\` of ${what}: ${feature} are not supported yet`;
+    return feature === undefined ? undefined : `\`${key}\` of ${what}: ${feature} are not supported`;
   });
   const inner = entries?.get("path") ?? entries?.get("model");
   if (entries !== undefined && inner === undefined) reader.fail(node.line, `${what} needs \`path\``);

@@ -127,6 +127,8 @@ test("a parameter that stands outside of `parameters`, or at the wrong level, is
   expect(problemsOf(inModel)).toEqual([
     "recipe.yaml:5: `lambda` is a parameter of the whole merge: put it under the top-level `parameters`",
   ]);
+  const besideModel = "merge_method: linear\nmodels:\n- model: a\n  weight: 1\n- model: b\n  parameters: {weight: 1}\n";
+  expect(problemsOf(besideModel)).toContain("recipe.yaml:4: `weight` is a parameter: put it under `parameters:`");
 });
 
 test("mergekit's parameters without effect are accepted and dropped", () => {

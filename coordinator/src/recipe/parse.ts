@@ -227,6 +227,7 @@ function searchedParameters(method: MergeMethod, search: SearchSection | undefin
 }
 
 function explainKey(key: string, method: MergeMethod | undefined): string | undefined {
+  if (key === "experts" || key === "gate_mode") return `\`${key}\`: mixtures of experts are not built`;
   if (method !== undefined && Object.hasOwn(method.parameters, key)) {
     return `\`${key}\` is a parameter: put it under \`parameters:\``;
   }
