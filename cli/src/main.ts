@@ -117,7 +117,7 @@ const onThisMachine = (command: Command): Command =>
 const localJob = (command: Command): Command =>
   onThisMachine(
     command
-      .argument("<recipe>", "YAML file; any mergekit recipe that uses supported keys is one")
+      .argument("<recipe>", "YAML file; a recipe of mergekit is one")
       .argument("<out>", "directory of the merged model; appears when it is complete")
       .option("--stages <dir>", "keep what the recipe's earlier stages make here (default: removed when all is done)"),
   )
@@ -165,7 +165,7 @@ program
 program
   .command("eval")
   .description("score one checkpoint on tasks")
-  .argument("<model>", "Hugging Face directory, or where it lies: a model of the Hub, a URL")
+  .argument("<model>", "checkpoint: a directory, a model of the Hub (org/name), or a URL")
   .requiredOption("--task <file...>", "task YAML, one or several")
   .option("--split <name>", "split to score", "test")
   .option("--threads <n>", "compute threads (default: all cores)", count)
@@ -175,7 +175,7 @@ program
 program
   .command("inspect")
   .description("what is in a checkpoint")
-  .argument("<model>", "Hugging Face directory, or one safetensors file")
+  .argument("<model>", "checkpoint: a directory, a .safetensors file, a model of the Hub (org/name), or a URL")
   .option("--tensors", "list every tensor")
   .addOption(json())
   .action(action(() => import("./commands/inspect.ts")));
@@ -188,7 +188,7 @@ program
 program
   .command("diff")
   .description("how far two checkpoints are apart, layer by layer")
-  .argument("<a>", "Hugging Face directory, or one safetensors file")
+  .argument("<a>", "checkpoint: a directory, a .safetensors file, a model of the Hub (org/name), or a URL")
   .argument("<b>", "what is compared with it")
   .option("--tensors", "list every tensor")
   .addOption(json())

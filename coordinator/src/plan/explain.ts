@@ -156,7 +156,7 @@ const count = (number: number, one: string, many: string): string =>
 const SELECT_PASSES = { most: 9, sampled: 3 };
 
 function passesText({ statistics: { sums, orderStatistics } }: PlanExplanation): string {
-  const passes = ["one to merge"];
+  const passes = ["1 to merge"];
   if (sums > 0) passes.push(`${sums} for sums across shards`);
   if (orderStatistics > 0) {
     const [most, sampled] = [orderStatistics * SELECT_PASSES.most, orderStatistics * SELECT_PASSES.sampled];

@@ -102,7 +102,7 @@ test("the passes of statistics across shards are told as a number that they do n
   const { headers } = await loadPlanInputs(recipe, golden);
   const rows = new Map(explanationRows(explainPlan(planJob({ recipe, headers }))));
   expect(rows.get("read")).toMatch(
-    /per pass: one to merge, 1 for sums across shards, up to 9 for order statistics across shards \(3 of them over a sixteenth/,
+    /per pass: 1 to merge, 1 for sums across shards, up to 9 for order statistics across shards \(3 of them over a sixteenth/,
   );
 });
 
