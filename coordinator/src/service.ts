@@ -55,7 +55,7 @@ async function* workSession(
   const outbox = createChannel<MessageInitShape<typeof WorkResponseSchema>>();
   const end = (): void => outbox.close();
   signal.addEventListener("abort", end, { once: true });
-  const reading = (async () => {
+  const read = async (): Promise<void> => {
     let session: ReturnType<Coordinator["connectWorker"]> | undefined;
     try {
       for await (const { message } of requests) {
@@ -66,16 +66,14 @@ async function* workSession(
       }
     } finally {
       session?.close();
-      end();
     }
-  })();
-  // A broken stream is how workers are lost; the fleet has handled it when this settles.
-  reading.catch(() => undefined);
+  };
+  // Whichever side ends first: a worker that was given up is not waited for, it hears of it by the end of the stream.
+  read().then(end, (error: Error) => outbox.close(error));
   try {
     yield* outbox;
   } finally {
     signal.removeEventListener("abort", end);
     end();
   }
-  if (!signal.aborted) await reading;
 }

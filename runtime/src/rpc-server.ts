@@ -110,7 +110,7 @@ function handleCall(bound: BoundService, method: DescMethod, observer: CallObser
   const { requestStream, responseStream } = wire(method);
   const handle = async (call: ServerCall, respond?: Respond): Promise<void> => {
     const ended = observer(method, call.getPeer());
-    const context = contextOf(call);
+    const { context, end } = contextOf(call);
     try {
       const request = requestStream ? until(readAll(call), context.signal) : call.request;
       const result = await handler(request, context);
@@ -122,18 +122,21 @@ function handleCall(bound: BoundService, method: DescMethod, observer: CallObser
       // A destroyed call sends no status, so failures are emitted, never the end of a stream.pipeline().
       if (respond !== undefined) respond(toStatus(thrown));
       else if (!context.signal.aborted) call.emit("error", toStatus(thrown));
+    } finally {
+      // A caller may go on sending to a call that is over.
+      end();
     }
   };
   return handle as unknown as UntypedHandleCall;
 }
 
 /** grpc-js says "cancelled" for the caller's cancel, its deadline and a lost connection alike. */
-function contextOf(call: ServerCall): CallContext {
+function contextOf(call: ServerCall): { readonly context: CallContext; readonly end: () => void } {
   const aborter = new AbortController();
-  const abort = () => aborter.abort(new AmalgamError("cancelled", "the caller is gone"));
-  if (call.cancelled) abort();
-  else call.once("cancelled", abort);
-  return { signal: aborter.signal, peer: call.getPeer() };
+  const end = () => aborter.abort(new AmalgamError("cancelled", "the caller is gone"));
+  if (call.cancelled) end();
+  else call.once("cancelled", end);
+  return { context: { signal: aborter.signal, peer: call.getPeer() }, end };
 }
 
 /** Keeps the call open after its last request: plain `for await` would destroy a call that still has answers to write. */

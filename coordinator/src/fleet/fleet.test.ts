@@ -165,6 +165,27 @@ test("a worker that is silent for the length of a lease is given up; one that sp
   expect(shardsOf(alive.leases).toSorted()).toEqual([0, 1, 2, 3]);
 });
 
+test("nobody is given up for what a coordinator that stood still did not hear", async () => {
+  const { fleet, clock, attempts } = createTestFleet();
+  const [task] = submit(fleet, 0);
+  const worker = connectTestWorker(fleet, "a");
+  await settled();
+  for (let stops = 0; stops < 3; stops++) {
+    clock.now += 10 * LEASE_MS;
+    fleet.tick();
+    worker.say(heartbeat(...worker.leases));
+  }
+  worker.merged(worker.leases[0]!);
+  await settled();
+  expect([worker.ended, worker.leases.length, task?.results.length]).toEqual([false, 1, 1]);
+  expect(attempts.lost).toBe(0);
+  for (let quarters = 0; quarters <= 4; quarters++) {
+    clock.now += LEASE_MS / 4;
+    fleet.tick();
+  }
+  expect(worker.ended).toBe(true);
+});
+
 test("a lease that heartbeats do not name was given up, but for one that is just under way", async () => {
   const { fleet, clock, attempts } = createTestFleet();
   submit(fleet, 0, 1);

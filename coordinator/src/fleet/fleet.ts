@@ -49,6 +49,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const held = createHeldIndex();
   let leaseCount = 0;
   let isLeasing = false;
+  let tickedMs = options.now();
 
   /** Gives out leases once the current burst of messages is handled, so that one pass serves them all. */
   const leaseSoon = (): void => {
@@ -279,7 +280,11 @@ export function createFleet(options: FleetOptions): Fleet {
     },
     tick() {
       const now = options.now();
+      // A coordinator that stood still itself heard nobody: what was said meanwhile is only read after this.
+      const deafMs = Math.max(0, now - tickedMs - leaseMs / 4);
+      tickedMs = now;
       for (const worker of [...workers.values()]) {
+        worker.seenMs = Math.min(now, worker.seenMs + deafMs);
         if (now - worker.seenMs <= leaseMs) continue;
         log.warn({ worker: worker.workerId, silentMs: Math.round(now - worker.seenMs) }, "shard worker is silent");
         worker.end();

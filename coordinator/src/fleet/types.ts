@@ -59,7 +59,10 @@ export interface Fleet {
   /** Nothing more is wanted for the job: ends its tasks and has everything freed that workers keep of it. */
   forget(jobId: string): void;
   connect(hello: Hello, send: (message: WorkResponseInit) => void, end: () => void): WorkerSession;
-  /** Ends the sessions of workers that have been silent for leaseMs, and gives out tasks that waited after a failure. */
+  /**
+   * To be called several times per leaseMs. Ends the sessions of workers that have been silent for leaseMs, and gives out tasks that
+   * waited after a failure.
+   */
   tick(): void;
   readonly workers: number;
   /** Whether some worker can merge with the back-end. */
