@@ -117,7 +117,10 @@ export function createComputePool(size: number, log: Logger, device?: DeviceHost
           signal.removeEventListener("abort", giveUp);
           resolve(start(thread, request, signal));
         },
-        reject,
+        reject: (error) => {
+          signal.removeEventListener("abort", giveUp);
+          reject(error);
+        },
       };
       const giveUp = (): void => {
         waiting.splice(waiting.indexOf(entry), 1);

@@ -63,7 +63,7 @@ export function createLeaseQueue({ runner, limit, log, onReport, onChange }: Lea
       if (running.size >= limit) return;
       if (memoryIsShort && !runner.isResident(lease)) continue;
       const controller = new AbortController();
-      const report = runner.start(lease, controller.signal);
+      const report = runner.start(lease, controller.signal, schedule);
       if (report === undefined) {
         memoryIsShort ||= !runner.isBusy(lease);
         continue;

@@ -35,8 +35,9 @@ export interface LeaseRunner {
   /**
    * Starts a lease and resolves to its report; never rejects. Undefined: there is no memory for it now.
    * When `signal` aborts the report has code cancelled, and nothing of the lease is kept.
+   * @param onFreed called when its memory is free for others, which may be long before its result is put away
    */
-  start(lease: Lease, signal: AbortSignal): Promise<LeaseReport> | undefined;
+  start(lease: Lease, signal: AbortSignal, onFreed: () => void): Promise<LeaseReport> | undefined;
   /** Whether the lease could start without new memory, because its shard's inputs wait there. */
   isResident(lease: Lease): boolean;
   /** Whether another lease computes on the same shard: this one waits for it, not for memory. */
@@ -150,6 +151,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     block: MemoryBlock<LoadedShard>,
     variant: VariantTask,
     signal: AbortSignal,
+    onFreed: () => void,
   ): Promise<LeaseReport> => {
     const { layout } = block.contents!;
     let answer: ComputeAnswer;
@@ -163,6 +165,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     } finally {
       running.delete(lease);
       release(lease, block, variant);
+      onFreed();
     }
     await flushed;
     const done = await report(lease, answer.result, flushed !== undefined, held);
@@ -198,7 +201,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
   };
 
   return {
-    start(lease, signal) {
+    start(lease, signal, onFreed) {
       const failed = (error: unknown): LeaseReport => {
         const { code, message } = toAmalgamError(error);
         metrics.attempt(lease, code === "cancelled" ? "cancelled" : "failed");
@@ -209,7 +212,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
         const block = reserve(lease, variant);
         if (block === undefined) return undefined;
         running.add(lease);
-        return run(lease, block, variant, signal).then((done) => {
+        return run(lease, block, variant, signal, onFreed).then((done) => {
           metrics.attempt(lease, "done");
           return done;
         }, failed);
