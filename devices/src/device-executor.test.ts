@@ -113,12 +113,14 @@ describe.each(testDevices)("$title", ({ backend, device }) => {
     const { memory, merge } = placed(program, tensor!);
     const executor = createDeviceExecutor(host.link(), program, memory, 0, undefined);
     await host[Symbol.asyncDispose]();
-    expect(() => merge(executor, tensor!.scalars)).toThrow(`back-end ${backend}: the device thread ended`);
+    const late = createDeviceExecutor(host.link(), program, memory, 0, undefined);
+    for (const each of [executor, late])
+      expect(() => merge(each, tensor!.scalars)).toThrow(`back-end ${backend}: the device thread ended`);
   });
 });
 
 test("a back-end that this machine lacks is refused with the reason and what to do", async () => {
   await expect(startDevice("onnx:nowhere", 0)).rejects.toThrow(
-    /^back-end onnx:nowhere: onnxruntime here has no execution provider "nowhere": it has .*cpu.*; `amalgam devices` lists/,
+    /^back-end onnx:nowhere: onnxruntime here has no execution provider "nowhere": it has .*cpu.* \(`amalgam devices` lists/,
   );
 });

@@ -68,8 +68,9 @@ export const forgetOwner = (link: DeviceLink, owner: number): void =>
 function ask({ backend, port, signal }: DeviceLink, request: MergeRequest): boolean {
   port.postMessage(request);
   Atomics.wait(signal, 0, WAITING);
-  if (Atomics.load(signal, 0) !== ANSWERED) throw new Error(`back-end ${backend}: the device thread ended`);
-  Atomics.store(signal, 0, WAITING);
+  // In one step: the thread may end right after its answer, and nobody says so twice.
+  if (Atomics.compareExchange(signal, 0, ANSWERED, WAITING) !== ANSWERED)
+    throw new Error(`back-end ${backend}: the device thread ended`);
   const answer = receiveMessageOnPort(port)?.message as DeviceAnswer | undefined;
   if (answer?.kind === "merged") return answer.trusted;
   throw new Error(`back-end ${backend}: ${answer?.message ?? "no answer"}`);

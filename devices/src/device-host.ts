@@ -27,8 +27,10 @@ export async function startDevice(backend: string, residentBytes: number): Promi
     workerData: { backend, residentBytes, methods: loadedMethods() } satisfies DeviceThreadData,
   });
   const signals = new Set<Int32Array<SharedArrayBuffer>>();
+  let isEnded = false;
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   void ended.then(() => {
+    isEnded = true;
     for (const signal of signals) {
       Atomics.store(signal, 0, ENDED);
       Atomics.notify(signal, 0);
@@ -55,6 +57,7 @@ export async function startDevice(backend: string, residentBytes: number): Promi
     link() {
       const { port1, port2 } = new MessageChannel();
       const signal = new Int32Array(new SharedArrayBuffer(4));
+      if (isEnded) Atomics.store(signal, 0, ENDED);
       signals.add(signal);
       send({ kind: "link", port: port1, signal }, [port1]);
       return { backend, port: port2, signal };

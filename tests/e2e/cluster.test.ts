@@ -117,3 +117,18 @@ test("a worker that is paused for longer than its lease loses it, and does no ha
   expect(await digestsOf(out)).toEqual(reference);
   checkHistory(await cluster.events(jobId), family);
 });
+
+test("the only worker, paused for longer than its lease, is told, comes again and finishes the job", async () => {
+  const out = await family.outputIn("paused-alone");
+  const directory = join(family.directory, "paused-alone");
+  await using cluster = await Cluster.start({ directory, workers: 1, leaseMs: 1_000 });
+  const jobId = await cluster.submit(family.recipe, out);
+  await cluster.until(jobId, "a trial that merges", isUnderWay("merging"));
+  const worker = cluster.workers.get("worker-1")!;
+  worker.signal("SIGSTOP");
+  await cluster.until(jobId, "the worker given up", ({ workers }) => workers === 0);
+  worker.signal("SIGCONT");
+  await cluster.finished(jobId);
+  expect(await digestsOf(out)).toEqual(reference);
+  checkHistory(await cluster.events(jobId), family);
+});
