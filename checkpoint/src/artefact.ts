@@ -57,7 +57,7 @@ export async function readArtefact(directory: string, options: ReadOptions = {})
   return parseArtefact(bytes, path);
 }
 
-export function parseArtefact(bytes: Uint8Array, file: string): Artefact {
+function parseArtefact(bytes: Uint8Array, file: string): Artefact {
   const json = parseJsonObject(bytes, file);
   const fail = (rule: string): never => {
     throw new CheckpointError({ file, rule });

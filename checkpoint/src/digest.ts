@@ -1,6 +1,6 @@
-// sha256 of byte ranges and whole files, streamed through one small buffer. Digests are lower-case hex.
+// sha256 of byte ranges, streamed through one small buffer. Digests are lower-case hex.
 import { createHash } from "node:crypto";
-import { type ByteSource, openFileSource, type ReadOptions } from "./source.ts";
+import type { ByteSource, ReadOptions } from "./source.ts";
 
 const bufferBytes = 2 * 1024 * 1024;
 
@@ -15,12 +15,6 @@ export async function sha256Range(
   const buffer = new Uint8Array(Math.min(bufferBytes, end - begin));
   await forEachPiece(source, begin, end, buffer, options, (piece) => hash.update(piece));
   return hash.digest("hex");
-}
-
-/** sha256 of a whole file. */
-export async function sha256File(path: string, options: ReadOptions = {}): Promise<string> {
-  await using source = await openFileSource(path);
-  return sha256Range(source, 0, source.byteLength, options);
 }
 
 /** sha256 of bytes in memory. */

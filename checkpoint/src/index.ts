@@ -34,7 +34,7 @@ export {
   type StoredMatrix,
 } from "./derived.ts";
 export { type CheckpointDiff, type DiffOptions, type Distance, diffCheckpoints } from "./diff.ts";
-export { sha256Bytes, sha256File, sha256Range } from "./digest.ts";
+export { sha256Bytes, sha256Range } from "./digest.ts";
 export {
   allDTypes,
   type DType,
@@ -80,7 +80,6 @@ export {
   planNamedFiles,
   planOutputFiles,
   type TensorSpec,
-  torchMetadata,
 } from "./layout.ts";
 export { isRemote } from "./location.ts";
 export {
@@ -126,7 +125,7 @@ export {
 } from "./source.ts";
 export type { MergedPiece } from "./staged-digests.ts";
 export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
-export { isDerivedBuffer, type TiedGroup, tiedGroups, tiesWordEmbeddings } from "./tied.ts";
+export { isDerivedBuffer, type TiedGroup, tiedGroups } from "./tied.ts";
 export {
   configOfUnion,
   isChatTemplate,

@@ -40,7 +40,7 @@ export interface OutputLayout {
 }
 
 /** What transformers itself writes; some loaders refuse a file without it. */
-export const torchMetadata: Readonly<Record<string, string>> = { format: "pt" };
+const torchMetadata: Readonly<Record<string, string>> = { format: "pt" };
 
 /** Lays out one file. Throws a CheckpointError for names and shapes that {@link parseHeader} would refuse. */
 export function layoutFile(

@@ -41,7 +41,7 @@ const alwaysTied: readonly (readonly [string, string])[] = [
  * Whether `config.json` ties input and output embeddings. Transformers' base configuration says yes, and a model class that says
  * otherwise writes `false` into the file; so an absent key means yes. The language part of a multimodal model has its own.
  */
-export function tiesWordEmbeddings(config: JsonObject | undefined): boolean {
+function tiesWordEmbeddings(config: JsonObject | undefined): boolean {
   const own: JsonValue | undefined = config?.["tie_word_embeddings"];
   if (typeof own === "boolean") return own;
   const text = config?.["text_config"];

@@ -1,4 +1,4 @@
-export { type Device, type DeviceWindow, MAX_WINDOW_ELEMENTS } from "./device.ts";
+export type { Device, DeviceWindow } from "./device.ts";
 export { createDeviceExecutor, forgetOwner } from "./device-executor.ts";
 export { type DeviceHost, startDevice } from "./device-host.ts";
 export { type BackendReport, fastest, measureBackends } from "./measure.ts";

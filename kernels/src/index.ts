@@ -3,7 +3,7 @@ export type { DTypeName } from "./dtype.ts";
 export { dtypeBytes, FLOAT_DTYPES, isFloatDType, isProgramDType, isWorkingDType, type WorkingDType } from "./dtype.ts";
 export { createExecutor } from "./executor.ts";
 export type { F32, InputRole, Mask, Scope } from "./expr.ts";
-export { buildGraph, graphText, LAYER_COUNT, LAYER_INDEX, MASKS_PER_ELEMENT } from "./graph.ts";
+export { buildGraph, graphText, LAYER_COUNT, LAYER_INDEX } from "./graph.ts";
 export { interpret, type PlainTensor } from "./interpreter.ts";
 export { LANGUAGE, type Language, type MethodFile } from "./language.ts";
 export { createMatrixKernels, type LowRankRow, MATRIX_BLOCK_BYTES, type MatrixKernels } from "./matrix.ts";
@@ -41,4 +41,4 @@ export type {
 } from "./types.ts";
 export { BLOCK_ELEMENTS, FLAG_INPUT_NOT_FINITE, FLAG_OUTPUT_NOT_FINITE } from "./types.ts";
 export { createMemory, type SharedMemory } from "./wasm/host.ts";
-export { compileWgsl, WGSL_DOUBT, WGSL_RAN, type WgslKernel } from "./wgsl/compile.ts";
+export { compileWgsl, WGSL_RAN, type WgslKernel } from "./wgsl/compile.ts";

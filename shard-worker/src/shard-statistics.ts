@@ -23,7 +23,7 @@ export interface PreparedSegment {
 }
 
 /** Number of elements of the whole tensor that a segment belongs to. */
-export function tensorElements({ shape }: SegmentPlan): number {
+function tensorElements({ shape }: SegmentPlan): number {
   return shape.reduce((count, dimension) => count * dimension, 1);
 }
 

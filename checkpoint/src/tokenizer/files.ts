@@ -3,10 +3,12 @@ import { isJsonObject } from "../json-file.ts";
 import type { JsonObject, JsonValue } from "../json-scanner.ts";
 import type { UnitedTokenizer } from "./union.ts";
 
-const FAST = new Set(["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]);
-const TEMPLATES = new Set(["chat_template.jinja", "chat_template.json"]);
+const FAST = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
+const TEMPLATES = ["chat_template.jinja", "chat_template.json"];
 /** Vocabularies of tokenizers without tokenizer.json. */
-const SLOW = new Set([
+const SLOW = [
+  "vocab.json",
+  "vocab.txt",
   "added_tokens.json",
   "tokenizer.model",
   "tokenizer.model.v3",
@@ -18,17 +20,20 @@ const SLOW = new Set([
   "source.spm",
   "target.spm",
   "tekken.json",
-]);
+];
+
+/** The usual names of a tokenizer's files, for places that do not list theirs. */
+export const knownTokenizerFiles: readonly string[] = [...FAST, ...SLOW, ...TEMPLATES];
 
 /** Files that hold a vocabulary a second time: they do not belong to a merged one. */
 export const isSlowVocabulary = (name: string): boolean =>
-  SLOW.has(name) || /^vocab[-_.\w]*\.(json|txt|model)$/.test(name);
+  SLOW.includes(name) || /^vocab[-_.\w]*\.(json|txt|model)$/.test(name);
 
 /** Files that hold a chat template where tokenizer_config.json does not. */
-export const isChatTemplate = (name: string): boolean => TEMPLATES.has(name);
+export const isChatTemplate = (name: string): boolean => TEMPLATES.includes(name);
 
 export const isTokenizerFile = (name: string): boolean =>
-  FAST.has(name) || isChatTemplate(name) || isSlowVocabulary(name);
+  FAST.includes(name) || isChatTemplate(name) || isSlowVocabulary(name);
 
 /** tokenizer_config.json with the added tokens of a union; they are told there as well as in tokenizer.json. */
 export function configOfUnion(config: JsonObject, { ids, moreAdded, dropped }: UnitedTokenizer): JsonObject {

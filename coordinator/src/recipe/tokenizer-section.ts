@@ -6,7 +6,7 @@ import type { Entries, Reader } from "./reader.ts";
 import type { TokenizerSection, TokenRecipe, TokenSourceRecipe } from "./types.ts";
 
 /** Chat templates that have a name; `auto` takes the one that most models have. */
-export const CHAT_TEMPLATES = ["auto", "alpaca", "chatml", "exaone", "llama3", "mistral"] as const;
+const CHAT_TEMPLATES = ["auto", "alpaca", "chatml", "exaone", "llama3", "mistral"] as const;
 
 export function readTokenizerSection(reader: Reader, entries: Entries): TokenizerSection | undefined {
   const short = present(entries, "tokenizer_source");

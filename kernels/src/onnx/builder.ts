@@ -2,7 +2,7 @@
 import { type Field, message } from "./protobuf.ts";
 
 /** Numbers of TensorProto.DataType. */
-export const TYPES = {
+const TYPES = {
   float: 1,
   int32: 6,
   int64: 7,

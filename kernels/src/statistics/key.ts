@@ -4,8 +4,6 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-export const MAX_KEY = 0xffffffff;
-
 export function keyOf(value: number): number {
   float[0] = value + 0;
   return (bits[0]! & 0x80000000 ? ~bits[0]! : bits[0]! | 0x80000000) >>> 0;

@@ -20,7 +20,7 @@ export function mergePartials(a: StagePartial, b: StagePartial): StagePartial {
   throw new TypeError(`a ${a.kind} result and a ${b.kind} result are not from the same pass`);
 }
 
-export function addHistograms(a: Histogram, b: Histogram): Histogram {
+function addHistograms(a: Histogram, b: Histogram): Histogram {
   const above = a.above + b.above;
   const counts = a.counts.map((n, bin) => n + b.counts[bin]!);
   const chunks = byStart([...a.chunks, ...b.chunks]);

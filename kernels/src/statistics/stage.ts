@@ -15,7 +15,7 @@ export const dependsOnRows = (e: Expr): boolean =>
 
 type Named = Pick<MergeGraph, "nameOf">;
 
-export function startOf(graph: Named, stage: Stage, scalars: Scalars, elements: number): StageState {
+function startOf(graph: Named, stage: Stage, scalars: Scalars, elements: number): StageState {
   if (stage.family === "reduce") return { status: "reduce" };
   const searches = stage.statistics.map((s) => startSearch(rankProgram(graph, s)(scalars, elements), elements));
   return searches.every((s) => s.phase === "done")
@@ -35,7 +35,7 @@ export function rankProgram(graph: Named, statistic: StatisticExpr): (scalars: S
   };
 }
 
-export function advanceOf(graph: Named, stage: Stage, state: StageState, partial: StagePartial): StageState {
+function advanceOf(graph: Named, stage: Stage, state: StageState, partial: StagePartial): StageState {
   if (state.status !== partial.kind)
     throw new TypeError(`a ${partial.kind} result does not fit a stage in state ${state.status}`);
   if (partial.kind === "reduce") {

@@ -21,7 +21,7 @@ export interface TaskChange {
 }
 
 /** Tasks on which the searched model has a score. */
-export function taskChanges({ tasks, rows, searched }: ReportData): TaskChange[] {
+function taskChanges({ tasks, rows, searched }: ReportData): TaskChange[] {
   const base = rows.find(({ kind }) => kind === "base");
   return tasks.flatMap((task) => {
     const own = searched.scores.get(task);

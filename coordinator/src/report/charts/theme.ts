@@ -28,7 +28,7 @@ export const TONES: Readonly<Record<string, Tone>> = {
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
 /** How proposals of each origin look; what proposed them, in words. */
-export const ORIGINS: Readonly<Record<string, { readonly shape: string; readonly meaning: string }>> = {
+const ORIGINS: Readonly<Record<string, { readonly shape: string; readonly meaning: string }>> = {
   enqueued: { shape: "square", meaning: "given by the recipe" },
   line: { shape: "triangle-up", meaning: "equal coefficients" },
   centre: { shape: "cross", meaning: "centre of the box" },
@@ -38,7 +38,7 @@ export const ORIGINS: Readonly<Record<string, { readonly shape: string; readonly
   soup: { shape: "circle", meaning: "one model more in the soup" },
 };
 
-export const isKnownOrigin = (origin: string): boolean => Object.hasOwn(ORIGINS, origin);
+const isKnownOrigin = (origin: string): boolean => Object.hasOwn(ORIGINS, origin);
 
 /** Origins that occur, in their usual order. */
 export function originsOf(trials: readonly { readonly origin: string }[]): string[] {
