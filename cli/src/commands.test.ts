@@ -143,6 +143,17 @@ test("plan tells of weights that merge to nothing, and diff of models that share
   expect(compared).toMatchObject({ code: 65, stderr: expect.stringContaining("have no tensor in common") });
 });
 
+test("memory that has no room for the planner's shards makes smaller ones, with the same bytes", async () => {
+  const weights = async (out: string, ...options: string[]): Promise<Buffer> => {
+    const path = join(directory, out);
+    const { code, stderr } = await runCli(["merge", recipe(MERGE), path, "--threads", "2", ...options]);
+    expect(code, stderr).toBe(0);
+    return readFileSync(join(path, "model.safetensors"));
+  };
+  const roomy = await weights("roomy");
+  expect((await weights("tight", "--memory", "1MiB")).equals(roomy)).toBe(true);
+});
+
 test("plan, inspect and diff say what there is, as text and as JSON", async () => {
   const planned = await runCli(["plan", recipe(SEARCH)]);
   expect(planned.stdout).toMatch(/^method +linear$/m);

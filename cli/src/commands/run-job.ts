@@ -44,8 +44,10 @@ export function runJob(
   return stoppable(context, "stopped; run the same command again to go on", async () => {
     const startedMs = performance.now();
     const outputDirectory = resolve(out);
-    const { shardBytes = 0, overwrite = false, digestInputs = false } = options;
+    const { overwrite = false, digestInputs = false } = options;
     const recipe = await checkRecipe(source, { ...options, kind });
+    const fitting = fittingShardBytes(recipe, options);
+    const shardBytes = fitting ?? 0;
     const { text, name: recipeName, baseDirectory } = recipe;
     for (const { stage, headers } of recipe.stages) {
       const inputs = headers.filter(({ slot }) => !stage.uses.includes(splitReference(slot.path).base));
@@ -63,7 +65,7 @@ export function runJob(
     const job = await state.guard(async () => {
       const memory = options.memory ?? defaultMemoryBytes(kind, recipe, options.threads);
       await using roles = await startRoles(context, kind, state.path, { ...options, backend, memory });
-      await makeStages(context, recipe, stagesDirectory, options.shardBytes, async (stage, output) => {
+      await makeStages(context, recipe, stagesDirectory, fitting, async (stage, output) => {
         const spec: JobSpec = { kind: "merge", recipe: stage, outputDirectory: output, overwrite: false, ...asked };
         await submitAndWatch(context, roles.client, spec);
       });
@@ -110,6 +112,18 @@ function defaultMemoryBytes(kind: "merge" | "search", { stages }: CheckedRecipe,
   const files = stages.flatMap(({ headers }) => headers.flatMap(({ checkpoint }) => checkpoint.files));
   const keeps = kind === "search" || files.some(({ path }) => isRemote(path));
   return keeps ? half : Math.min(half, threads * MERGE_BYTES_PER_THREAD);
+}
+
+/** Where the memory that was asked for has no room for a shard a thread: smaller shards. Undefined: as the planner cuts them. */
+function fittingShardBytes({ stages }: CheckedRecipe, options: RunJobOptions): number | undefined {
+  const { memory, shardBytes, threads = defaultThreads() } = options;
+  if (memory === undefined || shardBytes !== undefined) return shardBytes;
+  // A quarter is for the kernels' work areas.
+  const room = (0.75 * memory) / threads;
+  const largest = stages.map(({ plan }) => plan.totals.largestShardInputBytes + plan.totals.largestShardOutputBytes);
+  if (Math.max(...largest) <= room) return undefined;
+  const output = stages.map(({ plan }) => plan.totals.outputBytes / Math.max(1, plan.totals.inputBytes));
+  return Math.max(1, Math.floor(room / (1 + Math.max(...output))));
 }
 
 async function submitAndWatch(
