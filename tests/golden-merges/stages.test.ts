@@ -74,7 +74,9 @@ test("the output of stages is that of one merge after the other, and nothing els
 test("kept stages are taken when they are intact, and made anew when they or their inputs changed", async () => {
   const steps = async (out: string): Promise<string[]> => {
     const shown = await merge("stages.yaml", STAGES, out, "--stages", at("kept"));
-    return shown.split("\n").filter((line) => line.startsWith("stage"));
+    const told = shown.split("\n").filter((line) => line.startsWith("stage"));
+    expect(told.pop()).toBe("stage 4 of 4: the output");
+    return told;
   };
   expect(await steps("first")).toEqual(["stage 1 of 4: left", "stage 2 of 4: deep", "stage 3 of 4: twin"]);
   expect(await steps("second")).toEqual(

@@ -34,6 +34,7 @@ export async function makeStages(
     }
     made.set(name, output);
   }
+  if (all.length > 1 && !context.json) context.print(`stage ${all.length} of ${all.length}: the output`);
 }
 
 interface Circumstances {
