@@ -1,24 +1,10 @@
 import { expect, test } from "vitest";
-import {
-  parseRecipe,
-  RecipeProblems,
-  searchDimensions,
-  stringifyRecipe,
-  variantsOf,
-  withCoefficients,
-} from "./index.ts";
+import { parseRecipe, searchDimensions, stringifyRecipe, variantsOf, withCoefficients } from "./index.ts";
+import { problemsOf as problemsIn } from "./testing/problems.ts";
 
 const parse = (text: string) => parseRecipe(text, { fileName: "r.yaml" });
 
-function problemsOf(text: string): string[] {
-  try {
-    parse(text);
-  } catch (error) {
-    if (error instanceof RecipeProblems) return error.message.split("\n");
-    throw error;
-  }
-  throw new Error("the recipe parsed");
-}
+const problemsOf = (text: string): string[] => problemsIn(text, "r.yaml");
 
 const STACK = `merge_method: passthrough
 slices:

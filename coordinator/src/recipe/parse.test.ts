@@ -1,19 +1,10 @@
 import { expect, test } from "vitest";
 import { parseRecipe } from "./parse.ts";
-import { RecipeProblems } from "./problems.ts";
+import { problemsOf as problemsIn } from "./testing/problems.ts";
 
 const parse = (text: string) => parseRecipe(text, { fileName: "recipe.yaml" });
 
-/** The messages of a recipe that must not parse. */
-function problemsOf(text: string): string[] {
-  try {
-    parse(text);
-  } catch (error) {
-    if (error instanceof RecipeProblems) return error.message.split("\n");
-    throw error;
-  }
-  throw new Error("the recipe parsed");
-}
+const problemsOf = (text: string): string[] => problemsIn(text, "recipe.yaml");
 
 const LINEAR = "merge_method: linear\nmodels:\n- model: a\n  parameters: {weight: 1}\n";
 const TIES = "merge_method: ties\nbase_model: base\nmodels:\n- model: a\n  parameters: {weight: 0.5, density: 0.3}\n";

@@ -1,6 +1,6 @@
 /**
  * Recipe text to a validated Recipe. Follows mergekit's schema (`config.py`) for one merge, and is strict where mergekit is
- * silent: unknown keys and parameters are problems, features that are not built yet are refused by name, and all problems come at once.
+ * silent: unknown keys and parameters are problems, features that are not built are refused by name, and all problems come at once.
  */
 import { type DType, isFloat, parseDTypeName } from "@amalgam/checkpoint";
 import { isFloatDType, type MergeMethod } from "@amalgam/kernels";

@@ -3,24 +3,16 @@ import {
   leftToSearch,
   parseRecipe,
   type Recipe,
-  RecipeProblems,
   searchDimensions,
   stringifyRecipe,
   variantsOf,
   withCoefficients,
 } from "./index.ts";
+import { problemsOf as problemsIn } from "./testing/problems.ts";
 
 const parse = (text: string): Recipe => parseRecipe(text, { fileName: "r.yaml" });
 
-function problemsOf(text: string): string[] {
-  try {
-    parse(text);
-  } catch (error) {
-    if (error instanceof RecipeProblems) return error.message.split("\n");
-    throw error;
-  }
-  throw new Error("the recipe parsed");
-}
+const problemsOf = (text: string): string[] => problemsIn(text, "r.yaml");
 
 const HEAD = `merge_method: df_merge
 base_model: base

@@ -1,17 +1,10 @@
 import { expect, test } from "vitest";
-import { parseRecipe, parseStages, RecipeProblems, stageText } from "./index.ts";
+import { parseRecipe, parseStages, stageText } from "./index.ts";
+import { problemsOf as problemsIn } from "./testing/problems.ts";
 
 const parse = (text: string) => parseStages(text, { fileName: "r.yaml" });
 
-function problemsOf(text: string): string[] {
-  try {
-    parse(text);
-  } catch (error) {
-    if (error instanceof RecipeProblems) return error.message.split("\n");
-    throw error;
-  }
-  throw new Error("the recipe parsed");
-}
+const problemsOf = (text: string): string[] => problemsIn(text, "r.yaml");
 
 const linear = (name: string | undefined, ...models: string[]): string =>
   `${name === undefined ? "" : `name: ${name}\n`}merge_method: linear\nmodels: [${models.map((model) => `{model: ${model}}`).join(", ")}]\nparameters: {weight: 1}\n`;

@@ -1,20 +1,12 @@
 import { expect, test } from "vitest";
 import { parseRecipe } from "./parse.ts";
-import { RecipeProblems } from "./problems.ts";
 import { stringifyRecipe } from "./serialize.ts";
+import { problemsOf as problemsIn } from "./testing/problems.ts";
 
 const LINEAR = "merge_method: linear\nmodels: [{model: a, parameters: {weight: 1}}]\n";
 const parse = (text: string) => parseRecipe(LINEAR + text, { fileName: "recipe.yaml" });
 
-function problemsOf(text: string): string {
-  try {
-    parse(text);
-  } catch (error) {
-    if (error instanceof RecipeProblems) return error.message;
-    throw error;
-  }
-  throw new Error("the recipe parsed");
-}
+const problemsOf = (text: string): string => problemsIn(LINEAR + text, "recipe.yaml").join("\n");
 
 const FULL = `tokenizer:
   source: ./b/
