@@ -1,6 +1,7 @@
 // Runs the real `amalgam` in a process of its own, for tests of commands.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
@@ -16,6 +17,8 @@ export async function runCli(
   stop?: { readonly at: string; readonly signal: NodeJS.Signals },
 ): Promise<Ended> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  // A test that runs out of time leaves no process behind.
+  onTestFinished(() => void child.kill("SIGKILL"));
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
