@@ -50,6 +50,7 @@ print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))`
   return { wallS, cpuS, peakMiB };
 }
 
+const SETTLE_MS = 4000;
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 const medianOf = (usages: readonly Usage[]): Usage => ({
   wallS: median(usages.map(({ wallS }) => wallS)),
@@ -87,7 +88,11 @@ function run(recipe: BenchRecipe, python: string | undefined): void {
   const floor: Usage[] = [];
   const ours: Usage[] = [];
   const theirs: Usage[] = [];
-  const clean = (): void => rmSync(out, { recursive: true, force: true });
+  // A virtual machine gives freed memory back to its host after a while, and pays when it is used again: every command begins alike.
+  const clean = (): void => {
+    rmSync(out, { recursive: true, force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
+  };
   // Node, started directly: npx would be measured too.
   const node = process.execPath;
   for (let i = 0; i < Number(options.runs); i++) {
@@ -97,10 +102,10 @@ function run(recipe: BenchRecipe, python: string | undefined): void {
       // The same entry point as mergekit-yaml, without relying on where its script is.
       const start = "import sys; from mergekit.scripts.run_yaml import main; sys.exit(main())";
       theirs.push(measure([python, "-c", start, file, out, "--random-seed", "7"]));
-      clean();
     }
-    ours.push(measure([node, main, "merge", file, out]));
     clean();
+    ours.push(measure([node, main, "merge", file, out]));
+    rmSync(out, { recursive: true, force: true });
   }
   const a = medianOf(ours);
   const f = medianOf(floor);
