@@ -20,6 +20,7 @@ import { evaluationKey, generationOf, isSettled, type JobState, reduce } from ".
 import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
 import { publishEvaluation } from "./evaluations.ts";
+import { createGroupCommit } from "./group-commit.ts";
 import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
@@ -56,6 +57,8 @@ export interface JobRunner extends AsyncDisposable {
   publishAgain(): void;
 }
 
+/** Shards that are written within this time are journalled together. A kill may cost them: they are then written again. */
+const WRITTEN_TOGETHER_MS = 100;
 /** Before a step that met a lost worker is taken again. */
 const STEP_AGAIN_MS = 100;
 
@@ -237,13 +240,18 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     return staged;
   };
 
+  const shardsWritten = createGroupCommit<JobEvent>(
+    (events) => record(...events),
+    () => systemClock.sleep(WRITTEN_TOGETHER_MS, { signal: abort.signal }),
+  );
+
   const write = async (shard: number, job: PreparedJob): Promise<void> => {
     const segmentSha256 = await writeJobShard(await stage(job), job, state, shard, {
       environment: mergeEnvironment,
       shardClients: environment.shardClients,
       jobId,
     });
-    record({ type: "shardWritten", shard, segmentSha256 });
+    await shardsWritten.add({ type: "shardWritten", shard, segmentSha256 });
   };
 
   const settle = (candidateId: string): void => {
@@ -305,6 +313,11 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       advance();
     },
     async [Symbol.asyncDispose]() {
+      try {
+        if (!abort.signal.aborted) shardsWritten.flush();
+      } catch {
+        // `record` has said so; what was not journalled is written again.
+      }
       abort.abort(new AmalgamError("cancelled", "the coordinator stops"));
       fleet.cancel(jobId);
       await close();
