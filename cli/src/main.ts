@@ -107,7 +107,7 @@ const onThisMachine = (command: Command): Command =>
     .option("--threads <n>", "compute threads (default: all cores)", count)
     .option(
       "--memory <size>",
-      "memory for shards, which are cut to fit it (default: 192 MiB a thread; to search, and for remote inputs, half of this machine's)",
+      "memory for shards, which are cut to fit it (default: 174 MiB a thread; to search, and for remote inputs, half of this machine's)",
       bytes,
     )
     .option("--shard-bytes <size>", "input bytes per shard (default: by the size of the models)", bytes)

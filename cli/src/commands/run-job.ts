@@ -32,7 +32,7 @@ export interface RunJobOptions {
 }
 
 /** Room for three shards: one whose inputs are read, one that is merged, one that is written. */
-const MERGE_BYTES_PER_THREAD = 192 * 2 ** 20;
+const MERGE_BYTES_PER_THREAD = 174 * 2 ** 20;
 
 export function runJob(
   context: CommandContext,
