@@ -1,9 +1,9 @@
 // Ask/tell Bayesian optimisation. Pure: no I/O, no clock, no global randomness, no dependencies.
 
+export type { Recommendation } from "./answers/recommend.ts";
 export { StudyError } from "./errors.ts";
-export type { ModelRecord, Origin, StudyEvent, StudySpec } from "./events.ts";
-export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./greedy-soup.ts";
-export type { Prediction } from "./model.ts";
-export type { Recommendation } from "./recommend.ts";
-export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space.ts";
-export { createStudy, type Outcome, type Proposal, replay, type Study } from "./study.ts";
+export type { Prediction } from "./model/model.ts";
+export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
+export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
+export type { ModelRecord, Origin, StudyEvent, StudySpec } from "./study/events.ts";
+export { createStudy, type Outcome, type Proposal, replay, type Study } from "./study/study.ts";

@@ -1,8 +1,8 @@
 // Test problems with published constants and the loops that run a study on them. Scores are maximised.
 
-import { createStream, purposes, type RandomStream } from "../rng.ts";
-import type { Dimension, Values } from "../space.ts";
-import type { Outcome, Study } from "../study.ts";
+import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
+import type { Dimension, Values } from "../space/space.ts";
+import type { Outcome, Study } from "../study/study.ts";
 
 export interface Problem {
   readonly dimensions: readonly Dimension[];

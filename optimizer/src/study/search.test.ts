@@ -2,9 +2,9 @@
 // score, over seeds. Deterministic, so a failure is a regression rather than bad luck.
 
 import { expect, test } from "vitest";
-import { createStudy } from "./index.ts";
-import { createStream, purposes } from "./rng.ts";
-import { branin, coordinates, hartmann6, mergeLike, type Problem, run } from "./testing/problems.ts";
+import { createStudy } from "../index.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import { branin, coordinates, hartmann6, mergeLike, type Problem, run } from "../testing/problems.ts";
 
 const seeds = [1, 2, 3, 4, 5];
 

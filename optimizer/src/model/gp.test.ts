@@ -3,9 +3,9 @@
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { logImprovement } from "../acquisition/log-improvement.ts";
 import { conditionProcess, predictLatent, type TrainingData } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
-import { logImprovement } from "./log-improvement.ts";
 import { createFitObjective } from "./marginal-likelihood.ts";
 import { standardise } from "./targets.ts";
 
@@ -36,7 +36,7 @@ interface Golden {
     };
   };
 }
-const path = new URL("../../tests/golden/optimizer/gp.json", import.meta.url);
+const path = new URL("../../../tests/golden/optimizer/gp.json", import.meta.url);
 const golden = JSON.parse(readFileSync(path, "utf8")) as Golden;
 
 const dimension = 3;

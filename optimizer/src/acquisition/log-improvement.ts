@@ -1,7 +1,7 @@
 // The logarithm of the expected improvement of a standard normal, stable for any threshold (Ament et al.,
 // "Unexpected improvements to expected improvement for Bayesian optimization", NeurIPS 2023, section 4.1).
 
-import { logSqrtTwoPi, millsRatio, normalDistribution } from "./normal.ts";
+import { logSqrtTwoPi, millsRatio, normalDistribution } from "../numerics/normal.ts";
 
 /** Below this the direct form loses digits to cancellation and the asymptotic series takes over. */
 const asymptotic = -100;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createStudy, type Dimension, replay, type Study } from "./index.ts";
+import { createStudy, type Dimension, replay, type Study } from "../index.ts";
 
 const coefficients: readonly Dimension[] = ["a", "b", "c"].map((name) => ({ name, kind: "float", low: 0, high: 1 }));
 const spec = { dimensions: coefficients, seed: 11 };

@@ -1,15 +1,15 @@
 // Ask/tell Bayesian optimisation (maximising) over an append-only event log. Pure: every answer is a function of the
 // spec and the events, so replaying them anywhere continues the same search with byte-identical proposals.
 
-import { StudyError } from "./errors.ts";
+import { totalEffects } from "../answers/importance.ts";
+import { type Recommendation, recommendFrom } from "../answers/recommend.ts";
+import { StudyError } from "../errors.ts";
+import { fitModel, type Model, type Prediction } from "../model/model.ts";
+import { createSpace, type Values } from "../space/space.ts";
+import { proposeByModel } from "../strategies/propose.ts";
+import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
 import type { ModelRecord, Origin, StudyEvent, StudySpec } from "./events.ts";
-import { totalEffects } from "./importance.ts";
 import { createLedger } from "./ledger.ts";
-import { fitModel, type Model, type Prediction } from "./model.ts";
-import { proposeByModel } from "./propose.ts";
-import { type Recommendation, recommendFrom } from "./recommend.ts";
-import { createSpace, type Values } from "./space.ts";
-import { defaultInitialTrials, startPoints } from "./start.ts";
 
 export interface Proposal {
   /** The trial's number: 0, 1, 2, .. in the order of asking. */

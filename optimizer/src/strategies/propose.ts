@@ -1,16 +1,16 @@
 // The model's next point: who may be best (joint posterior samples), what is in flight, and the maximiser of log
 // noisy expected improvement given both, times the probability that the trial will not fail.
 
-import { type Acquisition, createLogNoisyImprovement } from "./acquisition.ts";
-import { countWins, sampleFantasies } from "./fantasies.ts";
-import { createLogFeasibility } from "./feasibility.ts";
-import type { Ledger, Trial } from "./ledger.ts";
-import { rankCandidates } from "./maximise.ts";
-import type { Model } from "./model.ts";
-import { normalQuantile } from "./normal.ts";
-import { createStream, purposes } from "./rng.ts";
-import { createSobol } from "./sobol.ts";
-import type { Space } from "./space.ts";
+import { type Acquisition, createLogNoisyImprovement } from "../acquisition/acquisition.ts";
+import { countWins, sampleFantasies } from "../acquisition/fantasies.ts";
+import { rankCandidates } from "../acquisition/maximise.ts";
+import { createLogFeasibility } from "../model/feasibility.ts";
+import type { Model } from "../model/model.ts";
+import { normalQuantile } from "../numerics/normal.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import { createSobol } from "../numerics/sobol.ts";
+import type { Space } from "../space/space.ts";
+import type { Ledger, Trial } from "../study/ledger.ts";
 
 const fantasyCount = 64;
 const pruningSamples = 256;

@@ -1,9 +1,9 @@
 // MAP hyper-parameters of the Gaussian process: dimension-scaled log-normal length-scale priors (Hvarfner, Hellsten,
 // Nardi, "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024), bounded L-BFGS in log space.
 
+import { minimise } from "../numerics/lbfgs.ts";
 import { conditionProcess, type GaussianProcess, type Theta, type TrainingData } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
-import { minimise } from "./lbfgs.ts";
 import { createFitObjective, type ThetaPrior } from "./marginal-likelihood.ts";
 
 export interface FitOptions {

@@ -2,9 +2,9 @@
 // estimator on scrambled Sobol points; Saltelli et al. 2010), scaled to sum to 1. About the model's belief, so an
 // unexplored dimension counts little however much it may matter.
 
-import type { Model } from "./model.ts";
-import { createStream, purposes } from "./rng.ts";
-import { createSobol } from "./sobol.ts";
+import type { Model } from "../model/model.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import { createSobol } from "../numerics/sobol.ts";
 
 const sampleCount = 256;
 

@@ -2,14 +2,14 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createLogNoisyImprovement } from "./acquisition.ts";
-import { sampleFantasies } from "./fantasies.ts";
+import { createLogNoisyImprovement } from "../acquisition/acquisition.ts";
+import { sampleFantasies } from "../acquisition/fantasies.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
 import { createLogFeasibility } from "./feasibility.ts";
 import { thetaPrior } from "./fit.ts";
 import { conditionProcess, type TrainingData } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
 import { createFitObjective } from "./marginal-likelihood.ts";
-import { createStream, purposes } from "./rng.ts";
 
 const seeds = fc.nat({ max: 1_000_000 });
 

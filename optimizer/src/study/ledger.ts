@@ -1,10 +1,10 @@
 // The state that a sequence of events adds up to: every trial with its outcome, and the queue of points the caller
 // wants tried. Knows nothing of models; refuses events that contradict the log so far.
 
-import { StudyError } from "./errors.ts";
+import { StudyError } from "../errors.ts";
+import type { Score } from "../model/targets.ts";
+import type { Space, Values } from "../space/space.ts";
 import type { ModelRecord, Origin, StudyEvent } from "./events.ts";
-import type { Space, Values } from "./space.ts";
-import type { Score } from "./targets.ts";
 
 export interface Trial {
   readonly id: number;

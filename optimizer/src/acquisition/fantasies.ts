@@ -2,8 +2,8 @@
 // sample. Base points are appended to the Cholesky factor, so sample m's whitened residual is the normal vector z^m
 // itself and every sample shares one factor: conditioning on a fantasy costs nothing extra.
 
-import { covariances, type GaussianProcess } from "./gp.ts";
-import { appendCholeskyRow } from "./linalg.ts";
+import { covariances, type GaussianProcess } from "../model/gp.ts";
+import { appendCholeskyRow } from "../numerics/linalg.ts";
 
 export interface Fantasies {
   readonly gp: GaussianProcess;

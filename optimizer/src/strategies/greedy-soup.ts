@@ -1,10 +1,10 @@
 // The greedy soup of Wortsman et al. 2022 (arXiv 2203.05482) by ask and tell: every model alone, then, from the best one down, each
 // of the others is added to the soup and stays when the score is strictly higher. Pure: a function of the scores told.
 
-import { StudyError } from "./errors.ts";
-import type { Origin } from "./events.ts";
-import type { Values } from "./space.ts";
-import type { Outcome, Proposal } from "./study.ts";
+import { StudyError } from "../errors.ts";
+import type { Values } from "../space/space.ts";
+import type { Origin } from "../study/events.ts";
+import type { Outcome, Proposal } from "../study/study.ts";
 
 export interface GreedySoup {
   /** The next soup: 1 for the models in it, 0 for the others. All trials before an addition must have been told. */

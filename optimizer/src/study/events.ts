@@ -1,7 +1,7 @@
 // The study's record. Events are plain JSON, appended and never changed; together with the spec they determine every
 // later proposal.
 
-import type { Dimension, Values } from "./space.ts";
+import type { Dimension, Values } from "../space/space.ts";
 
 export interface StudySpec {
   readonly dimensions: readonly Dimension[];

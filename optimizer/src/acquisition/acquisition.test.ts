@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
+import { conditionProcess, predictLatent, type TrainingData } from "../model/gp.ts";
+import { matern52 } from "../model/kernels/matern52.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
 import { createLogNoisyImprovement } from "./acquisition.ts";
 import { countWins, sampleFantasies } from "./fantasies.ts";
-import { conditionProcess, predictLatent, type TrainingData } from "./gp.ts";
-import { matern52 } from "./kernels/matern52.ts";
 import { logImprovement } from "./log-improvement.ts";
-import { createStream, purposes } from "./rng.ts";
 
 const data: TrainingData = {
   dimension: 1,

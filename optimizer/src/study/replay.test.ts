@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createStudy, replay, type Study, type StudyEvent, type StudySpec } from "./index.ts";
-import { createStream, purposes } from "./rng.ts";
-import { coordinates, mergeLike } from "./testing/problems.ts";
+import { createStudy, replay, type Study, type StudyEvent, type StudySpec } from "../index.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import { coordinates, mergeLike } from "../testing/problems.ts";
 
 const problem = mergeLike(3, 200);
 const spec: StudySpec = { dimensions: problem.dimensions, seed: 5, initialTrials: 5 };

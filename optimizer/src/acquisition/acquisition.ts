@@ -3,9 +3,9 @@
 // the sample, the improvement at x is integrated exactly, which needs far fewer samples than sampling x too).
 // Without noise and pending trials it is exactly log EI.
 
+import { covariances, squaredDistance } from "../model/gp.ts";
+import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
 import type { Fantasies } from "./fantasies.ts";
-import { covariances, squaredDistance } from "./gp.ts";
-import { solveLower, solveLowerTransposed } from "./linalg.ts";
 import { logImprovement } from "./log-improvement.ts";
 
 export interface Acquisition {

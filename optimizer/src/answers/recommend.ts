@@ -1,11 +1,11 @@
 // What the study would use if it had to stop now: the evaluated point with the highest posterior mean. Never the
 // highest observed score, which under noise is the luckiest point rather than the best.
 
-import { countWins, sampleFantasies } from "./fantasies.ts";
-import type { Model } from "./model.ts";
-import { rankByMean } from "./propose.ts";
-import { createStream, purposes } from "./rng.ts";
-import type { Values } from "./space.ts";
+import { countWins, sampleFantasies } from "../acquisition/fantasies.ts";
+import type { Model } from "../model/model.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import type { Values } from "../space/space.ts";
+import { rankByMean } from "../strategies/propose.ts";
 
 export interface Recommendation {
   readonly id: number;

@@ -1,8 +1,8 @@
 // Inputs chosen to break the search: it must answer, inside the box, without repeating itself.
 
 import { expect, test } from "vitest";
-import { createStudy, type Dimension, type Outcome, type Study, type StudySpec } from "./index.ts";
-import { floats } from "./testing/problems.ts";
+import { createStudy, type Dimension, type Outcome, type Study, type StudySpec } from "../index.ts";
+import { floats } from "../testing/problems.ts";
 
 function expectSound(study: Study): void {
   const { dimensions } = study.spec;

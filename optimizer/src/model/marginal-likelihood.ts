@@ -1,11 +1,11 @@
 // The fit's objective: minus the log of (marginal likelihood x priors) of theta, with its analytic gradient
 // (Rasmussen and Williams 2006, eq. 5.9). The constant mean is profiled out at its MAP value.
 
+import type { Objective } from "../numerics/lbfgs.ts";
+import { cholesky, inverseElement, invertLowerTransposed, solveLowerTransposed } from "../numerics/linalg.ts";
+import { logSqrtTwoPi } from "../numerics/normal.ts";
 import { meanPriorVariance, type TrainingData, whitenResidual } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
-import type { Objective } from "./lbfgs.ts";
-import { cholesky, inverseElement, invertLowerTransposed, solveLowerTransposed } from "./linalg.ts";
-import { logSqrtTwoPi } from "./normal.ts";
 
 /** Normal prior on each component of theta. */
 export interface ThetaPrior {

@@ -1,10 +1,10 @@
 // The surrogate of a study: the Gaussian process on standardised scores of the completed trials. A pure function of
 // the ledger, so that it can be dropped and rebuilt at any time.
 
+import type { CompletedTrial, Ledger } from "../study/ledger.ts";
 import { fitProcess } from "./fit.ts";
 import { conditionProcess, type GaussianProcess, predictLatent, type TrainingData } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
-import type { CompletedTrial, Ledger } from "./ledger.ts";
 import { type StandardisedScores, standardise } from "./targets.ts";
 
 export interface Model {

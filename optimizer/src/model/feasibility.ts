@@ -2,10 +2,10 @@
 // -1 failed) read through the normal distribution. Least-squares classification (Rasmussen and Williams 2006, section
 // 6.5): no probit inference, which a handful of failures would not repay. Failed trials have no other effect.
 
+import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
+import { logSqrtTwoPi, millsRatio, normalDensity, normalDistribution } from "../numerics/normal.ts";
 import { conditionProcess, type GaussianProcess, squaredDistance } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
-import { solveLower, solveLowerTransposed } from "./linalg.ts";
-import { logSqrtTwoPi, millsRatio, normalDensity, normalDistribution } from "./normal.ts";
 
 /** log P(success) at x [d]; adds its gradient [d] to `gradient` when given. */
 export type LogFeasibility = (x: Float64Array, gradient?: Float64Array) => number;

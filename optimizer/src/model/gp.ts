@@ -2,8 +2,8 @@
 // and a constant mean (Rasmussen and Williams 2006, algorithm 2.1). Posterior only; see marginal-likelihood.ts and
 // fit.ts for the hyper-parameters.
 
+import { choleskyWithJitter, solveLower } from "../numerics/linalg.ts";
 import type { Kernel } from "./kernels/kernel.ts";
-import { choleskyWithJitter, solveLower } from "./linalg.ts";
 
 /** Observations in model units: unit-cube coordinates and standardised targets. */
 export interface TrainingData {

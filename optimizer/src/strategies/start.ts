@@ -2,10 +2,10 @@
 // coefficient for every expert") explains most of the score, so that line comes first, then the centre of the cube,
 // then scrambled Sobol points for as long as they are wanted.
 
-import type { Origin } from "./events.ts";
-import { createStream, purposes } from "./rng.ts";
-import { createSobol } from "./sobol.ts";
-import type { Space } from "./space.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import { createSobol } from "../numerics/sobol.ts";
+import type { Space } from "../space/space.ts";
+import type { Origin } from "../study/events.ts";
 
 export interface StartPoint {
   readonly unit: Float64Array;

@@ -2,7 +2,7 @@
 // fixed: it appears in every proposal and takes no part in the search. Integers own equal bins of [0,1] and sit
 // at the centres of their bins, so the model only ever sees points that can be evaluated.
 
-import { StudyError } from "./errors.ts";
+import { StudyError } from "../errors.ts";
 
 /** A real parameter in [low, high]; `scale: "log"` (low > 0) makes equal ratios equally far apart. */
 export interface FloatDimension {

@@ -2,11 +2,11 @@
 // incumbents (Gaussian, on random subsets of coordinates, which keeps high dimensions alive: Regis and Shoemaker
 // 2013), then L-BFGS from the best and from a Boltzmann sample of the rest.
 
+import { minimise } from "../numerics/lbfgs.ts";
+import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
+import { createSobol } from "../numerics/sobol.ts";
+import type { Space } from "../space/space.ts";
 import type { Acquisition } from "./acquisition.ts";
-import { minimise } from "./lbfgs.ts";
-import { createStream, purposes, type RandomStream } from "./rng.ts";
-import { createSobol } from "./sobol.ts";
-import type { Space } from "./space.ts";
 
 export interface MaximiseInput {
   readonly space: Space;
