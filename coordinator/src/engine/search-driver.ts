@@ -51,7 +51,7 @@ export function createSearchDriver(
       const { candidateId } = state.trials[told]!;
       const score = objective(state, candidateId, facts.tasks);
       if (score === undefined) study.fail(ids[told]!, state.failures.get(candidateId) ?? "not scored");
-      else study.tell(ids[told]!, score);
+      else study.tell(ids[told]!, { values: [score.value], standardErrors: [score.standardError] });
     }
   };
 
@@ -119,7 +119,7 @@ function soupOf({ dimensions }: StudySpec): Proposer {
       const found = soup.recommend();
       if (found === undefined) return undefined;
       const { id, values, observed } = found;
-      return { id, values, mean: observed.value, standardDeviation: observed.standardError ?? 0 };
+      return { id, values, mean: observed.values[0]!, standardDeviation: observed.standardErrors?.[0] ?? 0 };
     },
   };
 }

@@ -14,7 +14,7 @@ function soupOf(names: readonly string[], score: (members: readonly string[]) =>
     asked.push(members.join(""));
     const value = score(members);
     if (Number.isNaN(value)) soup.fail(id, "not scored");
-    else soup.tell(id, { value });
+    else soup.tell(id, { values: [value] });
   }
   const found = soup.recommend();
   return { asked, members: found && names.filter((name) => found.values[name] === 1).join(""), found };
@@ -25,7 +25,7 @@ test("models are added from the best down, and stay where the score is strictly 
   const { asked, members, found } = soupOf(NAMES, (each) => scores[each.join("")]!);
   expect(asked).toEqual(["a", "b", "c", "d", "bc", "bd", "abd"]);
   expect(members).toBe("bd");
-  expect(found).toMatchObject({ id: 5, observed: { value: 0.9 } });
+  expect(found).toMatchObject({ id: 5, observed: { values: [0.9] } });
 });
 
 test("of models with equal scores the first is tried first, and adding an equal changes nothing", () => {
@@ -46,8 +46,8 @@ test("the soup is never worse than the best model, and the same scores give the 
     fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 16, maxLength: 16 }), (table) => {
       const score = (each: readonly string[]): number => table[each.reduce((n, m) => n + 2 ** NAMES.indexOf(m), 0)]!;
       const { asked, members, found } = soupOf(NAMES, score);
-      expect(found!.observed.value).toBe(score([...members!]));
-      for (const name of NAMES) expect(found!.observed.value).toBeGreaterThanOrEqual(score([name]));
+      expect(found!.observed.values[0]).toBe(score([...members!]));
+      for (const name of NAMES) expect(found!.observed.values[0]).toBeGreaterThanOrEqual(score([name]));
       expect(soupOf(NAMES, score).asked).toEqual(asked);
     }),
   );
@@ -56,12 +56,12 @@ test("the soup is never worse than the best model, and the same scores give the 
 test("an addition is not asked for before all scores are there, nor one more than there are", () => {
   const soup = createGreedySoup(["a", "b"]);
   const [first, second] = [soup.ask(), soup.ask()];
-  soup.tell(second.id, { value: 1 });
+  soup.tell(second.id, { values: [1] });
   expect(() => soup.ask()).toThrow("depends on the scores of all trials before it");
-  soup.tell(first.id, { value: 0 });
-  soup.tell(first.id, { value: 9 });
+  soup.tell(first.id, { values: [0] });
+  soup.tell(first.id, { values: [9] });
   expect(soup.ask().values).toEqual({ a: 1, b: 1 });
   expect(() => soup.ask()).toThrow("the soup is complete");
-  expect(() => soup.tell(7, { value: 1 })).toThrow("trial 7 was not asked for");
+  expect(() => soup.tell(7, { values: [1] })).toThrow("trial 7 was not asked for");
   expect(() => createGreedySoup([])).toThrow("at least one model");
 });

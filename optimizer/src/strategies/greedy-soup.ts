@@ -3,8 +3,8 @@
 
 import { StudyError } from "../errors.ts";
 import type { Values } from "../space/space.ts";
-import type { Origin } from "../study/events.ts";
-import type { Outcome, Proposal } from "../study/study.ts";
+import type { Origin, Outcome } from "../study/events.ts";
+import type { Proposal } from "../study/study.ts";
 
 export interface GreedySoup {
   /** The next soup: 1 for the models in it, 0 for the others. All trials before an addition must have been told. */
@@ -31,7 +31,7 @@ export function createGreedySoup(names: readonly string[]): GreedySoup {
   const trials: Trial[] = [];
   const valuesOf = ({ members }: Trial): Values =>
     Object.fromEntries(names.map((name, model) => [name, members.has(model) ? 1 : 0]));
-  const scoreOf = (id: number): number => trials[id]?.outcome?.value ?? Number.NEGATIVE_INFINITY;
+  const scoreOf = (id: number): number => trials[id]?.outcome?.values[0] ?? Number.NEGATIVE_INFINITY;
 
   /** Models from the best alone to the worst, equals in their order; those that failed are last. */
   const ranking = (): number[] =>
@@ -63,7 +63,7 @@ export function createGreedySoup(names: readonly string[]): GreedySoup {
       trials.push(trial);
       return { id, values: valuesOf(trial), origin: isAlone ? "alone" : ("soup" satisfies Origin) };
     },
-    tell: (id, outcome) => settle(id, Number.isFinite(outcome.value) ? outcome : null),
+    tell: (id, outcome) => settle(id, outcome.values.every(Number.isFinite) ? outcome : null),
     fail: (id) => settle(id, null),
     recommend() {
       const id = current();

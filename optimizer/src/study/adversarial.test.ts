@@ -30,17 +30,17 @@ function drive(spec: StudySpec, trials: number, outcome: (k: number, first: numb
 const cube: StudySpec = { dimensions: floats(4, 0, 1), seed: 3 };
 
 test.each<[string, (k: number, first: number) => Outcome]>([
-  ["constant", () => ({ value: 0.5 })],
-  ["zero", () => ({ value: 0 })],
-  ["constant with noise known", () => ({ value: 0.5, standardError: 0.01 })],
-  ["different only by rounding", (k) => ({ value: 0.5 + k * 1e-17 })],
-  ["huge", (k) => ({ value: (k % 2 ? -1 : 1) * 1.7e308 })],
-  ["tiny", (k) => ({ value: k * 5e-324 })],
-  ["two-valued", (_, first) => ({ value: first > 0.5 ? 1 : 0 })],
-  ["mostly failures", (k, first) => ({ value: k % 4 ? Number.NaN : first })],
-  ["one catastrophic outlier", (k, first) => ({ value: k === 6 ? -1e6 : -((first - 0.3) ** 2) })],
-  ["standard errors over six decades", (k, first) => ({ value: first, standardError: 10 ** (-6 + (k % 7)) })],
-  ["noise-free and smooth, so that steps shrink to nothing", (_, first) => ({ value: -((first - 0.37) ** 2) })],
+  ["constant", () => ({ values: [0.5] })],
+  ["zero", () => ({ values: [0] })],
+  ["constant with noise known", () => ({ values: [0.5], standardErrors: [0.01] })],
+  ["different only by rounding", (k) => ({ values: [0.5 + k * 1e-17] })],
+  ["huge", (k) => ({ values: [(k % 2 ? -1 : 1) * 1.7e308] })],
+  ["tiny", (k) => ({ values: [k * 5e-324] })],
+  ["two-valued", (_, first) => ({ values: [first > 0.5 ? 1 : 0] })],
+  ["mostly failures", (k, first) => ({ values: [k % 4 ? Number.NaN : first] })],
+  ["one catastrophic outlier", (k, first) => ({ values: [k === 6 ? -1e6 : -((first - 0.3) ** 2)] })],
+  ["standard errors over six decades", (k, first) => ({ values: [first], standardErrors: [10 ** (-6 + (k % 7))] })],
+  ["noise-free and smooth, so that steps shrink to nothing", (_, first) => ({ values: [-((first - 0.37) ** 2)] })],
 ])("scores that are %s", (_, outcome) => {
   const study = drive(cube, 22, outcome);
   expectSound(study);
@@ -49,20 +49,20 @@ test.each<[string, (k: number, first: number) => Outcome]>([
 });
 
 test("the outlier does not hide where the optimum is", () => {
-  const study = drive(cube, 22, (k, first) => ({ value: k === 6 ? -1e6 : -((first - 0.3) ** 2) }));
+  const study = drive(cube, 22, (k, first) => ({ values: [k === 6 ? -1e6 : -((first - 0.3) ** 2)] }));
   expect(Math.abs(study.recommend()!.values["x0"]! - 0.3)).toBeLessThan(0.02);
 });
 
 test("64 proposals before the first score are 64 different points, and the model takes over afterwards", () => {
   const study = createStudy(cube);
   for (let k = 0; k < 64; k++) study.ask();
-  for (let id = 0; id < 10; id++) study.tell(id, { value: Math.sin(id) });
+  for (let id = 0; id < 10; id++) study.tell(id, { values: [Math.sin(id)] });
   for (let k = 0; k < 3; k++) expect(study.ask().origin).toBe("model");
   expectSound(study);
 });
 
 test("sixty dimensions", () => {
-  const study = drive({ dimensions: floats(60, -1, 1), seed: 4 }, 26, (_, first) => ({ value: first }));
+  const study = drive({ dimensions: floats(60, -1, 1), seed: 4 }, 26, (_, first) => ({ values: [first] }));
   expectSound(study);
   expect(study.events.at(-2)).toMatchObject({ type: "ask", origin: "model" });
 });
@@ -73,7 +73,7 @@ test("failures repel: a point that keeps failing is not tried over and over", ()
   for (let k = 0; k < 30; k++) {
     const { id, values } = study.ask();
     if (values["x0"]! > 0.6) study.fail(id, "diverged");
-    else study.tell(id, { value: values["x0"]! });
+    else study.tell(id, { values: [values["x0"]!] });
     if (k >= 15 && values["x0"]! > 0.62) failures++;
   }
   expectSound(study);
@@ -89,11 +89,11 @@ test("a space of few integers is covered without repeats, then repeats rather th
   const score = (values: Readonly<Record<string, number>>): number => -((values["a"]! - 2) ** 2) - values["b"]! ** 2;
   for (let k = 0; k < 12; k++) {
     const { id, values } = study.ask();
-    study.tell(id, { value: score(values) });
+    study.tell(id, { values: [score(values)] });
   }
   expectSound(study);
   expect(study.recommend()!.values).toEqual({ a: 2, b: 0 });
-  for (let k = 0; k < 3; k++) study.tell(study.ask().id, { value: 0 });
+  for (let k = 0; k < 3; k++) study.tell(study.ask().id, { values: [0] });
   const unanswered = createStudy({ dimensions, seed: 1 });
   for (let k = 0; k < 15; k++) unanswered.ask();
   expect(unanswered.events).toHaveLength(15);

@@ -1,6 +1,7 @@
 // The study's record. Events are plain JSON, appended and never changed; together with the spec they determine every
 // later proposal.
 
+import type { Objective } from "../objective/scalarise.ts";
 import type { Dimension, Values } from "../space/space.ts";
 
 export interface StudySpec {
@@ -12,6 +13,18 @@ export interface StudySpec {
    * for d searched dimensions.
    */
   readonly initialTrials?: number;
+  /** What every trial measures, larger being better: the names of an outcome's values. Default: `["score"]`. */
+  readonly metrics?: readonly string[];
+  /** What is maximised of the metrics. Default: their mean. */
+  readonly objective?: Objective;
+}
+
+/** What a trial gave. */
+export interface Outcome {
+  /** One for each of the study's metrics, in their order. */
+  readonly values: readonly number[];
+  /** Standard errors of the values where they are known, e.g. sqrt(p (1 - p) / n) of an accuracy on n items. */
+  readonly standardErrors?: readonly number[];
 }
 
 /**
@@ -37,6 +50,6 @@ export type StudyEvent =
       readonly model?: ModelRecord;
     }
   | { readonly type: "enqueue"; readonly values: Values }
-  | { readonly type: "tell"; readonly id: number; readonly value: number; readonly standardError?: number }
+  | ({ readonly type: "tell"; readonly id: number } & Outcome)
   | { readonly type: "fail"; readonly id: number; readonly reason: string }
   | { readonly type: "release"; readonly id: number };

@@ -3,8 +3,9 @@
 
 import { StudyError } from "../errors.ts";
 import type { Score } from "../model/targets.ts";
+import type { Scalarise } from "../objective/scalarise.ts";
 import type { Space, Values } from "../space/space.ts";
-import type { ModelRecord, Origin, StudyEvent } from "./events.ts";
+import type { ModelRecord, Origin, Outcome, StudyEvent } from "./events.ts";
 
 export interface Trial {
   readonly id: number;
@@ -13,10 +14,13 @@ export interface Trial {
   readonly unit: Float64Array;
   readonly origin: Origin;
   state: "pending" | "complete" | "failed" | "released";
+  outcome: Outcome | undefined;
+  /** The objective of the outcome. */
   score: Score | undefined;
 }
 
 export interface CompletedTrial extends Trial {
+  readonly outcome: Outcome;
   readonly score: Score;
 }
 
@@ -37,7 +41,8 @@ export interface Ledger {
   apply(event: StudyEvent): void;
 }
 
-export function createLedger(space: Space): Ledger {
+/** `scalarise` gives the score of an outcome, and throws StudyError for one that cannot have a score. */
+export function createLedger(space: Space, scalarise: Scalarise): Ledger {
   const trials: Trial[] = [];
   const queue: Values[] = [];
   let lastModel: ModelRecord | undefined;
@@ -68,7 +73,7 @@ export function createLedger(space: Space): Ledger {
       );
     }
     const unit = space.toUnit(event.values);
-    trials.push({ id, values: event.values, unit, origin, state: "pending", score: undefined });
+    trials.push({ id, values: event.values, unit, origin, state: "pending", outcome: undefined, score: undefined });
     lastModel = model ?? lastModel;
     // Enqueued points are asked in order; those before this one were skipped because they were already taken.
     const at = origin === "enqueued" ? queue.findIndex((values) => isSame(space.toUnit(values), unit)) : queue.length;
@@ -93,10 +98,10 @@ export function createLedger(space: Space): Ledger {
           queue.push(event.values);
           return;
         case "tell": {
-          if (!Number.isFinite(event.value)) throw new StudyError(`tell event ${event.id} has score ${event.value}`);
+          const { type: _, id: __, ...outcome } = event;
+          const score = scalarise(outcome);
           const told = openTrial(event);
-          told.state = "complete";
-          told.score = { value: event.value, standardError: event.standardError };
+          Object.assign(told, { state: "complete", outcome, score });
           return;
         }
         case "fail":

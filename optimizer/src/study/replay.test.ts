@@ -74,7 +74,7 @@ test("every prefix of a search proposes what the search went on to propose", () 
 test("looking at the study does not change what it proposes", () => {
   const [looked, untouched] = [createStudy(spec), createStudy(spec)];
   for (let k = 0; k < 12; k++) {
-    for (const study of [looked, untouched]) study.tell(study.ask().id, { value: Math.cos(k) });
+    for (const study of [looked, untouched]) study.tell(study.ask().id, { values: [Math.cos(k)] });
     looked.recommend();
     looked.importance();
     looked.predict([{ x0: 0.1, x1: 0.2, x2: 0.3 }]);
@@ -86,7 +86,7 @@ test("the order in which finished trials are told does not matter", () => {
   const told = (order: readonly number[]): string => {
     const study = createStudy(spec);
     for (let k = 0; k < 8; k++) study.ask();
-    for (const id of order) study.tell(id, { value: Math.sin(7 * id) });
+    for (const id of order) study.tell(id, { values: [Math.sin(7 * id)] });
     return JSON.stringify(study.ask());
   };
   expect(told([7, 3, 0, 5, 6, 1, 2, 4])).toBe(told([0, 1, 2, 3, 4, 5, 6, 7]));
@@ -95,7 +95,7 @@ test("the order in which finished trials are told does not matter", () => {
 test("different seeds search differently", () => {
   const last = (seed: number): unknown => {
     const study = createStudy({ ...spec, seed });
-    for (let k = 0; k < 7; k++) study.tell(study.ask().id, { value: k % 3 });
+    for (let k = 0; k < 7; k++) study.tell(study.ask().id, { values: [k % 3] });
     return study.ask().values;
   };
   expect(last(1)).not.toEqual(last(2));

@@ -23,7 +23,7 @@ function random(problem: Problem, seed: number, budget: number): number {
   const stream = createStream(seed, 0, purposes.candidates);
   const tried = Array.from({ length: budget }, (_, id) => {
     const x = problem.dimensions.map(({ low, high }) => low + (high - low) * stream.uniform());
-    return { x, observed: problem.observe(x, createStream(seed, id, purposes.fantasies)).value };
+    return { x, observed: problem.observe(x, createStream(seed, id, purposes.fantasies)).values[0]! };
   });
   return problem.score(tried.reduce((a, b) => (b.observed > a.observed ? b : a)).x);
 }

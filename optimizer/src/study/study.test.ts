@@ -8,7 +8,7 @@ const even = (value: number) => ({ a: value, b: value, c: value });
 function tellAll(study: Study, score: (values: Readonly<Record<string, number>>) => number, trials: number): void {
   for (let k = 0; k < trials; k++) {
     const { id, values } = study.ask();
-    study.tell(id, { value: score(values) });
+    study.tell(id, { values: [score(values)] });
   }
 }
 
@@ -20,7 +20,7 @@ test("it starts with what was enqueued, the uniform-scale line, the centre and S
   for (let k = 0; k < 10; k++) {
     const { id, values, origin } = study.ask();
     origins.push(origin);
-    study.tell(id, { value: -((values["a"]! - 0.4) ** 2) });
+    study.tell(id, { values: [-((values["a"]! - 0.4) ** 2)] });
   }
   expect(origins).toEqual([
     "enqueued",
@@ -63,18 +63,18 @@ test("a point enqueued twice, or one already evaluated, is asked once", () => {
 test("tell and fail count once: the first wins, and a late tell of a released trial is welcome", () => {
   const study = createStudy(spec);
   const [first, second, third] = [study.ask(), study.ask(), study.ask()];
-  study.tell(first.id, { value: 1 });
-  study.tell(first.id, { value: 2 });
+  study.tell(first.id, { values: [1] });
+  study.tell(first.id, { values: [2] });
   study.fail(first.id, "late");
   study.fail(second.id, "worker lost");
-  study.tell(second.id, { value: 3 });
+  study.tell(second.id, { values: [3] });
   study.release(third.id);
-  study.tell(third.id, { value: 0.5, standardError: 0.1 });
+  study.tell(third.id, { values: [0.5], standardErrors: [0.1] });
   expect(study.events.slice(3)).toEqual([
-    { type: "tell", id: 0, value: 1 },
+    { type: "tell", id: 0, values: [1] },
     { type: "fail", id: 1, reason: "worker lost" },
     { type: "release", id: 2 },
-    { type: "tell", id: 2, value: 0.5, standardError: 0.1 },
+    { type: "tell", id: 2, values: [0.5], standardErrors: [0.1] },
   ]);
   expect(study.recommend()).toMatchObject({ id: 0, trials: 2, observed: { value: 1 } });
 });
@@ -92,7 +92,11 @@ test("a released point is proposed again, an enqueued one before anything else",
 
 test("scores that are not finite become failures with the reason in the log", () => {
   const study = createStudy(spec);
-  for (const outcome of [{ value: Number.NaN }, { value: Number.POSITIVE_INFINITY }, { value: 1, standardError: -1 }]) {
+  for (const outcome of [
+    { values: [Number.NaN] },
+    { values: [Number.POSITIVE_INFINITY] },
+    { values: [1], standardErrors: [-1] },
+  ]) {
     study.tell(study.ask().id, outcome);
   }
   expect(study.events.filter((event) => event.type === "fail").map((event) => event.reason)).toEqual([
@@ -107,7 +111,7 @@ test("the recommendation is the posterior's best, not the luckiest observation",
   const study = createStudy(spec);
   tellAll(study, (v) => 0.7 - (v["a"]! - 0.6) ** 2 - (v["b"]! - 0.3) ** 2, 20);
   study.enqueue({ a: 0, b: 1, c: 0.5 });
-  study.tell(study.ask().id, { value: 0.75, standardError: 0.5 });
+  study.tell(study.ask().id, { values: [0.75], standardErrors: [0.5] });
   const best = study.recommend()!;
   expect(best.observed.value).toBeLessThan(0.71);
   expect(Math.abs(best.values["a"]! - 0.6)).toBeLessThan(0.1);
@@ -143,7 +147,7 @@ test("bad input is refused and leaves no trace in the log", () => {
   expect(() => createStudy({ ...spec, initialTrials: 0 })).toThrow(/initialTrials must be/);
   const study = createStudy(spec);
   expect(() => study.enqueue(even(2))).toThrow(/outside \[0, 1\]/);
-  expect(() => study.tell(0, { value: 1 })).toThrow(/trial 0 was never asked for/);
+  expect(() => study.tell(0, { values: [1] })).toThrow(/trial 0 was never asked for/);
   expect(study.events).toEqual([]);
 });
 

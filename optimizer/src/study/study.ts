@@ -5,10 +5,11 @@ import { totalEffects } from "../answers/importance.ts";
 import { type Recommendation, recommendFrom } from "../answers/recommend.ts";
 import { StudyError } from "../errors.ts";
 import { fitModel, type Model, type Prediction } from "../model/model.ts";
+import { createScalarise } from "../objective/scalarise.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { proposeByModel } from "../strategies/propose.ts";
 import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
-import type { ModelRecord, Origin, StudyEvent, StudySpec } from "./events.ts";
+import type { ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
 import { createLedger } from "./ledger.ts";
 
 export interface Proposal {
@@ -16,13 +17,6 @@ export interface Proposal {
   readonly id: number;
   readonly values: Values;
   readonly origin: Origin;
-}
-
-export interface Outcome {
-  /** The score, to be maximised. */
-  readonly value: number;
-  /** Standard error of the score when it is known, e.g. sqrt(p (1 - p) / n) of an accuracy on n items. */
-  readonly standardError?: number;
 }
 
 export interface Study {
@@ -35,7 +29,8 @@ export interface Study {
   enqueue(values: Values): void;
   /**
    * Reports a trial's score. The first of tell and fail wins and later ones are ignored; a released trial may still be
-   * told. A score or standard error that is not finite (or negative, for the error) counts as a failure.
+   * told. A value or standard error that is not finite (or negative, for the error) counts as a failure.
+   * Throws StudyError unless there is one value for each metric.
    */
   tell(id: number, outcome: Outcome): void;
   /** The trial has no score: it is left out of the model, and nothing is proposed at that very point again. */
@@ -64,7 +59,8 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
   if (!Number.isSafeInteger(initialTrials) || initialTrials < 1) {
     throw new StudyError(`initialTrials must be a whole number >= 1, not ${initialTrials}`);
   }
-  const ledger = createLedger(space);
+  const scalarise = createScalarise(spec.metrics ?? ["score"], spec.objective ?? { kind: "mean" });
+  const ledger = createLedger(space, scalarise);
   const log: StudyEvent[] = [];
   let cachedModel: Model | undefined;
 
@@ -111,18 +107,11 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
     enqueue(values) {
       record({ type: "enqueue", values: Object.freeze({ ...values }) });
     },
-    tell(id, { value, standardError }) {
+    tell(id, outcome) {
       const { state } = ledger.trial(id);
       if (state === "complete" || state === "failed") return;
-      if (!Number.isFinite(value)) {
-        record({ type: "fail", id, reason: `score ${value} is not finite` });
-      } else if (standardError === undefined) {
-        record({ type: "tell", id, value });
-      } else if (standardError >= 0 && Number.isFinite(standardError)) {
-        record({ type: "tell", id, value, standardError });
-      } else {
-        record({ type: "fail", id, reason: `standard error ${standardError} is not a finite number >= 0` });
-      }
+      const problem = outcomeProblem(outcome);
+      record(problem === undefined ? { type: "tell", id, ...outcome } : { type: "fail", id, reason: problem });
     },
     fail(id, reason) {
       const { state } = ledger.trial(id);
@@ -142,4 +131,12 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
       return Object.fromEntries(spec.dimensions.map(({ name }) => [name, effects[space.freeNames.indexOf(name)] ?? 0]));
     },
   };
+}
+
+/** Why an outcome counts as a failure; undefined when it can be believed. */
+function outcomeProblem({ values, standardErrors = [] }: Outcome): string | undefined {
+  const value = values.find((one) => !Number.isFinite(one));
+  if (value !== undefined) return `score ${value} is not finite`;
+  const error = standardErrors.find((one) => !(one >= 0 && Number.isFinite(one)));
+  return error === undefined ? undefined : `standard error ${error} is not a finite number >= 0`;
 }

@@ -2,7 +2,8 @@
 
 import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
 import type { Dimension, Values } from "../space/space.ts";
-import type { Outcome, Study } from "../study/study.ts";
+import type { Outcome } from "../study/events.ts";
+import type { Study } from "../study/study.ts";
 
 export interface Problem {
   readonly dimensions: readonly Dimension[];
@@ -18,7 +19,7 @@ export function floats(count: number, low: number, high: number): Dimension[] {
 }
 
 function exact(dimensions: readonly Dimension[], optimum: number, score: Problem["score"]): Problem {
-  return { dimensions, optimum, score, observe: (x) => ({ value: score(x) }) };
+  return { dimensions, optimum, score, observe: (x) => ({ values: [score(x)] }) };
 }
 
 export const branin: Problem = exact(
@@ -95,7 +96,7 @@ export function mergeLike(tasks: number, items: number): Problem {
         value += correct / items / tasks;
         variance += (smoothed * (1 - smoothed)) / items / tasks ** 2;
       }
-      return { value, standardError: Math.sqrt(variance) };
+      return { values: [value], standardErrors: [Math.sqrt(variance)] };
     },
   };
 }
