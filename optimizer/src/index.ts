@@ -6,5 +6,5 @@ export type { Prediction } from "./model/model.ts";
 export type { Objective } from "./objective/scalarise.ts";
 export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
-export type { ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./study/events.ts";
+export type { Failure, ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./study/events.ts";
 export { createStudy, type Proposal, replay, type Study } from "./study/study.ts";

@@ -25,13 +25,22 @@ export interface Outcome {
   readonly values: readonly number[];
   /** Standard errors of the values where they are known, e.g. sqrt(p (1 - p) / n) of an accuracy on n items. */
   readonly standardErrors?: readonly number[];
+  /** Validation items it was measured on, a whole number > 0. */
+  readonly items?: number;
+  /** What the trial cost, >= 0, in any one unit, e.g. seconds. */
+  readonly cost?: number;
+}
+
+/** Why a trial has no outcome. */
+export interface Failure {
+  readonly reason: string;
 }
 
 /**
- * Where a proposal came from: the caller; the line of equal values in all dimensions (only where all share one range,
+ * Where a trial came from: the caller; a measurement made elsewhere; the line of equal values in all dimensions (only where all share one range,
  * as merge coefficients do); the centre; scrambled Sobol points; the Gaussian process; of a greedy soup, one model alone, or one more.
  */
-export type Origin = "enqueued" | "line" | "centre" | "sobol" | "model" | "alone" | "soup";
+export type Origin = "enqueued" | "observed" | "line" | "centre" | "sobol" | "model" | "alone" | "soup";
 
 /** What the model was when it proposed. Recorded so that a replay need not refit. */
 export interface ModelRecord {
@@ -50,6 +59,13 @@ export type StudyEvent =
       readonly model?: ModelRecord;
     }
   | { readonly type: "enqueue"; readonly values: Values }
+  | {
+      readonly type: "observe";
+      readonly id: number;
+      readonly values: Values;
+      readonly result: Outcome | Failure;
+      readonly source?: string;
+    }
   | ({ readonly type: "tell"; readonly id: number } & Outcome)
   | { readonly type: "fail"; readonly id: number; readonly reason: string }
   | { readonly type: "release"; readonly id: number };

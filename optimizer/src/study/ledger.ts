@@ -13,8 +13,12 @@ export interface Trial {
   /** Unit coordinates, derived from `values` so that live and replayed studies hold the same bits. */
   readonly unit: Float64Array;
   readonly origin: Origin;
+  /** Of an observed trial, who measured it. */
+  readonly source: string | undefined;
   state: "pending" | "complete" | "failed" | "released";
   outcome: Outcome | undefined;
+  /** Why a failed trial has no outcome. */
+  reason: string | undefined;
   /** The objective of the outcome. */
   score: Score | undefined;
 }
@@ -36,6 +40,8 @@ export interface Ledger {
   /** Trials with a score, by id whatever the order they were told in. */
   completed(): CompletedTrial[];
   trial(id: number): Trial;
+  /** The first trial, not released, at this point. */
+  holder(unit: Float64Array): Trial | undefined;
   /** Is there a trial, not released, at this point? */
   isTaken(unit: Float64Array): boolean;
   apply(event: StudyEvent): void;
@@ -63,22 +69,44 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
     return found;
   };
 
+  const addTrial = (
+    { type, id, values }: { readonly type: string; readonly id: number; readonly values: Values },
+    origin: Origin,
+    source?: string,
+  ): Trial => {
+    if (id !== trials.length) throw new StudyError(`${type} event has id ${id}, expected ${trials.length}`);
+    space.check(values);
+    const unit = space.toUnit(values);
+    const added = { id, values, unit, origin, source, outcome: undefined, reason: undefined, score: undefined };
+    trials.push({ ...added, state: "pending" });
+    return trials[id]!;
+  };
+
   const applyAsk = (event: StudyEvent & { type: "ask" }): void => {
     const { id, origin, model } = event;
-    if (id !== trials.length) throw new StudyError(`ask event has id ${id}, expected ${trials.length}`);
-    space.check(event.values);
     if (model !== undefined && model.theta.length !== space.size + 2) {
       throw new StudyError(
         `ask event ${id} records ${model.theta.length} model parameters, expected ${space.size + 2}`,
       );
     }
-    const unit = space.toUnit(event.values);
-    trials.push({ id, values: event.values, unit, origin, state: "pending", outcome: undefined, score: undefined });
+    const { unit } = addTrial(event, origin);
     lastModel = model ?? lastModel;
     // Enqueued points are asked in order; those before this one were skipped because they were already taken.
     const at = origin === "enqueued" ? queue.findIndex((values) => isSame(space.toUnit(values), unit)) : queue.length;
     queue.splice(0, at + 1);
   };
+
+  const applyObserve = (event: StudyEvent & { type: "observe" }): void => {
+    const { result, source } = event;
+    const isFailure = "reason" in result;
+    const score = isFailure ? undefined : scalarise(result);
+    const trial = addTrial(event, "observed", source);
+    if (isFailure) Object.assign(trial, { state: "failed", reason: result.reason });
+    else Object.assign(trial, { state: "complete", outcome: result, score });
+  };
+
+  const holder = (unit: Float64Array): Trial | undefined =>
+    trials.find((one) => one.state !== "released" && isSame(one.unit, unit));
 
   return {
     trials,
@@ -88,7 +116,8 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
     },
     completed: () => trials.filter((one): one is CompletedTrial => one.state === "complete"),
     trial,
-    isTaken: (unit) => trials.some((one) => one.state !== "released" && isSame(one.unit, unit)),
+    holder,
+    isTaken: (unit) => holder(unit) !== undefined,
     apply(event) {
       switch (event.type) {
         case "ask":
@@ -97,18 +126,20 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
           space.check(event.values);
           queue.push(event.values);
           return;
+        case "observe":
+          return applyObserve(event);
         case "tell": {
           const { type: _, id: __, ...outcome } = event;
           const score = scalarise(outcome);
-          const told = openTrial(event);
-          Object.assign(told, { state: "complete", outcome, score });
+          Object.assign(openTrial(event), { state: "complete", outcome, score });
           return;
         }
         case "fail":
-          openTrial(event).state = "failed";
+          Object.assign(openTrial(event), { state: "failed", reason: event.reason });
           return;
         case "release": {
           const released = openTrial(event);
+          if (released.state === "released") throw new StudyError(`trial ${event.id} is released twice`);
           released.state = "released";
           if (released.origin === "enqueued") queue.unshift(released.values);
           return;

@@ -9,8 +9,9 @@ import { createScalarise } from "../objective/scalarise.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { proposeByModel } from "../strategies/propose.ts";
 import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
-import type { ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
+import type { Failure, ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
 import { createLedger } from "./ledger.ts";
+import { readOutcome } from "./outcome.ts";
 
 export interface Proposal {
   /** The trial's number: 0, 1, 2, .. in the order of asking. */
@@ -25,8 +26,19 @@ export interface Study {
   readonly events: readonly StudyEvent[];
   /** The next point to evaluate. It counts as pending until told, failed or released. */
   ask(): Proposal;
-  /** Asks for this point before any other, in order of enqueuing; dropped if it is already evaluated or pending. */
-  enqueue(values: Values): void;
+  /**
+   * Asks for this point before any other, in order of enqueuing. If a trial there is already evaluated or pending, that
+   * trial's id is returned, and the point is not asked for again unless the trial is released.
+   */
+  enqueue(values: Values): number | undefined;
+  /**
+   * A measurement made elsewhere: by an earlier study, by hand, on another machine. It is a trial like any other,
+   * complete (or failed) from the start, and counts among the initial trials; no proposal was spent on it. Points are
+   * not unique: two measurements of one point are two trials. Returns the trial's id. Throws StudyError for a point
+   * outside the space.
+   * @param source who measured it, for reports
+   */
+  addObservation(values: Values, result: Outcome | Failure, source?: string): number;
   /**
    * Reports a trial's score. The first of tell and fail wins and later ones are ignored; a released trial may still be
    * told. A value or standard error that is not finite (or negative, for the error) counts as a failure.
@@ -64,11 +76,14 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
   const log: StudyEvent[] = [];
   let cachedModel: Model | undefined;
 
-  const record = (event: StudyEvent): void => {
-    ledger.apply(event);
-    log.push(Object.freeze(event));
+  /** Kept as it will be read back, so that a live and a replayed study hold the same bits, and frozen to its leaves. */
+  const record = <Event extends StudyEvent>(event: Event): Event => {
+    const kept = JSON.parse(JSON.stringify(event), (_, value: unknown) => Object.freeze(value)) as Event;
+    ledger.apply(kept);
+    log.push(kept);
+    return kept;
   };
-  for (const event of events) record({ ...event });
+  for (const event of events) record(event);
 
   /** Tells only ever add trials, so as many trials means the same trials. */
   const model = (): Model => {
@@ -100,18 +115,24 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
     ask() {
       const id = ledger.trials.length;
       const { values, origin, model: fitted } = nextPoint(id);
-      Object.freeze(values);
-      record({ type: "ask", id, values, origin, ...(fitted && { model: fitted }) });
-      return { id, values, origin };
+      const asked = record({ type: "ask", id, values, origin, ...(fitted && { model: fitted }) });
+      return { id, values: asked.values, origin };
     },
     enqueue(values) {
-      record({ type: "enqueue", values: Object.freeze({ ...values }) });
+      record({ type: "enqueue", values });
+      return ledger.holder(space.toUnit(values))?.id;
+    },
+    addObservation(values, result, source) {
+      const id = ledger.trials.length;
+      const kept = "reason" in result ? { reason: result.reason } : readOutcome(result);
+      record({ type: "observe", id, values, result: kept, ...(source !== undefined && { source }) });
+      return id;
     },
     tell(id, outcome) {
       const { state } = ledger.trial(id);
       if (state === "complete" || state === "failed") return;
-      const problem = outcomeProblem(outcome);
-      record(problem === undefined ? { type: "tell", id, ...outcome } : { type: "fail", id, reason: problem });
+      const result = readOutcome(outcome);
+      record("reason" in result ? { type: "fail", id, ...result } : { type: "tell", id, ...result });
     },
     fail(id, reason) {
       const { state } = ledger.trial(id);
@@ -131,12 +152,4 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
       return Object.fromEntries(spec.dimensions.map(({ name }) => [name, effects[space.freeNames.indexOf(name)] ?? 0]));
     },
   };
-}
-
-/** Why an outcome counts as a failure; undefined when it can be believed. */
-function outcomeProblem({ values, standardErrors = [] }: Outcome): string | undefined {
-  const value = values.find((one) => !Number.isFinite(one));
-  if (value !== undefined) return `score ${value} is not finite`;
-  const error = standardErrors.find((one) => !(one >= 0 && Number.isFinite(one)));
-  return error === undefined ? undefined : `standard error ${error} is not a finite number >= 0`;
 }
