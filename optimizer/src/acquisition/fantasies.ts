@@ -3,7 +3,7 @@
 // itself and every sample shares one factor: conditioning on a fantasy costs nothing extra.
 
 import { covariances, type GaussianProcess } from "../model/gp.ts";
-import { appendCholeskyRow } from "../numerics/linalg.ts";
+import { extendFactor } from "../numerics/linalg.ts";
 
 export interface Fantasies {
   readonly gp: GaussianProcess;
@@ -40,8 +40,8 @@ export function sampleFantasies(gp: GaussianProcess, base: readonly Float64Array
     covariances(gp, points.subarray(i * d, (i + 1) * d), points, i, row);
     row[i] = gp.signalVariance;
     factor.set(row.subarray(0, i + 1), i * total);
-    appendCholeskyRow(factor, total, i, varianceFloor * gp.signalVariance);
   }
+  extendFactor(factor, 0, total, 0, n, total, varianceFloor * gp.signalVariance);
 
   const values = new Float64Array(sampleCount * baseCount);
   for (let b = 0; b < baseCount; b++) {

@@ -2,7 +2,7 @@
 // (Rasmussen and Williams 2006, eq. 5.9). The constant mean is profiled out at its MAP value.
 
 import type { Objective } from "../numerics/lbfgs.ts";
-import { cholesky, inverseElement, invertLowerTransposed, solveLowerTransposed } from "../numerics/linalg.ts";
+import { cholesky, invertFromTransposed, invertLowerTransposed, solveLowerTransposed } from "../numerics/linalg.ts";
 import { logSqrtTwoPi } from "../numerics/normal.ts";
 import { meanPriorVariance, type TrainingData, whitenResidual } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
@@ -26,7 +26,7 @@ export function createFitObjective(
   const { dimension: d, count: n } = data;
   const squares = pairSquares(data);
   const factor = new Float64Array(n * n);
-  const inverse = new Float64Array(n * n);
+  const transposed = new Float64Array(n * n);
   const distances = new Float64Array((n * (n - 1)) / 2);
   const correlations = new Float64Array(distances.length);
   const inverseSquaredLengths = new Float64Array(d);
@@ -54,17 +54,19 @@ export function createFitObjective(
     // With G = K^-1 - alpha alpha^T, d value / d theta = 1/2 trace(G dK / d theta).
     const alpha = whitened;
     solveLowerTransposed(factor, n, alpha);
-    invertLowerTransposed(factor, n, inverse);
+    invertLowerTransposed(factor, n, transposed);
+    const inverse = factor;
+    invertFromTransposed(transposed, n, inverse);
     let bySignal = 0;
     let byNugget = 0;
     for (let i = 0, pair = 0; i < n; i++) {
       for (let j = 0; j < i; j++, pair++) {
-        const g = inverseElement(inverse, n, i, j) - alpha[i]! * alpha[j]!;
+        const g = inverse[i * n + j]! - alpha[i]! * alpha[j]!;
         bySignal += g * correlations[pair]!;
         const byDistance = -2 * g * signal * kernel.derivative(distances[pair]!);
         for (let k = 0; k < d; k++) gradient[k]! += byDistance * squares[pair * d + k]!;
       }
-      const g = 0.5 * (inverseElement(inverse, n, i, i) - alpha[i]! * alpha[i]!);
+      const g = 0.5 * (inverse[i * n + i]! - alpha[i]! * alpha[i]!);
       bySignal += g;
       byNugget += g;
     }

@@ -1,45 +1,72 @@
-// Dense Cholesky algebra on row-major Float64Arrays. Only the lower triangle is read or written. Inner loops run
-// along rows (contiguous memory) with four partial sums in a fixed order, so results are reproducible bit by bit.
+// Dense Cholesky algebra on row-major Float64Arrays. A matrix is a buffer, where its first row starts, and a stride.
+// Right-hand sides are rows too, so that all inner loops run along contiguous memory. Work goes in tiles of 2 x 4
+// elements with eight independent sums, over panels of 64 columns that stay in the first-level cache.
+//
+// Every element is reduced in one order, however the work is cut: one panel's products are summed from left to right,
+// and that sum is subtracted, panel after panel. Hence one right-hand side gives the same bits as the same one among
+// many, and a factor grown row by row the same bits as a factor of the whole.
 
-/** Sum over k in [from, to) of a[aStart + k] * b[bStart + k]. */
-function dot(a: Float64Array, aStart: number, b: Float64Array, bStart: number, from: number, to: number): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let k = from;
-  for (; k + 3 < to; k += 4) {
-    s0 += a[aStart + k]! * b[bStart + k]!;
-    s1 += a[aStart + k + 1]! * b[bStart + k + 1]!;
-    s2 += a[aStart + k + 2]! * b[bStart + k + 2]!;
-    s3 += a[aStart + k + 3]! * b[bStart + k + 3]!;
-  }
-  for (; k < to; k++) s0 += a[aStart + k]! * b[bStart + k]!;
-  return s0 + s1 + (s2 + s3);
+const panel = 64;
+
+/** First column of the panel that holds `column`. */
+const panelStart = (column: number): number => column - (column % panel);
+
+/**
+ * Factors A [n, n] = L L^T in place, reading the lower triangle; above the diagonal the contents are undefined
+ * afterwards. Returns false when A is not numerically positive definite; all contents are then undefined.
+ */
+export function cholesky(a: Float64Array, n: number): boolean {
+  return extendFactor(a, 0, n, 0, 0, n);
 }
 
 /**
- * Factors A [n, n] = L L^T in place. Returns false when A is not numerically positive
- * definite; the contents are then undefined.
+ * Extends a factor: on entry rows before `from` hold L, rows from `from` to `to` the new covariances up to their
+ * diagonals. Row i lies at `origin` + (i - first) * `stride`; columns before `first` are already solved. A pivot below
+ * `floor` (a point the others already determine) is raised to it; without `floor` it makes the answer false.
  */
-export function cholesky(a: Float64Array, n: number): boolean {
-  for (let i = 0; i < n; i++) {
-    const row = i * n;
-    for (let j = 0; j < i; j++) a[row + j] = (a[row + j]! - dot(a, row, a, j * n, 0, j)) / a[j * n + j]!;
-    const pivot = a[row + i]! - dot(a, row, a, row, 0, i);
-    // Negated so that NaN fails too.
-    if (!(pivot > 1e-14 * a[row + i]!)) return false;
-    a[row + i] = Math.sqrt(pivot);
+export function extendFactor(
+  a: Float64Array,
+  origin: number,
+  stride: number,
+  first: number,
+  from: number,
+  to: number,
+  floor?: number,
+): boolean {
+  const diagonal = new Float64Array(panel);
+  for (let start = from; start < to; ) {
+    const end = Math.min(to, panelStart(start) + panel);
+    const block = origin + (start - first) * stride;
+    for (let i = start; i < end; i++) diagonal[i - start] = a[block + (i - start) * stride + i]!;
+    solveColumns(a, origin, stride, first, first, start, a, block, stride, end - start, 0);
+    for (let k = 0; k < panelStart(start); k += panel) {
+      subtractProducts(a, block, stride, start, end, a, block, stride, end - start, k, k + panel);
+    }
+    for (let i = start; i < end; i++) {
+      const row = block + (i - start) * stride;
+      solveTriangle(a, block, stride, start, i, a, row, stride, 1, panelStart(start));
+      let sum = 0;
+      for (let k = panelStart(start); k < i; k++) sum += a[row + k]! * a[row + k]!;
+      let pivot = a[row + i]! - sum;
+      if (floor !== undefined) pivot = Math.max(pivot, floor);
+      // Negated so that NaN fails too.
+      else if (!(pivot > 1e-14 * diagonal[i - start]!)) return false;
+      a[row + i] = Math.sqrt(pivot);
+    }
+    start = end;
   }
   return true;
 }
+
+/** Rungs tried in turn, times the scale of the diagonal. */
+const jitters = [0, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 
 /**
  * Cholesky of A plus the smallest diagonal of the ladder 0, 1e-10 .. 1e-2 (times `scale`) that makes it positive
  * definite. Returns L [n, n] in a new array. Throws RangeError if even the last rung fails (NaN in A).
  */
 export function choleskyWithJitter(a: Float64Array, n: number, scale: number): Float64Array {
-  for (let jitter = 0; jitter <= 1e-2; jitter = jitter === 0 ? 1e-10 : jitter * 10) {
+  for (const jitter of jitters) {
     const factor = a.slice(0, n * n);
     for (let i = 0; i < n; i++) factor[i * n + i]! += jitter * scale;
     if (cholesky(factor, n)) return factor;
@@ -47,41 +74,276 @@ export function choleskyWithJitter(a: Float64Array, n: number, scale: number): F
   throw new RangeError(`a ${n} x ${n} covariance is not positive definite`);
 }
 
+/** Solves L x = b in place for each of the `count` rows b of `rhs` [count, n]. */
+export function solveLower(l: Float64Array, n: number, rhs: Float64Array, count = 1): void {
+  solveColumns(l, 0, n, 0, 0, n, rhs, 0, n, count, 0);
+}
+
+/** Right-hand sides taken together: their panels stay in the second-level cache. */
+const rowsAtOnce = 128;
+
 /**
- * Extends a factor by one row: rows before `row` hold L, `row` holds the new covariances up to its diagonal. A pivot
- * below `floor` (a point the others already determine) is raised to it.
+ * Forward substitution for columns `from` to `to` of the `count` rows of x, whose columns before `from` are solved,
+ * and zero before `zeros`. Row j of L lies at `origin` + (j - first) * `stride`.
  */
-export function appendCholeskyRow(a: Float64Array, n: number, row: number, floor: number): void {
-  const start = row * n;
-  for (let j = 0; j < row; j++) a[start + j] = (a[start + j]! - dot(a, start, a, j * n, 0, j)) / a[j * n + j]!;
-  a[start + row] = Math.sqrt(Math.max(a[start + row]! - dot(a, start, a, start, 0, row), floor));
-}
-
-/** Solves L x = b in place. */
-export function solveLower(l: Float64Array, n: number, b: Float64Array): void {
-  for (let i = 0; i < n; i++) b[i] = (b[i]! - dot(l, i * n, b, 0, 0, i)) / l[i * n + i]!;
-}
-
-/** Solves L^T x = b in place. */
-export function solveLowerTransposed(l: Float64Array, n: number, b: Float64Array): void {
-  for (let i = n - 1; i >= 0; i--) {
-    const row = i * n;
-    const x = b[i]! / l[row + i]!;
-    b[i] = x;
-    for (let k = 0; k < i; k++) b[k]! -= l[row + k]! * x;
+export function solveColumns(
+  l: Float64Array,
+  origin: number,
+  stride: number,
+  first: number,
+  from: number,
+  to: number,
+  x: Float64Array,
+  xStart: number,
+  xStride: number,
+  count: number,
+  zeros: number,
+): void {
+  for (let row = 0; row < count; row += rowsAtOnce) {
+    const rows = Math.min(rowsAtOnce, count - row);
+    const block = xStart + row * xStride;
+    for (let start = from; start < to; ) {
+      const end = Math.min(to, panelStart(start) + panel);
+      const at = origin + (start - first) * stride;
+      for (let k = panelStart(zeros); k < panelStart(start); k += panel) {
+        subtractProducts(l, at, stride, start, end, x, block, xStride, rows, k, k + panel);
+      }
+      solveTriangle(l, at, stride, start, end, x, block, xStride, rows, panelStart(start));
+      start = end;
+    }
   }
 }
 
-/** Writes the upper triangle of T = L^-T [n, n]: row j of T is column j of L^-1. */
+/** x[r, j] -= sum over k in [k0, k1) of x[r, k] l[j, k], for the rows r of x and columns j from `start` to `end`. */
+function subtractProducts(
+  l: Float64Array,
+  at: number,
+  stride: number,
+  start: number,
+  end: number,
+  x: Float64Array,
+  block: number,
+  xStride: number,
+  rows: number,
+  k0: number,
+  k1: number,
+): void {
+  for (let r = 0; r < rows; r += 2) {
+    const u = block + r * xStride;
+    const width = Math.min(2, rows - r);
+    for (let j = start; j < end; j += 4) {
+      const height = Math.min(4, end - j);
+      const row = at + (j - start) * stride;
+      tile(x, u, xStride, width, l, row, stride, height, k0, k1);
+      for (let q = 0; q < height; q++) x[u + j + q]! -= sums[q]!;
+      if (width === 2) for (let q = 0; q < height; q++) x[u + xStride + j + q]! -= sums[4 + q]!;
+    }
+  }
+}
+
+/** Forward substitution within one panel, of which columns from `k0` on are still to be subtracted. */
+function solveTriangle(
+  l: Float64Array,
+  at: number,
+  stride: number,
+  start: number,
+  end: number,
+  x: Float64Array,
+  block: number,
+  xStride: number,
+  rows: number,
+  k0: number,
+): void {
+  for (let r = 0; r < rows; r += 2) {
+    const u = block + r * xStride;
+    const width = Math.min(2, rows - r);
+    for (let j = start; j < end; j += 4) {
+      const height = Math.min(4, end - j);
+      const row = at + (j - start) * stride;
+      tile(x, u, xStride, width, l, row, stride, height, k0, j);
+      for (let w = 0; w < width; w++) {
+        const v = u + w * xStride;
+        for (let q = 0; q < height; q++) {
+          let sum = sums[4 * w + q]!;
+          const entry = row + q * stride + j;
+          for (let k = 0; k < q; k++) sum += x[v + j + k]! * l[entry + k]!;
+          x[v + j + q] = (x[v + j + q]! - sum) / l[entry + q]!;
+        }
+      }
+    }
+  }
+}
+
+/** What `tile` answers: products of its first row with rows 0 to 3 of L, then of its second. */
+const sums = new Float64Array(8);
+
+/** Inner products over k in [k0, k1) of `width` (1 or 2) rows of x with `height` (1 to 4) rows of L. */
+function tile(
+  x: Float64Array,
+  u: number,
+  xStride: number,
+  width: number,
+  l: Float64Array,
+  row: number,
+  stride: number,
+  height: number,
+  k0: number,
+  k1: number,
+): void {
+  const v = width === 2 ? u + xStride : u;
+  if (height < 4) {
+    for (let q = 0; q < height; q++) {
+      const l0 = row + q * stride;
+      let u0 = 0;
+      let v0 = 0;
+      for (let k = k0; k < k1; k++) {
+        u0 += x[u + k]! * l[l0 + k]!;
+        v0 += x[v + k]! * l[l0 + k]!;
+      }
+      sums[q] = u0;
+      sums[4 + q] = v0;
+    }
+    return;
+  }
+  const l1 = row + stride;
+  const l2 = l1 + stride;
+  const l3 = l2 + stride;
+  let u0 = 0;
+  let u1 = 0;
+  let u2 = 0;
+  let u3 = 0;
+  if (width === 1) {
+    for (let k = k0; k < k1; k++) {
+      const p = x[u + k]!;
+      u0 += p * l[row + k]!;
+      u1 += p * l[l1 + k]!;
+      u2 += p * l[l2 + k]!;
+      u3 += p * l[l3 + k]!;
+    }
+  } else {
+    let v0 = 0;
+    let v1 = 0;
+    let v2 = 0;
+    let v3 = 0;
+    for (let k = k0; k < k1; k++) {
+      const p = x[u + k]!;
+      const q = x[v + k]!;
+      const a = l[row + k]!;
+      u0 += p * a;
+      v0 += q * a;
+      const b = l[l1 + k]!;
+      u1 += p * b;
+      v1 += q * b;
+      const c = l[l2 + k]!;
+      u2 += p * c;
+      v2 += q * c;
+      const d = l[l3 + k]!;
+      u3 += p * d;
+      v3 += q * d;
+    }
+    sums[4] = v0;
+    sums[5] = v1;
+    sums[6] = v2;
+    sums[7] = v3;
+  }
+  sums[0] = u0;
+  sums[1] = u1;
+  sums[2] = u2;
+  sums[3] = u3;
+}
+
+/** Solves L^T x = b in place for each of the `count` rows b of `rhs` [count, n]. */
+export function solveLowerTransposed(l: Float64Array, n: number, rhs: Float64Array, count = 1): void {
+  solveColumnsTransposed(l, 0, n, 0, n, rhs, n, count);
+}
+
+/**
+ * Backward substitution for columns `to` - 1 down to `first` of the `count` rows of x, whose columns from `to` on are
+ * solved; what is solved is subtracted from all columns before it. Row j of L lies at `origin` + (j - first) * `stride`.
+ */
+export function solveColumnsTransposed(
+  l: Float64Array,
+  origin: number,
+  stride: number,
+  first: number,
+  to: number,
+  x: Float64Array,
+  xStride: number,
+  count: number,
+): void {
+  for (let end = to; end > first; ) {
+    const start = Math.max(first, end - 4);
+    const at = origin + (start - first) * stride;
+    for (let r = 0; r < count; r++) {
+      const row = r * xStride;
+      for (let j = end - 1; j >= start; j--) {
+        const entries = at + (j - start) * stride;
+        const solved = x[row + j]! / l[entries + j]!;
+        x[row + j] = solved;
+        for (let k = start; k < j; k++) x[row + k]! -= l[entries + k]! * solved;
+      }
+      subtractRows(l, at, stride, x, row, start, end - start);
+    }
+    end = start;
+  }
+}
+
+/** x[k] -= sum over q in [0, height) of l[q, k] x[start + q], for all k before `start`. */
+function subtractRows(
+  l: Float64Array,
+  at: number,
+  stride: number,
+  x: Float64Array,
+  row: number,
+  start: number,
+  height: number,
+): void {
+  if (height < 4) {
+    for (let q = 0; q < height; q++) {
+      const factor = x[row + start + q]!;
+      for (let k = 0; k < start; k++) x[row + k]! -= l[at + q * stride + k]! * factor;
+    }
+    return;
+  }
+  const l1 = at + stride;
+  const l2 = l1 + stride;
+  const l3 = l2 + stride;
+  const x0 = x[row + start]!;
+  const x1 = x[row + start + 1]!;
+  const x2 = x[row + start + 2]!;
+  const x3 = x[row + start + 3]!;
+  for (let k = 0; k < start; k++) {
+    x[row + k]! -= l[at + k]! * x0 + l[l1 + k]! * x1 + (l[l2 + k]! * x2 + l[l3 + k]! * x3);
+  }
+}
+
+/** Writes T = L^-T [n, n]: row j of T is column j of L^-1, zero before its diagonal. */
 export function invertLowerTransposed(l: Float64Array, n: number, t: Float64Array): void {
-  for (let j = 0; j < n; j++) {
-    const row = j * n;
-    t[row + j] = 1 / l[row + j]!;
-    for (let i = j + 1; i < n; i++) t[row + i] = -dot(l, i * n, t, row, j, i) / l[i * n + i]!;
+  t.fill(0, 0, n * n);
+  for (let j = 0; j < n; j++) t[j * n + j] = 1;
+  for (let row = 0; row < n; row += panel) {
+    solveColumns(l, 0, n, 0, row, n, t, row * n, n, Math.min(panel, n - row), row);
   }
 }
 
-/** Element (i, j), i >= j, of (L L^T)^-1 from T = L^-T. */
-export function inverseElement(t: Float64Array, n: number, i: number, j: number): number {
-  return dot(t, i * n, t, j * n, i, n);
+/** Writes the lower triangle of (L L^T)^-1 [n, n] from T = L^-T; above the diagonal the contents are undefined. */
+export function invertFromTransposed(t: Float64Array, n: number, inverse: Float64Array): void {
+  for (let i0 = 0; i0 < n; i0 += panel) {
+    const i1 = Math.min(n, i0 + panel);
+    for (let i = i0; i < i1; i++) inverse.fill(0, i * n, i * n + i1);
+    for (let k0 = i0; k0 < n; k0 += panel) {
+      const k1 = Math.min(n, k0 + panel);
+      for (let i = i0; i < i1; i += 2) {
+        const width = Math.min(2, i1 - i);
+        for (let j = 0; j < i + width; j += 4) {
+          const height = Math.min(4, i1 - j);
+          tile(t, i * n, n, width, t, j * n, n, height, Math.max(k0, i), k1);
+          for (let w = 0; w < width; w++) {
+            const at = (i + w) * n + j;
+            for (let q = 0; q < height; q++) inverse[at + q]! += sums[4 * w + q]!;
+          }
+        }
+      }
+    }
+  }
 }
