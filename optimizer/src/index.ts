@@ -2,9 +2,9 @@
 
 export type { Recommendation } from "./answers/recommend.ts";
 export { StudyError } from "./errors.ts";
-export type { Prediction } from "./model/model.ts";
+export type { ModelRecord, Prediction } from "./model/ensemble.ts";
 export type { Objective } from "./objective/scalarise.ts";
 export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
-export type { Failure, ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./study/events.ts";
+export type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./study/events.ts";
 export { createStudy, type Proposal, replay, type Study } from "./study/study.ts";

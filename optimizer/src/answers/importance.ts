@@ -10,7 +10,7 @@ const sampleCount = 256;
 
 /** [dimension] shares >= 0 summing to 1, or all 0 when the posterior mean is flat. */
 export function totalEffects(model: Model, seed: number): Float64Array {
-  const { dimension } = model.gp.data;
+  const { dimension } = model.members[0]!.gp.data;
   const sobol = createSobol(2 * dimension, createStream(seed, model.trials.length, purposes.importance));
   const pair = new Float64Array(2 * dimension);
   const effects = new Float64Array(dimension);

@@ -1,11 +1,10 @@
 // What the study would use if it had to stop now: the evaluated point with the highest posterior mean. Never the
 // highest observed score, which under noise is the luckiest point rather than the best.
 
-import { countWins, sampleFantasies } from "../acquisition/fantasies.ts";
+import { rankByMean, shareOfWins } from "../acquisition/leaders.ts";
 import type { Model } from "../model/model.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import type { Values } from "../space/space.ts";
-import { rankByMean } from "../strategies/propose.ts";
 
 export interface Recommendation {
   readonly id: number;
@@ -34,14 +33,8 @@ export function recommendFrom(model: Model, seed: number): Recommendation {
     .map((index) => model.trials[index]!);
   const best = field[0]!;
   const stream = createStream(seed, model.trials.length, purposes.bestness);
-  const normals = Float64Array.from({ length: sampleCount * field.length }, () => stream.normal());
-  const wins = countWins(
-    sampleFantasies(
-      model.gp,
-      field.map((trial) => trial.unit),
-      normals,
-    ),
-  );
+  const units = field.map((trial) => trial.unit);
+  const shares = shareOfWins(model, units, sampleCount, stream);
   const { mean, standardDeviation } = model.predict(best.unit);
   const { value, standardError } = best.score;
   return {
@@ -50,7 +43,7 @@ export function recommendFrom(model: Model, seed: number): Recommendation {
     mean,
     standardDeviation,
     credibleInterval: [mean - normal95 * standardDeviation, mean + normal95 * standardDeviation],
-    probabilityBest: wins[0]! / sampleCount,
+    probabilityBest: shares[0]!,
     observed: standardError === undefined ? { value } : { value, standardError },
     trials: model.trials.length,
   };

@@ -1,7 +1,7 @@
 // MAP hyper-parameters of the Gaussian process: dimension-scaled log-normal length-scale priors (Hvarfner, Hellsten,
 // Nardi, "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024), bounded L-BFGS in log space.
 
-import { minimise } from "../numerics/lbfgs.ts";
+import { type LbfgsResult, minimise } from "../numerics/lbfgs.ts";
 import { conditionProcess, type GaussianProcess, type Theta, type TrainingData } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { createFitObjective, type ThetaPrior } from "./marginal-likelihood.ts";
@@ -19,22 +19,29 @@ const searching = { maxIterations: 12, gradientTolerance: 1e-2, valueTolerance: 
 const finishing = { maxIterations: 50, gradientTolerance: 1e-3, valueTolerance: 1e-6 };
 const continuing = { maxIterations: 20, gradientTolerance: 1e-3, valueTolerance: 1e-6 };
 
+export interface Fit {
+  readonly gp: GaussianProcess;
+  /** Log of (marginal likelihood x priors) at the MAP hyper-parameters, up to a constant that all kernels share. */
+  readonly logEvidence: number;
+}
+
 /** Deterministic: the same data and options give the same theta, bit for bit, on one engine. */
-export function fitProcess(data: TrainingData, kernel: Kernel, options: FitOptions): GaussianProcess {
+export function fitProcess(data: TrainingData, kernel: Kernel, options: FitOptions): Fit {
   const { dimension } = data;
   const prior = thetaPrior(dimension, options.isNoiseKnown);
   const objective = createFitObjective(data, kernel, prior);
   const bounds = thetaBounds(dimension);
   const run = (start: Theta, limits: typeof searching) => minimise(objective, start, bounds.low, bounds.high, limits);
+  const conclude = ({ x, value }: LbfgsResult): Fit => ({ gp: conditionProcess(data, kernel, x), logEvidence: -value });
 
   if (options.warmStart !== undefined && !options.isThorough) {
-    return conditionProcess(data, kernel, run(options.warmStart, continuing).x);
+    return conclude(run(options.warmStart, continuing));
   }
   const starts = startingPoints(dimension, prior);
   if (options.warmStart !== undefined) starts.unshift(options.warmStart);
   const reached = starts.map((start) => run(start, searching));
   const best = reached.reduce((a, b) => (b.value < a.value ? b : a));
-  return conditionProcess(data, kernel, run(best.x, finishing).x);
+  return conclude(run(best.x, finishing));
 }
 
 /**

@@ -3,12 +3,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLogNoisyImprovement } from "../acquisition/acquisition.ts";
+import { averageAcquisitions } from "../acquisition/average.ts";
 import { sampleFantasies } from "../acquisition/fantasies.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import { createLogFeasibility } from "./feasibility.ts";
 import { thetaPrior } from "./fit.ts";
 import { conditionProcess, type TrainingData } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
+import { rbf } from "./kernels/rbf.ts";
 import { createFitObjective } from "./marginal-likelihood.ts";
 
 const seeds = fc.nat({ max: 1_000_000 });
@@ -44,13 +46,16 @@ function expectGradient(
   }
 }
 
-test("the Matern derivative is the slope of the correlation", () => {
+test.each([
+  { name: "Matern", kernel: matern52, atZero: -5 / 6 },
+  { name: "RBF", kernel: rbf, atZero: -1 / 2 },
+])("the $name derivative is the slope of the correlation", ({ kernel, atZero }) => {
   for (const r2 of [1e-4, 0.1, 1, 7]) {
     const step = 1e-4 * r2;
-    const slope = (matern52.correlation(r2 + step) - matern52.correlation(r2 - step)) / (2 * step);
-    expect(matern52.derivative(r2)).toBeCloseTo(slope, 6);
+    const slope = (kernel.correlation(r2 + step) - kernel.correlation(r2 - step)) / (2 * step);
+    expect(kernel.derivative(r2)).toBeCloseTo(slope, 6);
   }
-  expect(matern52.derivative(0)).toBe(-5 / 6);
+  expect(kernel.derivative(0)).toBe(atZero);
 });
 
 test("the fit objective's gradient by every hyper-parameter", () => {
@@ -69,7 +74,7 @@ test("the fit objective's gradient by every hyper-parameter", () => {
   );
 });
 
-test("the acquisition's gradient with incumbents and pending points", () => {
+test("the gradient of two models' average acquisition with incumbents and pending points", () => {
   fc.assert(
     fc.property(seeds, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 6 }), (seed, d, pending) => {
       const data = randomData(seed, d, 10);
@@ -79,7 +84,12 @@ test("the acquisition's gradient with incumbents and pending points", () => {
       const point = (): Float64Array => Float64Array.from({ length: d }, () => stream.uniform());
       const base = [data.points.slice(0, d), ...Array.from({ length: pending }, point)];
       const normals = Float64Array.from({ length: 16 * base.length }, () => stream.normal());
-      const acquisition = createLogNoisyImprovement(sampleFantasies(gp, base, normals));
+      const rough = createLogNoisyImprovement(sampleFantasies(gp, base, normals));
+      const smooth = createLogNoisyImprovement(sampleFantasies(conditionProcess(data, rbf, theta), base, normals));
+      const acquisition = averageAcquisitions([
+        { logWeight: Math.log(0.3), acquisition: rough },
+        { logWeight: Math.log(0.7), acquisition: smooth },
+      ]);
       const x = point();
       const gradient = new Float64Array(d);
       const value = acquisition.valueAndGradient(x, gradient);

@@ -1,5 +1,8 @@
-// From raw scores to what the Gaussian process sees: extreme low outliers winsorised, then standardised to mean 0 and
-// standard deviation 1, known standard errors carried along. Scores are maximised throughout.
+// From raw scores to what a Gaussian process sees: extreme low outliers winsorised, then standardised to mean 0 and
+// standard deviation 1, then (for some models) warped; known standard errors carried along. Scores are maximised
+// throughout.
+
+import { yeoJohnson, yeoJohnsonInverse, yeoJohnsonSlope } from "./warp.ts";
 
 /** One completed trial's outcome. */
 export interface Score {
@@ -15,6 +18,20 @@ export interface StandardisedScores {
   /** Known noise variances in target units, 0 where unknown. */
   readonly noiseVariances: Float64Array;
   readonly isNoiseKnown: boolean;
+}
+
+/** Standardised scores through a power transform, standardised again: the targets of one model. */
+export interface WarpedTargets {
+  /** Power of the transform; 1 is none. */
+  readonly power: number;
+  readonly targets: Float64Array;
+  readonly noiseVariances: Float64Array;
+  /** log |d targets / d standardised scores|, summed: makes likelihoods under different powers comparable. */
+  readonly logJacobian: number;
+  /** The standardised score of a target; increasing. */
+  unwarp(target: number): number;
+  /** d standardised score / d target > 0 */
+  slope(target: number): number;
 }
 
 /** More noise than this many target variances makes an observation worthless; the cap keeps the algebra finite. */
@@ -50,4 +67,21 @@ export function winsoriseLow(values: readonly number[]): number[] {
   if (spread === 0) return [...values];
   const fence = at(0.25) - 5 * spread;
   return values.map((value) => Math.max(value, fence));
+}
+
+/** Noise is carried through the transform by its slope at each score. */
+export function warpTargets(scores: StandardisedScores, power: number): WarpedTargets {
+  const warped = scores.targets.map((z) => yeoJohnson(z, power));
+  const centre = warped.reduce((sum, t) => sum + t, 0) / warped.length;
+  const spread = Math.sqrt(warped.reduce((sum, t) => sum + (t - centre) ** 2, 0) / warped.length) || 1;
+  const slopes = scores.targets.map((z) => yeoJohnsonSlope(z, power) / spread);
+  const unwarp = (target: number): number => yeoJohnsonInverse(centre + spread * target, power);
+  return {
+    power,
+    targets: warped.map((t) => (t - centre) / spread),
+    noiseVariances: scores.noiseVariances.map((v, i) => Math.min(largestNoiseVariance, v * slopes[i]! ** 2)),
+    logJacobian: slopes.reduce((sum, slope) => sum + Math.log(slope), 0),
+    unwarp,
+    slope: (target) => spread / yeoJohnsonSlope(unwarp(target), power),
+  };
 }

@@ -2,9 +2,12 @@
 // noisy expected improvement given both, times the probability that the trial will not fail.
 
 import { type Acquisition, createLogNoisyImprovement } from "../acquisition/acquisition.ts";
-import { countWins, sampleFantasies } from "../acquisition/fantasies.ts";
+import { averageAcquisitions } from "../acquisition/average.ts";
+import { sampleFantasies } from "../acquisition/fantasies.ts";
+import { rankByMean, shareOfWins } from "../acquisition/leaders.ts";
 import { rankCandidates } from "../acquisition/maximise.ts";
 import { createLogFeasibility } from "../model/feasibility.ts";
+import { type GaussianProcess, predictLatent } from "../model/gp.ts";
 import type { Model } from "../model/model.ts";
 import { normalQuantile } from "../numerics/normal.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
@@ -22,8 +25,12 @@ export function proposeByModel(space: Space, ledger: Ledger, model: Model, seed:
   const incumbents = likelyBest(model, seed, trial);
   const unitsOf = (state: Trial["state"]) => ledger.trials.filter((one) => one.state === state).map((one) => one.unit);
   const base = [...incumbents, ...unitsOf("pending")];
-  const improvement = createLogNoisyImprovement(
-    sampleFantasies(model.gp, base, sobolNormals(base.length, seed, trial)),
+  const normals = sobolNormals(base.length, seed, trial);
+  const improvement = averageAcquisitions(
+    model.members.map(({ gp, targets, weight }) => ({
+      logWeight: Math.log(weight * targets.slope(bestLatent(gp, incumbents))),
+      acquisition: createLogNoisyImprovement(sampleFantasies(gp, base, normals)),
+    })),
   );
   const feasibility = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
   const acquisition: Acquisition = {
@@ -39,21 +46,18 @@ function likelyBest(model: Model, seed: number, trial: number): Float64Array[] {
   const leaders = rankByMean(model)
     .slice(0, pruningPoints)
     .map((index) => model.trials[index]!.unit);
-  const stream = createStream(seed, trial, purposes.pruning);
-  const normals = Float64Array.from({ length: pruningSamples * leaders.length }, () => stream.normal());
-  const wins = countWins(sampleFantasies(model.gp, leaders, normals));
+  const shares = shareOfWins(model, leaders, pruningSamples, createStream(seed, trial, purposes.pruning));
   return leaders
-    .map((unit, index) => ({ unit, wins: wins[index]! }))
-    .filter((leader) => leader.wins > 0)
-    .toSorted((a, b) => b.wins - a.wins)
+    .map((unit, index) => ({ unit, share: shares[index]! }))
+    .filter((leader) => leader.share > 0)
+    .toSorted((a, b) => b.share - a.share)
     .slice(0, largestIncumbents)
     .map((leader) => leader.unit);
 }
 
-/** Indices of the model's trials by posterior mean, largest first. */
-export function rankByMean(model: Model): number[] {
-  const means = model.trials.map((trial) => model.predict(trial.unit).mean);
-  return means.map((_, index) => index).toSorted((a, b) => means[b]! - means[a]!);
+/** The largest posterior mean among `units`, as a target. */
+function bestLatent(gp: GaussianProcess, units: readonly Float64Array[]): number {
+  return Math.max(...units.map((unit) => predictLatent(gp, unit).mean));
 }
 
 /** Standard normals [fantasyCount, dimension] from a scrambled Sobol sequence. */

@@ -1,6 +1,7 @@
 // The study's record. Events are plain JSON, appended and never changed; together with the spec they determine every
 // later proposal.
 
+import type { ModelRecord } from "../model/ensemble.ts";
 import type { Objective } from "../objective/scalarise.ts";
 import type { Dimension, Values } from "../space/space.ts";
 
@@ -41,14 +42,6 @@ export interface Failure {
  * as merge coefficients do); the centre; scrambled Sobol points; the Gaussian process; of a greedy soup, one model alone, or one more.
  */
 export type Origin = "enqueued" | "observed" | "line" | "centre" | "sobol" | "model" | "alone" | "soup";
-
-/** What the model was when it proposed. Recorded so that a replay need not refit. */
-export interface ModelRecord {
-  /** Completed trials it was fitted to. */
-  readonly trials: number;
-  /** [log length scales, log signal variance, log nugget] */
-  readonly theta: readonly number[];
-}
 
 export type StudyEvent =
   | {

@@ -2,10 +2,11 @@
 // wants tried. Knows nothing of models; refuses events that contradict the log so far.
 
 import { StudyError } from "../errors.ts";
+import type { ModelRecord } from "../model/ensemble.ts";
 import type { Score } from "../model/targets.ts";
 import type { Scalarise } from "../objective/scalarise.ts";
 import type { Space, Values } from "../space/space.ts";
-import type { ModelRecord, Origin, Outcome, StudyEvent } from "./events.ts";
+import type { Origin, Outcome, StudyEvent } from "./events.ts";
 
 export interface Trial {
   readonly id: number;
@@ -84,9 +85,10 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
 
   const applyAsk = (event: StudyEvent & { type: "ask" }): void => {
     const { id, origin, model } = event;
-    if (model !== undefined && model.theta.length !== space.size + 2) {
+    const wrong = model?.members.find(({ theta }) => theta.length !== space.size + 2);
+    if (wrong !== undefined) {
       throw new StudyError(
-        `ask event ${id} records ${model.theta.length} model parameters, expected ${space.size + 2}`,
+        `ask event ${id} records ${wrong.theta.length} model parameters, expected ${space.size + 2}`,
       );
     }
     const { unit } = addTrial(event, origin);

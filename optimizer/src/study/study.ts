@@ -4,12 +4,13 @@
 import { totalEffects } from "../answers/importance.ts";
 import { type Recommendation, recommendFrom } from "../answers/recommend.ts";
 import { StudyError } from "../errors.ts";
-import { fitModel, type Model, type Prediction } from "../model/model.ts";
+import type { ModelRecord, Prediction } from "../model/ensemble.ts";
+import { fitModel, type Model } from "../model/model.ts";
 import { createScalarise } from "../objective/scalarise.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { proposeByModel } from "../strategies/propose.ts";
 import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
-import type { Failure, ModelRecord, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
+import type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
 import { createLedger } from "./ledger.ts";
 import { readOutcome } from "./outcome.ts";
 
@@ -87,7 +88,7 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
 
   /** Tells only ever add trials, so as many trials means the same trials. */
   const model = (): Model => {
-    if (cachedModel?.trials.length !== ledger.completed().length) cachedModel = fitModel(space.size, ledger);
+    if (cachedModel?.trials.length !== ledger.completed().length) cachedModel = fitModel(ledger);
     return cachedModel!;
   };
 
@@ -104,9 +105,8 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
         if (!ledger.isTaken(unit) || --tries === 0) return { values: space.toValues(unit), origin };
       }
     }
-    const { gp, trials } = model();
     const unit = proposeByModel(space, ledger, model(), seed, id);
-    return { values: space.toValues(unit), origin: "model", model: { trials: trials.length, theta: [...gp.theta] } };
+    return { values: space.toValues(unit), origin: "model", model: model().record };
   };
 
   return {
