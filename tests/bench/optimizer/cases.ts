@@ -1,0 +1,86 @@
+// What is measured: problems with a budget and a number of workers. `protocol` has the problems that the optimizer's
+// targets are about; `heldOut` has problems that nothing was tuned on, and nothing may be.
+
+import {
+  ackley,
+  bbob,
+  branin,
+  embedded,
+  griewank,
+  hartmann6,
+  levy,
+  mergeLike,
+  michalewicz5,
+  type Problem,
+  rosenbrock,
+  styblinskiTang,
+  withKnownNoise,
+  withNoise,
+} from "@amalgam/optimizer/testing";
+
+export interface BenchCase {
+  readonly name: string;
+  readonly problem: Problem;
+  /** Evaluations in flight. */
+  readonly workers: number;
+  /** Completed evaluations after which regrets are reported; the last is the budget. */
+  readonly checkpoints: readonly number[];
+  /** Regret is that of the recommended point ("inference"), because the best observed one is not known to be good. */
+  readonly isNoisy: boolean;
+  /** Below this regret a point lies in the basin of the global optimum. */
+  readonly basinRegret?: number;
+}
+
+function single(
+  name: string,
+  problem: Problem,
+  checkpoints: readonly number[],
+  rest: Partial<BenchCase> = {},
+): BenchCase {
+  return { name, problem, workers: 1, checkpoints, isNoisy: false, ...rest };
+}
+
+const basinRegret = 0.08; // Hartmann 6 has its second best basin at a regret of 0.089.
+const merge8 = mergeLike(8, 100, { optimum: 0.5329703606619405 });
+const merge32 = mergeLike(4, 200, { groups: 8, optimum: 0.5106445376800157 });
+
+export const protocol: readonly BenchCase[] = [
+  single("branin2", branin, [25, 30, 50]),
+  single("hartmann6", hartmann6, [50, 100], { basinRegret }),
+  single("hartmann6_noisy0.2", withNoise(hartmann6, 0.2), [50, 100], { isNoisy: true }),
+  single("hartmann6_async8", hartmann6, [75, 120], { workers: 8, basinRegret }),
+  single("merge8_n100_async4", merge8, [50, 100], { workers: 4, isNoisy: true }),
+  single("michalewicz5", michalewicz5(), [100]),
+  single("ackley10", ackley(10, -5, 10), [150]),
+  single("levy10", levy(10, -5, 10), [150]),
+  single("rosenbrock6", rosenbrock(6, -5, 10), [120]),
+  single("hartmann6_in30", embedded(hartmann6, 30, [3, 29, 11, 17, 8, 22]), [150], { basinRegret }),
+  single("merge32_n200", merge32, [50, 150], { isNoisy: true }),
+];
+
+export const heldOut: readonly BenchCase[] = [
+  single("sphere4 (f1)", bbob(1, 4, 1), [40]),
+  single("rosenbrock5 (f8)", bbob(8, 5, 2), [100]),
+  single("ellipsoid5 (f10)", bbob(10, 5, 3), [100]),
+  single("rastrigin5 (f15)", bbob(15, 5, 4), [100]),
+  single("schwefel5 (f20)", bbob(20, 5, 5), [100]),
+  single("gallagher4 (f21)", bbob(21, 4, 6), [100]),
+  single("griewank6", griewank(6, -20, 30), [80]),
+  single("styblinski6", styblinskiTang(6), [80]),
+  single("hartmann6_async32", hartmann6, [120], { workers: 32, basinRegret }),
+  single("hartmann6_known_noise", withKnownNoise(hartmann6, 0.01, 1), [100], { isNoisy: true }),
+  single("merge4_n200", mergeLike(4, 200, { seed: 777, optimum: 0.5126879301638485 }), [30], {
+    workers: 2,
+    isNoisy: true,
+  }),
+  single("merge8_n100_other", mergeLike(8, 100, { seed: 999, optimum: 0.40856386978897313 }), [50], {
+    workers: 4,
+    isNoisy: true,
+  }),
+  single("merge24_n100", mergeLike(6, 100, { groups: 4, seed: 4242, optimum: 0.42426863738875187 }), [100], {
+    workers: 4,
+    isNoisy: true,
+  }),
+];
+
+export const cases: readonly BenchCase[] = [...protocol, ...heldOut];
