@@ -1,9 +1,10 @@
 /** A plan in words and numbers, for `amalgam plan`: plain JSON data, and the same as rows of a table. */
 import { dtypeBytes } from "@amalgam/checkpoint";
 import type { Stage } from "@amalgam/kernels";
-import { BASE_ROW, searchDimensions } from "../recipe/index.ts";
+import { BASE_ROW } from "../recipe/index.ts";
+import { type CoefficientCoverage, coefficientCoverage } from "./coverage.ts";
 import type { TaskInput } from "./tasks.ts";
-import type { Plan, PlanTotals } from "./types.ts";
+import type { Plan, PlannedVariant, PlanTotals } from "./types.ts";
 
 export interface PlanExplanation {
   readonly method: string;
@@ -23,7 +24,7 @@ export interface PlanExplanation {
     readonly strategy: "bayesian" | "greedy_soup";
     readonly trials: number;
     readonly parallel: number;
-    readonly dimensions: readonly { readonly name: string; readonly low: number; readonly high: number }[];
+    readonly dimensions: readonly CoefficientCoverage[];
   };
   readonly comparison: readonly string[];
   readonly tasks: readonly string[];
@@ -55,7 +56,7 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
             strategy: recipe.search.strategy,
             trials: recipe.search.trials,
             parallel: recipe.search.parallel,
-            dimensions: searchDimensions(recipe).map(({ name, low, high }) => ({ name, low, high })),
+            dimensions: coefficientCoverage(recipe, variants[0] as PlannedVariant, plan.tensors),
           },
         }),
     comparison: variants.slice(1).map(({ variant }) => variant.name),
@@ -132,18 +133,30 @@ export function explanationRows(explanation: PlanExplanation): [label: string, t
     ],
   );
   if (search !== undefined) {
-    const names = search.dimensions.map(({ name, low, high }) => `${name} in [${low}, ${high}]`);
+    const { dimensions } = search;
     rows.push([
       "search",
       search.strategy === "greedy_soup"
-        ? `a greedy soup of ${search.dimensions.length} models: ${count(search.trials, "trial", "trials")}`
-        : `${count(search.trials, "trial", "trials")}, ${search.parallel} at a time, over ${names.join(", ")}`,
+        ? `a greedy soup of ${dimensions.length} models: ${count(search.trials, "trial", "trials")}`
+        : `${count(search.trials, "trial", "trials")}, ${search.parallel} at a time, over ${count(dimensions.length, "coefficient", "coefficients")}`,
     ]);
+    if (search.strategy !== "greedy_soup") {
+      for (const dimension of dimensions) rows.push(["coefficient", coverageText(dimension)]);
+    }
   }
   if (explanation.tasks.length > 0) rows.push(["tasks", explanation.tasks.join(", ")]);
   if (explanation.comparison.length > 0) rows.push(["compared with", explanation.comparison.join(", ")]);
   for (const note of explanation.notes) rows.push(["note", note]);
   return rows;
+}
+
+/** `weight[a][layers 1/4] in [0, 1]: 21 tensors (layers 0-2, 1 outside of the layers), 3,407,872 parameters`. */
+function coverageText({ name, low, high, tensors, parameters, layers, outside }: CoefficientCoverage): string {
+  const where: string[] = [];
+  if (layers !== undefined) where.push(layers[0] === layers[1] ? `layer ${layers[0]}` : `layers ${layers.join("-")}`);
+  if (layers !== undefined && outside > 0) where.push(`${outside} outside of the layers`);
+  const place = where.length === 0 ? "" : ` (${where.join(", ")})`;
+  return `${name} in [${low}, ${high}]: ${count(tensors, "tensor", "tensors")}${place}, ${count(parameters, "parameter", "parameters")}`;
 }
 
 const count = (number: number, one: string, many: string): string =>

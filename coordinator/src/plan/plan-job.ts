@@ -1,6 +1,7 @@
 /** The planner: a pure function from a recipe and the headers of its inputs to shards with final output offsets, in linear time. */
 import { dtypeBytes, elementCount, type OutputLayout, problemsOf } from "@amalgam/checkpoint";
 import { type LayerPlace, type Recipe, tensorLayers, variantsOf } from "../recipe/index.ts";
+import { coverageProblems } from "./coverage.ts";
 import { type Cut, type Cuttable, cutIntoShards, defaultLimits, unitElements } from "./cut.ts";
 import { digestPlan } from "./digest.ts";
 import { groupParts } from "./groups.ts";
@@ -11,7 +12,16 @@ import { pinsOf } from "./pins.ts";
 import { PlanProblems } from "./problems.ts";
 import { type PlacedTensor, settingProblems } from "./setting-problems.ts";
 import { slotsOf } from "./slots.ts";
-import type { OutputTokenizer, Plan, PlannedTensor, PlanOptions, PlanTotals, ShardSize, SlotHeader } from "./types.ts";
+import type {
+  OutputTokenizer,
+  Plan,
+  PlannedTensor,
+  PlannedVariant,
+  PlanOptions,
+  PlanTotals,
+  ShardSize,
+  SlotHeader,
+} from "./types.ts";
 import { workingDType, workingProblems } from "./working-dtype.ts";
 import { outputFiles, type WrittenTensor, withMaskGroups, writtenTensors } from "./written.ts";
 
@@ -52,6 +62,7 @@ export function planJob({
     ...match.problems,
     ...workingProblems(recipe, slots, match.tensors),
     ...settingProblems(recipe, variants, places),
+    ...coverageProblems(recipe, variants[0] as PlannedVariant, places),
   ];
   const written = writtenTensors(recipe, match.tensors);
   const output = layOut(recipe, written, maxOutputFileBytes, problems);
@@ -69,7 +80,6 @@ export function planJob({
       name,
       ...(masks === undefined ? {} : { group: masks + 1 }),
       shape: tensor.shape,
-      elements: elementCount(tensor.shape),
       outputDtype: dtype,
       ...(outputs.get(name) as OutputPlace),
       sources: locate(sources, action),
@@ -124,6 +134,7 @@ function placeOf(
   return {
     name,
     action,
+    elements: elementCount(tensor.shape),
     depth: depthOf(name),
     layer: layers.get(name) as LayerPlace,
     part,

@@ -4,7 +4,7 @@
  * through to the next.
  */
 import { LAYER_COUNT, LAYER_INDEX, RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "@amalgam/kernels";
-import { type LayerPlace, type Part, resolveNumber, type Setting, type TensorPlace } from "../recipe/index.ts";
+import { type Part, resolveNumber, type Setting, type TensorPlace } from "../recipe/index.ts";
 import type { PlannedGroup } from "./types.ts";
 
 /** How many numbers are drawn before those of a tensor's stream (one for each model that is not the base). */
@@ -13,7 +13,6 @@ export type DrawOffsets = (tensor: string, stream: number) => number;
 /** A tensor as settings see it. Parameters of the merge go by its new name, those of a model by the name that it has there. */
 export interface TensorSettingsPlace extends TensorPlace {
   readonly inputNames?: readonly (string | undefined)[];
-  readonly layer: LayerPlace;
 }
 
 /** How one parameter of a graph gets its values. */
@@ -53,9 +52,9 @@ export function scalarReaders(
     const unset = `\`${parameter}\`${of}: no filter matches %: add an item without \`filter\``;
     const [first] = levels;
     if (typeof first === "number") return { name, read: () => first, unset };
-    const read = ({ name: output, depth, inputNames }: TensorSettingsPlace): number | undefined => {
+    const read = ({ name: output, depth, layer, inputNames }: TensorSettingsPlace): number | undefined => {
       const input = source === undefined || slot === undefined ? undefined : inputNames?.[slot];
-      return firstValue(levels, { name: input ?? output, depth });
+      return firstValue(levels, { name: input ?? output, depth, layer });
     };
     return { name, read, unset };
   });
@@ -68,7 +67,7 @@ export function isConstant({ graph }: PlannedGroup, name: string): boolean {
 }
 
 /** `weight[2]` is the parameter `weight` of the third model, `lambda` one of the merge. */
-function parsedName(name: string): { readonly parameter: string; readonly model: number | undefined } {
+export function parsedName(name: string): { readonly parameter: string; readonly model: number | undefined } {
   const [, parameter = name, index] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
   return { parameter, model: index === undefined ? undefined : Number(index) };
 }

@@ -8,7 +8,7 @@ import type { PlannedTensor, PlannedVariant } from "./types.ts";
 /** What settings depend on. */
 export type PlacedTensor = Pick<
   PlannedTensor,
-  "name" | "action" | "depth" | "layer" | "part" | "group" | "reference" | "inputNames"
+  "name" | "action" | "elements" | "depth" | "layer" | "part" | "group" | "reference" | "inputNames"
 >;
 
 /** Filters may leave a tensor without a value: better said now than when its turn comes. */

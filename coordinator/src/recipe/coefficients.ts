@@ -1,21 +1,33 @@
 /** The coefficients of a search: their names, their box, and a recipe with values put in their places. */
+import { type CoefficientGroup, groupsOf } from "./coefficient-groups.ts";
 import { methodOf } from "./methods.ts";
 import { givenAt, mapSettings, partsOf } from "./parts.ts";
 import type {
   Coefficient,
+  Conditional,
   MergeSettings,
   Recipe,
   RecipeModel,
   RecipeVariant,
   SearchDimension,
   Settings,
+  SettingValue,
 } from "./types.ts";
 
-/** Names of one coefficient's dimensions: `weight[a]` for each model, or plain `lambda`. */
+/** Names of one coefficient's dimensions: `weight[a]` for each model or plain `lambda`, and `weight[a][layers 1/4]` for each group. */
 export function coefficientNames(coefficient: Coefficient, models: readonly RecipeModel[]): string[] {
-  const { parameter, per } = coefficient;
-  return per === "recipe" ? [parameter] : models.map((model) => `${parameter}[${model.name}]`);
+  return coefficientNamesByModel(coefficient, models).flat();
 }
+
+/** The same as a list for each model, or one for the recipe. */
+export function coefficientNamesByModel(coefficient: Coefficient, models: readonly RecipeModel[]): string[][] {
+  const owners = coefficient.per === "recipe" ? [undefined] : models.map(({ name }) => name);
+  const groups = groupsOf(coefficient);
+  return owners.map((model) => groups.map((group) => coefficientName(coefficient, model, group)));
+}
+
+const coefficientName = ({ parameter }: Coefficient, model: string | undefined, { label }: CoefficientGroup): string =>
+  `${parameter}${model === undefined ? "" : `[${model}]`}${label}`;
 
 /** The search space of a recipe, in a fixed order; empty without a search section. */
 export function searchDimensions(recipe: Recipe): SearchDimension[] {
@@ -85,7 +97,7 @@ function settled(
     const name = names.get(path);
     const searched = coefficients
       .filter(({ per }) => per === "model" && name !== undefined)
-      .map(({ parameter }) => [parameter, coefficientValue(values, `${parameter}[${name}]`)]);
+      .map((coefficient) => [coefficient.parameter, foundSetting(coefficient, name, values)]);
     return { ...shared(settings), ...Object.fromEntries(searched) };
   };
   const settledModels =
@@ -94,8 +106,22 @@ function settled(
       : { models, modules: mapSettings(modules, shared, own) };
   const ofRecipe = coefficients
     .filter(({ per }) => per === "recipe")
-    .map(({ parameter }) => [parameter, coefficientValue(values, parameter)]);
+    .map((coefficient) => [coefficient.parameter, foundSetting(coefficient, undefined, values)]);
   return { method, parameters: { ...shared(merge.parameters), ...Object.fromEntries(ofRecipe) }, ...settledModels };
+}
+
+/** One number, or one for each group of tensors. */
+function foundSetting(
+  coefficient: Coefficient,
+  model: string | undefined,
+  values: Readonly<Record<string, number>>,
+): SettingValue | readonly Conditional[] {
+  const found = groupsOf(coefficient).map((group) => ({
+    ...group.condition,
+    value: coefficientValue(values, coefficientName(coefficient, model, group)),
+  }));
+  const [first] = found;
+  return first !== undefined && first.filter === undefined && first.layers === undefined ? first.value : found;
 }
 
 function coefficientValue(values: Readonly<Record<string, number>>, name: string): number {

@@ -15,6 +15,8 @@ test("mergekit's own recipes parse as they are", async () => {
   for (const name of names) expect((await golden(name)).models.length).toBeGreaterThanOrEqual(1);
 });
 
+const FIRST = { index: 0, count: 1, nearest: { index: 0, count: 1 } };
+
 test("filters and gradients give each layer mergekit's values", async () => {
   const { models } = await golden("ties_gradient_filter.yaml");
   const names = [0, 1, 2, 3].flatMap((layer) => [
@@ -23,7 +25,7 @@ test("filters and gradients give each layer mergekit's values", async () => {
   ]);
   const depths = tensorDepths(["model.embed_tokens.weight", "lm_head.weight", ...names]);
   const values = (setting: Setting | undefined, name: string) =>
-    resolveNumber(setting as Setting, { name, depth: depths.get(name) as number });
+    resolveNumber(setting as Setting, { name, depth: depths.get(name) as number, layer: FIRST });
   const [weight, density] = [models[0]?.parameters["weight"], models[1]?.parameters["density"]];
   for (const [layer, value] of [0.2, 0.4, 0.6, 0.8].entries()) {
     expect(values(weight, `model.layers.${layer}.mlp.up_proj.weight`)).toBeCloseTo(value, 12);
@@ -57,7 +59,7 @@ test("layers are counted for each stack, and an only layer is at the end of a gr
 });
 
 test("filters are substrings and the first match wins; without a match there is no value", () => {
-  const at = (setting: Setting, name: string, depth = 0.5) => resolveNumber(setting, { name, depth });
+  const at = (setting: Setting, name: string, depth = 0.5) => resolveNumber(setting, { name, depth, layer: FIRST });
   const setting = [
     { value: 1, filter: "attn" },
     { value: [0, 10], filter: "*" },

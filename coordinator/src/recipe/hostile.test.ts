@@ -5,7 +5,7 @@ import { parseRecipe, parseStages, RecipeProblems, stageText } from "./index.ts"
 const RECIPE = `merge_method: df_merge
 base_model: base
 models:
-- {model: x/a, name: a, parameters: {weight: [{filter: mlp, value: [0.2, 0.8]}, {value: 0.4}]}}
+- {model: x/a, name: a, parameters: {weight: [{filter: mlp, layers: 1/2, value: [0.2, 0.8]}, {value: 0.4}]}}
 - {model: x/b, fisher: f, parameters: {weight: 0.25}}
 parameters: {epsilon: 1.0e-9}
 exclude: [head]
@@ -14,7 +14,7 @@ evaluate:
   tasks: [t.yaml]
   compare: [models, {merge_method: ties, weights: {a: 1, b: 2}}]
 search:
-  coefficients: {epsilon: {low: 0, high: 1}}
+  coefficients: {epsilon: {low: 0, high: 1, layers: [[0, 2], [2, 3]], outside: own, tensors: {mlp: mlp}}}
   start: [{epsilon: 0.5}]
 `;
 

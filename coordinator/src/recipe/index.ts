@@ -1,5 +1,11 @@
 /** Recipes: YAML text to validated settings, their search space, and the merges they ask for. Opens no files. */
-export { leftToSearch, searchDimensions, variantWithCoefficients, withCoefficients } from "./coefficients.ts";
+export {
+  coefficientNamesByModel,
+  leftToSearch,
+  searchDimensions,
+  variantWithCoefficients,
+  withCoefficients,
+} from "./coefficients.ts";
 export { requireJobKind } from "./job-kind.ts";
 export { type LayerPlace, tensorDepths, tensorLayers } from "./layers.ts";
 export { type RecipeOverrides, withOverrides } from "./overrides.ts";

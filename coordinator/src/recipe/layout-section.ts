@@ -1,5 +1,6 @@
 /** Reads `slices:` and `modules:`: merged models made of layers of others. What a checkpoint must be to fit is the planner's to say. */
 import type { MergeMethod } from "@amalgam/kernels";
+import { readLayerRange } from "./layer-sets.ts";
 import type { Located } from "./located.ts";
 import { explainParameter } from "./methods.ts";
 import { distinctModels, type ModelDraft, readModel, readReference } from "./models.ts";
@@ -130,18 +131,7 @@ function readSources(context: Context, node: Located, list: "`sources`" | "`mode
 function readLayers(reader: Reader, entries: Entries, line: number, path: string): LayerRange | undefined {
   const entry = reader.required(entries, "layer_range", line, `model \`${path}\``);
   if (entry === undefined) return undefined;
-  const what = `\`layer_range\` of model \`${path}\``;
-  const { value } = entry;
-  if (value.kind !== "list" || value.items.length !== 2) {
-    return reader.fail(entry.line, `${what} must be two numbers: the first layer, and the one after the last`);
-  }
-  const [first, end] = value.items.map((item) =>
-    reader.number(item, `each number of ${what}`, { low: 0, integer: true }),
-  );
-  if (first === undefined || end === undefined) return undefined;
-  if (first < end) return { first, end };
-  const none = first === end ? "has no layers" : "is reversed";
-  return reader.fail(entry.line, `${what}: [${first}, ${end}] ${none}: the second number is the layer after the last`);
+  return readLayerRange(reader, entry.value, entry.line, `\`layer_range\` of model \`${path}\``);
 }
 
 function checkLengths({ reader }: Context, { sources }: OutputSlice, line: number, what: string): void {

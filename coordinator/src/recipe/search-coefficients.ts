@@ -7,6 +7,7 @@ import { unknownParameter } from "./parameters.ts";
 import { partsOf } from "./parts.ts";
 import { listed } from "./problems.ts";
 import type { Reader } from "./reader.ts";
+import { readGroups } from "./search-groups.ts";
 import type { Coefficient, MergeSettings } from "./types.ts";
 
 export function defaultCoefficients(reader: Reader, line: number, method: MergeMethod): Coefficient[] {
@@ -60,7 +61,7 @@ function readCoefficient(
   parameter: NumberParameter,
 ): Coefficient | undefined {
   const what = `the coefficient \`${name}\``;
-  const entries = reader.map(node, what, ["per", "low", "high", "scale"]);
+  const entries = reader.map(node, what, ["per", "layers", "outside", "tensors", "low", "high", "scale"]);
   if (entries === undefined) return undefined;
   const perNode = entries.get("per")?.value;
   const per =
@@ -86,10 +87,12 @@ function readCoefficient(
   const scaleNode = entries.get("scale")?.value;
   const scale =
     scaleNode === undefined ? "linear" : reader.choice(scaleNode, `\`scale\` of ${what}`, ["linear", "log"] as const);
+  const groups = readGroups(reader, entries, what, parameter);
   if (per === undefined || low === undefined || high === undefined || scale === undefined) return undefined;
+  if (groups === undefined) return undefined;
   if (low >= high) return reader.fail(node.line, `${what}: \`low\` (${low}) must be less than \`high\` (${high})`);
   if (scale === "log" && low <= 0) return reader.fail(node.line, `${what}: \`scale: log\` needs \`low\` above 0`);
-  return { parameter: name, per, low, high, scale };
+  return { parameter: name, per, ...groups, low, high, scale };
 }
 
 /** A number is where the search stands in for; filters and gradients would be lost, so they are refused. */

@@ -3,7 +3,9 @@ import { torchDTypeName } from "@amalgam/checkpoint";
 import { stringify } from "yaml";
 import { partsOf } from "./parts.ts";
 import { type Pins, pinDocument } from "./pins.ts";
+import { settingDocument } from "./setting.ts";
 import type {
+  Coefficient,
   Comparison,
   MergeSettings,
   OutputModule,
@@ -59,9 +61,14 @@ function searchDocument({ trials, parallel, coefficients, start }: SearchSection
   return defined({
     trials,
     parallel,
-    coefficients: Object.fromEntries(coefficients.map(({ parameter, ...box }) => [parameter, box])),
+    coefficients: Object.fromEntries(coefficients.map(coefficientEntry)),
     start: start.length === 0 ? undefined : start,
   });
+}
+
+function coefficientEntry({ parameter, per, layers, ...rest }: Coefficient): [string, Record<string, unknown>] {
+  const ranges = typeof layers === "object" ? layers.map(({ first, end }) => [first, end]) : layers;
+  return [parameter, defined({ per, layers: ranges, ...rest })];
 }
 
 /** `models`, `slices` or `modules`. */
@@ -137,7 +144,7 @@ function comparisonDocument(comparison: Comparison): unknown {
   const weights = partsOf(comparison.merge, undefined).flatMap(({ sources }) =>
     sources.flatMap((source) => {
       const weight: Setting | undefined = source.parameters["weight"];
-      return weight === undefined ? [] : [[source.model.name, weight] as const];
+      return weight === undefined ? [] : [[source.model.name, settingDocument(weight)] as const];
     }),
   );
   return defined({
@@ -148,9 +155,10 @@ function comparisonDocument(comparison: Comparison): unknown {
   });
 }
 
-function settingsDocument(settings: Settings): Settings | undefined {
+function settingsDocument(settings: Settings): Record<string, unknown> | undefined {
   const names = Object.keys(settings).toSorted();
-  return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, settings[name] as Setting]));
+  if (names.length === 0) return undefined;
+  return Object.fromEntries(names.map((name) => [name, settingDocument(settings[name] as Setting)]));
 }
 
 function defined(fields: Record<string, unknown>): Record<string, unknown> {

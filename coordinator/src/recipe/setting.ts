@@ -1,15 +1,19 @@
 /**
  * Parameter settings as mergekit has them: numbers, gradients over the layers, conditional lists; reading them from YAML, and resolving them
- * for one tensor. Filters are substring tests, the first match wins, and a list without a match falls through to the next level.
+ * for one tensor. Filters are substring tests, the first match wins, and a list without a match falls through to the next level. Conditions on
+ * layers are Amalgam's own.
  */
+import { isInLayerSet, layerSetDocument, readLayerSet } from "./layer-sets.ts";
+import type { LayerPlace } from "./layers.ts";
 import type { Located, LocatedMap } from "./located.ts";
 import type { Reader } from "./reader.ts";
-import type { Conditional, Setting, SettingValue } from "./types.ts";
+import type { Condition, Conditional, Setting, SettingValue } from "./types.ts";
 
-/** Where a tensor lies, for filters (name) and gradients (depth t in [0, 1]). */
+/** Where a tensor lies, for filters (name), gradients (depth t in [0, 1]) and conditions on layers. */
 export interface TensorPlace {
   readonly name: string;
   readonly depth: number;
+  readonly layer: LayerPlace;
 }
 
 /** Range check of one number; the message of a violation, or undefined. */
@@ -37,15 +41,20 @@ export function readNumericSetting(
 }
 
 function readConditional(reader: Reader, node: LocatedMap, what: string, check: NumberCheck): Conditional | undefined {
-  const entries = reader.map(node, what, ["value", "filter"]);
+  const entries = reader.map(node, what, ["value", "filter", "layers"]);
   const valueEntry = entries && reader.required(entries, "value", node.line, `each item of ${what}`);
   const value = valueEntry && readValue(reader, valueEntry.value, what, check);
-  const filterNode = entries?.get("filter")?.value;
-  if (filterNode === undefined || (filterNode.kind === "scalar" && filterNode.value === null)) {
-    return value === undefined ? undefined : { value };
-  }
-  const filter = reader.text(filterNode, `\`filter\` of ${what}`);
-  return value === undefined || filter === undefined ? undefined : { value, filter };
+  const before = reader.problems.length;
+  const given = (key: "filter" | "layers"): Located | undefined => {
+    const found = entries?.get(key)?.value;
+    return found?.kind === "scalar" && found.value === null ? undefined : found;
+  };
+  const filterNode = given("filter");
+  const layersNode = given("layers");
+  const filter = filterNode && reader.text(filterNode, `\`filter\` of ${what}`);
+  const layers = layersNode && readLayerSet(reader, layersNode, `\`layers\` of ${what}`);
+  if (value === undefined || reader.problems.length > before) return undefined;
+  return { value, ...(filter === undefined ? {} : { filter }), ...(layers === undefined ? {} : { layers }) };
 }
 
 function readValue(reader: Reader, node: Located, what: string, check: NumberCheck): SettingValue | undefined {
@@ -67,10 +76,23 @@ export function resolveNumber(setting: Setting, tensor: TensorPlace): number | u
   if (!Array.isArray(setting)) return undefined;
   const [first] = setting;
   if (typeof first === "number") return interpolate(setting as readonly number[], tensor.depth);
-  for (const { value, filter } of setting as readonly Conditional[]) {
-    if (filter === undefined || filter === "*" || tensor.name.includes(filter)) return resolveNumber(value, tensor);
+  for (const conditional of setting as readonly Conditional[]) {
+    if (holds(conditional, tensor)) return resolveNumber(conditional.value, tensor);
   }
   return undefined;
+}
+
+function holds({ filter, layers }: Condition, { name, layer }: TensorPlace): boolean {
+  if (filter !== undefined && filter !== "*" && !name.includes(filter)) return false;
+  return layers === undefined || isInLayerSet(layers, layer);
+}
+
+/** The setting as a recipe writes it. */
+export function settingDocument(setting: Setting): unknown {
+  if (!Array.isArray(setting) || typeof setting[0] === "number") return setting;
+  return (setting as readonly Conditional[]).map(({ layers, ...rest }) =>
+    layers === undefined ? rest : { layers: layerSetDocument(layers), ...rest },
+  );
 }
 
 /** Piecewise linear over the list, as mergekit's `evaluate_setting`. */

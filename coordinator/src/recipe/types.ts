@@ -7,10 +7,25 @@ import type { DType } from "@amalgam/checkpoint";
 /** A number, or one number per layer depth: t runs over the layers from 0 to 1 and the list is interpolated linearly (a gradient). */
 export type SettingValue = number | readonly number[];
 
-/** One branch of a conditional setting. `filter` is a substring of the tensor's name; none, or "*", matches every tensor. */
-export interface Conditional {
-  readonly value: SettingValue;
+/**
+ * Layers of the merged model: a range of them, or one of `of` parts of about equal size, counted from 1. What lies before the layers
+ * (embeddings) goes with the first layer, what lies after them (final norm, head) with the last, unless `outside` comes first.
+ */
+export type LayerSet =
+  | ({ readonly kind: "range" } & LayerRange)
+  | { readonly kind: "share"; readonly part: number; readonly of: number }
+  | { readonly kind: "outside" };
+
+/** Which tensors: those that satisfy all that is given. */
+export interface Condition {
+  /** A substring of the tensor's name; none, or "*", matches every tensor. */
   readonly filter?: string;
+  readonly layers?: LayerSet;
+}
+
+/** One branch of a conditional setting. */
+export interface Conditional extends Condition {
+  readonly value: SettingValue;
 }
 
 /** A parameter as written. Booleans and strings are options of the method and hold for the whole merge. */
@@ -89,8 +104,14 @@ export interface EvaluateSection {
 export interface Coefficient {
   /** A numeric parameter of the method. */
   readonly parameter: string;
-  /** One coefficient per model, or one for the recipe. */
+  /** One coefficient per model, or one for the recipe; each for all tensors, or one for each of the groups that follow. */
   readonly per: "model" | "recipe";
+  /** A number of groups of consecutive layers, about equal in size, or the groups, which follow one another from layer 0. */
+  readonly layers?: number | readonly LayerRange[];
+  /** Tensors outside of the layers are a group of their own, and not of those at the ends. */
+  readonly outside?: "own";
+  /** Filters by the name of the kind of tensors that they stand for; the first match wins, and what none matches is `rest`. */
+  readonly tensors?: Readonly<Record<string, string>>;
   readonly low: number;
   readonly high: number;
   readonly scale: "linear" | "log";
