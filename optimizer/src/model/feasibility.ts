@@ -3,7 +3,7 @@
 // 6.5): no probit inference, which a handful of failures would not repay. Failed trials have no other effect.
 
 import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
-import { logSqrtTwoPi, millsRatio, normalDensity, normalDistribution } from "../numerics/normal.ts";
+import { logNormalDistribution, normalHazard } from "../numerics/normal.ts";
 import { conditionProcess, type GaussianProcess, squaredDistance } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
 
@@ -56,10 +56,8 @@ function evaluate(gp: GaussianProcess, x: Float64Array, gradient: Float64Array |
   }
   const deviation = Math.sqrt(variance);
   const z = mean / deviation;
-  const isLow = z < -1;
-  const logProbability = isLow ? Math.log(millsRatio(z)) - 0.5 * z * z - logSqrtTwoPi : Math.log(normalDistribution(z));
   if (gradient !== undefined) {
-    const byZ = isLow ? 1 / millsRatio(z) : normalDensity(z) / normalDistribution(z);
+    const byZ = normalHazard(z);
     // d z = d mean / deviation + z v . d v / variance
     const adjoint = v.map((element, i) => byZ * (gp.whitened[i]! / deviation + (z * element) / variance));
     solveLowerTransposed(gp.factor, count, adjoint);
@@ -69,5 +67,5 @@ function evaluate(gp: GaussianProcess, x: Float64Array, gradient: Float64Array |
       for (let k = 0; k < d; k++) gradient[k]! += slope * (x[k]! - points[i * d + k]!) * gp.inverseSquaredLengths[k]!;
     }
   }
-  return logProbability;
+  return logNormalDistribution(z);
 }

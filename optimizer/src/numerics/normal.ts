@@ -31,6 +31,16 @@ export function millsRatio(z: number): number {
   return sqrtHalfPi * erfcx(-z / Math.SQRT2);
 }
 
+/** log Phi(z), finite for every finite z. */
+export function logNormalDistribution(z: number): number {
+  return z < -1 ? Math.log(millsRatio(z)) - 0.5 * z * z - logSqrtTwoPi : Math.log(normalDistribution(z));
+}
+
+/** phi(z) / Phi(z), the derivative of log Phi. */
+export function normalHazard(z: number): number {
+  return z < -1 ? 1 / millsRatio(z) : normalDensity(z) / normalDistribution(z);
+}
+
 /** The z with Phi(z) = p, for 0 < p < 1. */
 export function normalQuantile(p: number): number {
   const q = p - 0.5;
