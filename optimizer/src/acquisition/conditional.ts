@@ -2,8 +2,7 @@
 // one member, drawn by weight; given the sample the value at x is normal, with a mean of its own and the member's
 // deviation, both differentiable in x.
 
-import type { Ensemble } from "../model/ensemble.ts";
-import { covariances, squaredDistance } from "../model/gp.ts";
+import { covariances, type GaussianProcess, squaredDistance } from "../model/gp.ts";
 import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
 import { type Fantasies, sampleFantasies } from "./fantasies.ts";
 
@@ -22,12 +21,15 @@ export interface ConditionalBelief {
 /** Relative floor of the conditional variance: keeps the improvement defined at points already known. */
 const varianceFloor = 1e-12;
 
-/**
- * `normals` is [samples, base points]; `quantiles` [samples] in (0, 1) draw the members. Members must not be warped:
- * their targets have to be in common units.
- */
+/** One of the processes that explain a metric, and how likely it is the right one. */
+export interface WeightedProcess {
+  readonly gp: GaussianProcess;
+  readonly weight: number;
+}
+
+/** `normals` is [samples, base points]; `quantiles` [samples] in (0, 1) draw the members, whose weights sum to 1. */
 export function createConditionalBelief(
-  { members }: Ensemble,
+  members: readonly WeightedProcess[],
   base: readonly Float64Array[],
   normals: Float64Array,
   quantiles: Float64Array,
