@@ -7,4 +7,7 @@ export type { Objective } from "./objective/scalarise.ts";
 export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
 export type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./study/events.ts";
-export { createStudy, type Proposal, replay, type Study } from "./study/study.ts";
+export { formatLog, type OpenedLog, openLog } from "./study/log.ts";
+export { type OptunaOptions, type OptunaTrials, readOptunaTrials } from "./study/optuna.ts";
+export { createStudy, type Proposal, replay, type Study, type TrialRecord } from "./study/study.ts";
+export { type PastTrial, pastTrials, type WarmStart, type WarmStartOptions, warmStart } from "./study/warm-start.ts";

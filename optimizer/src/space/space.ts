@@ -138,7 +138,8 @@ function checkValue(dimension: Dimension, values: Values): void {
   const { name, low, high } = dimension;
   if (!Object.hasOwn(values, name)) throw new StudyError(`no value for dimension "${name}"`);
   const value = values[name]!;
-  if (!(value >= low && value <= high)) {
+  // Values may come from files: "1" and null compare as numbers and are none.
+  if (typeof value !== "number" || !(value >= low && value <= high)) {
     throw new StudyError(`value ${value} of dimension "${name}" is outside [${low}, ${high}]`);
   }
   if (dimension.kind === "integer" && !Number.isInteger(value)) {

@@ -37,16 +37,15 @@ export function openLog(text: string): OpenedLog {
   if (bytes === 0) throw new StudyError("the log has no whole line: nothing was recorded, so begin a new study");
   const lines = text.slice(0, bytes - 1).split("\n");
   let reading = 0;
-  const entries = function* (): Generator<Readonly<Record<string, unknown>>> {
-    for (; reading < lines.length; reading++) yield readLine(lines[reading]!, reading);
+  const events = function* (): Generator<StudyEvent> {
+    // What a line claims to be, replay checks.
+    for (reading = 1; reading < lines.length; reading++) yield readLine(lines[reading]!, reading) as StudyEvent;
   };
   try {
-    const { value: first } = entries().next() as { value: Readonly<Record<string, unknown>> };
-    if (first["type"] !== "create" || typeof first["spec"] !== "object" || first["spec"] === null) {
+    const { type, spec } = readLine(lines[0]!, 0);
+    if (type !== "create" || typeof spec !== "object" || spec === null)
       throw new StudyError('a log begins with a line of type "create" that has the spec');
-    }
-    reading = 1;
-    const study = replay(first["spec"] as StudySpec, entries() as Iterable<StudyEvent>);
+    const study = replay(spec as StudySpec, events());
     return { study, lines: lines.length, bytes, isTorn: bytes < text.length };
   } catch (error) {
     if (error instanceof StudyError) throw new StudyError(`line ${reading + 1} of the log: ${error.message}`);

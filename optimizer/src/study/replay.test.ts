@@ -25,10 +25,11 @@ function act(study: Study, [action, pick]: Step): void {
   } else if (action === 10) study.fail(chosen.id, "lost");
   else if (action === 11) study.release(chosen.id);
   else if (action === 12) study.enqueue({ x0: pick, x1: pick / 2, x2: 1 - pick });
+  else if (action === 13) study.addObservation({ x0: pick, x1: 1 - pick, x2: pick }, { values: [pick / 2] });
   else study.recommend();
 }
 
-const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 13 }), fc.double({ min: 0, max: 0.999, noNaN: true })), {
+const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 14 }), fc.double({ min: 0, max: 0.999, noNaN: true })), {
   minLength: 20,
   maxLength: 50,
 });

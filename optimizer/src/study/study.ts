@@ -1,17 +1,18 @@
 // Ask/tell Bayesian optimisation (maximising) over an append-only event log. Pure: every answer is a function of the
 // spec and the events, so replaying them anywhere continues the same search with byte-identical proposals.
 
-import { totalEffects } from "../answers/importance.ts";
-import { type Recommendation, recommendFrom } from "../answers/recommend.ts";
+import { type Answers, createAnswers } from "../answers/answers.ts";
 import { StudyError } from "../errors.ts";
-import type { ModelRecord, Prediction } from "../model/ensemble.ts";
+import type { ModelRecord } from "../model/ensemble.ts";
 import { fitModel, type Model } from "../model/model.ts";
 import { createScalarise } from "../objective/scalarise.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { proposeByModel } from "../strategies/propose.ts";
 import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
+import { checkShape } from "./event-shape.ts";
 import type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
-import { createLedger } from "./ledger.ts";
+import { frozenCopy } from "./frozen.ts";
+import { createLedger, type Trial } from "./ledger.ts";
 import { readOutcome } from "./outcome.ts";
 
 export interface Proposal {
@@ -21,10 +22,15 @@ export interface Proposal {
   readonly origin: Origin;
 }
 
-export interface Study {
+/** A trial without the model's coordinates. */
+export type TrialRecord = Readonly<Omit<Trial, "unit">>;
+
+export interface Study extends Answers {
   readonly spec: StudySpec;
   /** Everything that happened, oldest first; grows, never changes. */
   readonly events: readonly StudyEvent[];
+  /** Every trial so far, by id, as it stands. */
+  trials(): TrialRecord[];
   /** The next point to evaluate. It counts as pending until told, failed or released. */
   ask(): Proposal;
   /**
@@ -36,7 +42,7 @@ export interface Study {
    * A measurement made elsewhere: by an earlier study, by hand, on another machine. It is a trial like any other,
    * complete (or failed) from the start, and counts among the initial trials; no proposal was spent on it. Points are
    * not unique: two measurements of one point are two trials. Returns the trial's id. Throws StudyError for a point
-   * outside the space.
+   * outside the space; `warmStart` leaves such points out and says which.
    * @param source who measured it, for reports
    */
   addObservation(values: Values, result: Outcome | Failure, source?: string): number;
@@ -50,12 +56,6 @@ export interface Study {
   fail(id: number, reason: string): void;
   /** The trial was given up without an answer: its point is free to be proposed again. */
   release(id: number): void;
-  /** The point to use now, or undefined while no trial is complete. */
-  recommend(): Recommendation | undefined;
-  /** Beliefs about the true score at each point. Throws StudyError while no trial is complete. */
-  predict(points: readonly Values[]): Prediction[];
-  /** Share of the score's variation each dimension causes, by name; all 0 while nothing is known, 0 if fixed. */
-  importance(): Record<string, number>;
 }
 
 /** A new study. Throws StudyError on a malformed spec. */
@@ -64,9 +64,11 @@ export function createStudy(spec: StudySpec): Study {
 }
 
 /** The study these events came from, ready to go on. Throws StudyError if the log contradicts itself or the spec. */
-export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
+export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Study {
+  const spec = frozenCopy(givenSpec);
   const { seed } = spec;
   if (!Number.isSafeInteger(seed) || seed < 0) throw new StudyError(`seed must be a safe integer >= 0, not ${seed}`);
+  if (!Array.isArray(spec.dimensions)) throw new StudyError("a study needs a list of dimensions");
   const space = createSpace(spec.dimensions);
   const initialTrials = spec.initialTrials ?? defaultInitialTrials(space.size);
   if (!Number.isSafeInteger(initialTrials) || initialTrials < 1) {
@@ -77,9 +79,9 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
   const log: StudyEvent[] = [];
   let cachedModel: Model | undefined;
 
-  /** Kept as it will be read back, so that a live and a replayed study hold the same bits, and frozen to its leaves. */
   const record = <Event extends StudyEvent>(event: Event): Event => {
-    const kept = JSON.parse(JSON.stringify(event), (_, value: unknown) => Object.freeze(value)) as Event;
+    const kept = frozenCopy(event);
+    checkShape(kept);
     ledger.apply(kept);
     log.push(kept);
     return kept;
@@ -112,6 +114,7 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
   return {
     spec,
     events: log,
+    trials: () => ledger.trials.map(({ unit: _, ...trial }) => trial),
     ask() {
       const id = ledger.trials.length;
       const { values, origin, model: fitted } = nextPoint(id);
@@ -141,15 +144,6 @@ export function replay(spec: StudySpec, events: Iterable<StudyEvent>): Study {
     release(id) {
       if (ledger.trial(id).state === "pending") record({ type: "release", id });
     },
-    recommend: () => (ledger.completed().length === 0 ? undefined : recommendFrom(model(), seed)),
-    predict(points) {
-      for (const values of points) space.check(values);
-      if (ledger.completed().length === 0) throw new StudyError("nothing to predict from: no trial is complete yet");
-      return points.map((values) => model().predict(space.toUnit(values)));
-    },
-    importance() {
-      const effects = ledger.completed().length < 2 ? new Float64Array(space.size) : totalEffects(model(), seed);
-      return Object.fromEntries(spec.dimensions.map(({ name }) => [name, effects[space.freeNames.indexOf(name)] ?? 0]));
-    },
+    ...createAnswers({ spec, space, ledger, model }),
   };
 }
