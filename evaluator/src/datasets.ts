@@ -1,9 +1,11 @@
-/** Texts as the model takes them: checked against its vocabulary, batched, and tokenised once for each task and split. */
+/** Texts as the model takes them: checked against its vocabulary, batched, and tokenised once for each task, split and part of it. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Batch, type BatchLimits, type Encoding, makeBatches } from "./batches.ts";
 import { EvaluatorError } from "./errors.ts";
-import type { Split, Task, TaskSet } from "./task.ts";
+import { itemsOfPart, type Part } from "./pieces.ts";
+import type { Task, TaskSet } from "./task.ts";
+import type { Example } from "./task-data.ts";
 import type { TextTokenizer } from "./tokenize.ts";
 
 export interface Text {
@@ -15,7 +17,10 @@ export interface Text {
 
 export interface Dataset {
   readonly task: Task;
-  readonly split: Split;
+  /** The data file, for messages. */
+  readonly path: string;
+  /** The items of the part, in the order of the file. */
+  readonly examples: readonly Example[];
   readonly batches: readonly Batch[];
 }
 
@@ -37,11 +42,11 @@ export class Datasets {
   }
 
   /** @throws EvaluatorError for a task or split that does not exist, or a text whose ids the model does not have. */
-  get(taskName: string, splitName: string): Promise<Dataset> {
-    const key = JSON.stringify([taskName, splitName]);
+  get(taskName: string, splitName: string, part: Part): Promise<Dataset> {
+    const key = JSON.stringify([taskName, splitName, part.pieces, part.first, part.end]);
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
-    const prepared = this.#prepare(taskName, splitName);
+    const prepared = this.#prepare(taskName, splitName, part);
     this.#prepared.set(key, prepared);
     return prepared;
   }
@@ -62,15 +67,17 @@ export class Datasets {
     return makeBatches(encodings, this.#limits);
   }
 
-  async #prepare(taskName: string, splitName: string): Promise<Dataset> {
+  async #prepare(taskName: string, splitName: string, part: Part): Promise<Dataset> {
     const task = this.#tasks.get(taskName);
     if (task === undefined) throw new EvaluatorError(`no task is named "${taskName}" (${list(this.#tasks)})`);
     const split = task.splits.get(splitName);
     if (split === undefined) {
       throw new EvaluatorError(`task ${taskName}: no split is named "${splitName}" (${list(task.splits)})`);
     }
-    const texts = split.examples.map((example) => ({ ...example, place: `${split.path}:${example.line}` }));
-    return { task, split, batches: await this.batch(texts, task.maxTokens) };
+    const { path } = split;
+    const examples = itemsOfPart(split.examples.length, part).map((item) => split.examples[item]!);
+    const texts = examples.map((example) => ({ ...example, place: `${path}:${example.line}` }));
+    return { task, path, examples, batches: await this.batch(texts, task.maxTokens) };
   }
 }
 

@@ -26,6 +26,7 @@ import { EvaluatorError } from "./errors.ts";
 import { createJobScorers, type JobScorers } from "./job-scorers.ts";
 import { createMergedShards, type MergedShards, ShardsLostError } from "./merged-shards.ts";
 import type { EvaluatorMetrics } from "./metrics.ts";
+import { packBits } from "./pieces.ts";
 import type { Weights } from "./weights.ts";
 
 export interface EvaluatorOptions {
@@ -78,9 +79,18 @@ async function handle(message: Message, work: Work): Promise<void> {
   const { bus, evaluatorId, log, metrics } = work.options;
   const startedMs = performance.now();
   const evaluation = fromBinary(EvaluationSchema, message.data);
-  const { jobId, candidateId, task, split, generation } = evaluation;
+  const { jobId, candidateId, task, split, generation, firstPiece } = evaluation;
   const outcome = await evaluatePatiently(evaluation, work);
-  const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, evaluatorId, outcome });
+  const report = create(ScoreReportSchema, {
+    jobId,
+    candidateId,
+    task,
+    split,
+    generation,
+    firstPiece,
+    evaluatorId,
+    outcome,
+  });
   await bus.queue("scores").publish(`${message.id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
   const seconds = (performance.now() - startedMs) / 1000;
   metrics.evaluated(outcome.case, seconds);
@@ -122,10 +132,19 @@ export async function reportDeadLetter(
   { queue, id, data, deliveries }: DeadLetter,
 ): Promise<void> {
   if (queue !== "evaluations") return;
-  const { jobId, candidateId, task, split, generation } = fromBinary(EvaluationSchema, data);
+  const { jobId, candidateId, task, split, generation, firstPiece } = fromBinary(EvaluationSchema, data);
   const message = `${deliveries} evaluators took the evaluation and none finished it; their logs say why`;
   const outcome: Outcome = { case: "failure", value: { code: "aborted", message } };
-  const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, evaluatorId, outcome });
+  const report = create(ScoreReportSchema, {
+    jobId,
+    candidateId,
+    task,
+    split,
+    generation,
+    firstPiece,
+    evaluatorId,
+    outcome,
+  });
   await bus.queue("scores").publish(`${id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
 }
 
@@ -136,8 +155,10 @@ async function evaluate(evaluation: Evaluation, work: Work): Promise<Outcome> {
   try {
     const { scorer, layouts } = await scorers.get(evaluation, signal);
     const weights = await weightsOf(evaluation, layouts, work);
-    const { items, correct, accuracy, standardError, loss } = await scorer.score(weights, task, split, { signal });
-    return { case: "score", value: { items, correct, accuracy, standardError, loss } };
+    const part = { pieces: evaluation.pieces, first: evaluation.firstPiece, end: evaluation.endPiece };
+    const { perItem, ...score } = await scorer.score(weights, task, split, { signal, part });
+    const { items, correct, accuracy, standardError, loss } = score;
+    return { case: "score", value: { items, correct, accuracy, standardError, loss, perItem: packBits(perItem) } };
   } catch (thrown) {
     signal.throwIfAborted();
     if (thrown instanceof ShardsLostError) return { case: "shardsLost", value: { shards: [...thrown.shards] } };

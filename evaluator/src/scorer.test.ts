@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { itemsOfPart } from "./pieces.ts";
 import { scoreClassification } from "./score.ts";
 import { createScorer, type ScorerOptions } from "./scorer.ts";
 import { parseTasks } from "./task.ts";
@@ -132,4 +133,20 @@ test("a tokenizer of another model is refused at the first text it numbers too h
   await expect(scorer.score(asWeights(tensors), "colour", "test")).rejects.toThrow(
     /^t.jsonl:1: tokenizer.json gives id \d+, but config.json's vocab_size is 10$/,
   );
+});
+
+test("the parts of a split have its items between them, each with the result it has in the whole", async () => {
+  await using scorer = await createScorer(optionsOf());
+  const whole = await scorer.score(asWeights(tensors), "colour", "test");
+  const parts = [0, 1, 2].map((first) => ({ pieces: 3, first, end: first + 1 }));
+  const scores = await Promise.all(parts.map((part) => scorer.score(asWeights(tensors), "colour", "test", { part })));
+  expect(scores.map(({ items }) => items)).toEqual([100, 100, 100]);
+  for (const [index, part] of parts.entries()) {
+    const expected = itemsOfPart(300, part).map((item) => whole.perItem[item]);
+    expect([...scores[index]!.perItem]).toEqual(expected);
+  }
+  const nothing = await scorer.score(asWeights(tensors), "colour", "test", {
+    part: { pieces: 10_000, first: 1, end: 2 },
+  });
+  expect(nothing).toMatchObject({ items: 0, accuracy: 0 });
 });

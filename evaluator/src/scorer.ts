@@ -3,6 +3,7 @@
 import { type Batch, scatterRows } from "./batches.ts";
 import { Datasets } from "./datasets.ts";
 import { EvaluatorError } from "./errors.ts";
+import { type Part, WHOLE } from "./pieces.ts";
 import { ResidentModels } from "./resident-models.ts";
 import { type ClassificationScore, scoreClassification } from "./score.ts";
 import { createEncoderSession, type EncoderSession } from "./session.ts";
@@ -31,9 +32,11 @@ export interface TaskScore extends ClassificationScore {
 export interface ScoreOptions {
   /** Takes effect between batches. */
   readonly signal?: AbortSignal | undefined;
+  /** Scores these items only; all by default. */
+  readonly part?: Part;
 }
 
-export interface LogitsOptions extends ScoreOptions {
+export interface LogitsOptions extends Pick<ScoreOptions, "signal"> {
   /** Longer texts are cut, as a task's are; by default to the longest sequence the model takes. */
   readonly maxTokens?: number;
 }
@@ -49,7 +52,7 @@ export interface Scorer extends AsyncDisposable {
   /** Bytes of all weights held now. */
   readonly heldBytes: number;
   /**
-   * Scores a weight set on one split of a task. Further scores of the same object convert nothing.
+   * Scores a weight set on one split of a task, or on a part of it. A part without items gives a score of zeros. Further scores of the same object convert nothing.
    * @throws EvaluatorError for an unknown task or split, weights that do not fit the model, or non-finite logits; the signal's reason.
    */
   score(weights: Weights, task: string, split: string, options?: ScoreOptions): Promise<TaskScore>;
@@ -61,6 +64,14 @@ export interface Scorer extends AsyncDisposable {
 const defaultBatchItems = 32;
 /** Bounds a batch's memory: activations of a large encoder take about 100 kB a token. */
 const batchTokens = 4096;
+const noItems: ClassificationScore = {
+  items: 0,
+  correct: 0,
+  accuracy: 0,
+  standardError: 0,
+  loss: 0,
+  perItem: new Uint8Array(0),
+};
 /** One candidate under evaluation and the one that its last tasks overlap with. */
 const defaultResidentModels = 2;
 
@@ -89,13 +100,14 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
     get heldBytes() {
       return session.heldBytes;
     },
-    async score(weights, taskName, splitName, { signal } = {}) {
+    async score(weights, taskName, splitName, { signal, part = WHOLE } = {}) {
       signal?.throwIfAborted();
-      const { batches, task, split } = await datasets.get(taskName, splitName);
+      const { batches, task, path, examples } = await datasets.get(taskName, splitName, part);
+      if (examples.length === 0) return { task: taskName, split: splitName, ...noItems };
       const rows = await infer(weights, batches, signal);
-      const labelled = rows.map((logits, item) => ({ logits, label: split.examples[item]!.label }));
+      const labelled = rows.map((logits, item) => ({ logits, label: examples[item]!.label }));
       const slice = { offset: task.labelOffset, labels: task.labels.length };
-      const place = (item: number): string => `${split.path}:${split.examples[item]!.line}`;
+      const place = (item: number): string => `${path}:${examples[item]!.line}`;
       return { task: taskName, split: splitName, ...scoreClassification(labelled, slice, place) };
     },
     async logits(weights, texts, { signal, maxTokens: wanted = maxTokens } = {}) {

@@ -2,6 +2,7 @@
 import { EvaluationSchema } from "@amalgam/proto";
 import { type Bus, isRetryable, type Logger, systemClock, toAmalgamError } from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { Part } from "../job/events.ts";
 import { generationOf, type JobState } from "../job/state.ts";
 import type { MergedShard } from "./merge-candidate.ts";
 import type { PreparedJob } from "./prepared-job.ts";
@@ -17,14 +18,19 @@ export interface EvaluationContext {
   readonly signal: AbortSignal;
 }
 
+export interface CandidateEvaluation {
+  readonly candidateId: string;
+  readonly task: string;
+  readonly part: Part;
+  readonly shards: readonly MergedShard[];
+}
+
 /** Resolves when the bus has the evaluation: while it cannot be reached, or is full, the job waits. */
 export async function publishEvaluation(
   { jobId, bus, address, log, signal }: EvaluationContext,
   job: PreparedJob,
   state: JobState,
-  candidateId: string,
-  task: string,
-  shards: readonly MergedShard[],
+  { candidateId, task, part, shards }: CandidateEvaluation,
 ): Promise<void> {
   const generation = generationOf(state, candidateId, task);
   const evaluation = create(EvaluationSchema, {
@@ -35,11 +41,14 @@ export async function publishEvaluation(
     generation,
     coordinatorAddress: address,
     specSha256: job.evaluationSpec.sha256,
+    pieces: part.pieces,
+    firstPiece: part.first,
+    endPiece: part.end,
     shards: shards.map(({ shard, sha256, byteLength, address: holder }) => {
       return { shard, sha256, byteLength: BigInt(byteLength), address: holder };
     }),
   });
-  const id = `${jobId}/${job.candidate(state, candidateId).mergeId}/${task}/${generation}`;
+  const id = `${jobId}/${job.candidate(state, candidateId).mergeId}/${task}/${generation}/${part.first}`;
   for (;;) {
     try {
       await bus.queue("evaluations").publish(id, toBinary(EvaluationSchema, evaluation));

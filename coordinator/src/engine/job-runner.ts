@@ -14,7 +14,7 @@ import {
 } from "@amalgam/runtime";
 import type { Fleet } from "../fleet/fleet.ts";
 import { decide, type Step, trialId } from "../job/decide.ts";
-import type { JobEvent, JobSpec } from "../job/events.ts";
+import type { JobEvent, JobSpec, Part } from "../job/events.ts";
 import { eventsOfReport } from "../job/report.ts";
 import { evaluationKey, generationOf, isSettled, type JobState, reduce } from "../job/state.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -59,6 +59,8 @@ export interface JobRunner extends AsyncDisposable {
 
 /** Shards that are written within this time are journalled together. A kill may cost them: they are then written again. */
 const WRITTEN_TOGETHER_MS = 100;
+/** All items of a split at once. */
+const WHOLE: Part = { pieces: 1, first: 0, end: 1 };
 /** Before a step that met a lost worker is taken again. */
 const STEP_AGAIN_MS = 100;
 
@@ -162,8 +164,17 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         });
         break;
       case "evaluate": {
-        const open = step.tasks.filter((task) => !published.has(generationKey(step.candidateId, task)));
-        if (open.length > 0) run(`evaluate ${step.candidateId}`, () => evaluate(step.candidateId, job));
+        const part = step.part ?? WHOLE;
+        const open = step.tasks.filter((task) => !published.has(publicationKey(step.candidateId, task, part)));
+        if (open.length > 0) run(`evaluate ${step.candidateId}`, () => evaluate(step.candidateId, open, part, job));
+        break;
+      }
+      case "endRace": {
+        const { kind: _, ...race } = step;
+        run(`end race ${race.candidateId}`, async () => {
+          record({ type: "raceLost", ...race });
+          settle(race.candidateId);
+        });
         break;
       }
       case "recommend":
@@ -195,20 +206,23 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     }
   };
 
-  const generationKey = (candidateId: string, task: string): string =>
-    `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}`;
+  const publicationKey = (candidateId: string, task: string, { first }: Part): string =>
+    `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}/${first}`;
 
-  const evaluate = async (candidateId: string, job: PreparedJob): Promise<void> => {
+  const evaluate = async (
+    candidateId: string,
+    tasks: readonly string[],
+    part: Part,
+    job: PreparedJob,
+  ): Promise<void> => {
     const shards = await merged(candidateId, job.candidate(state, candidateId));
     if (shards === undefined) return;
     activities.set(candidateId, { stage: "evaluating", shardsMerged: shards.length });
     environment.changed(jobId);
     const context = { jobId, bus, address: environment.address, log, signal: abort.signal };
-    const scored = state.scores.get(candidateId);
-    for (const task of job.facts.tasks.filter((each) => !scored?.has(each))) {
-      const key = generationKey(candidateId, task);
-      if (published.has(key)) continue;
-      await publishEvaluation(context, job, state, candidateId, task, shards);
+    for (const task of tasks) {
+      const key = publicationKey(candidateId, task, part);
+      await publishEvaluation(context, job, state, { candidateId, task, part, shards });
       published.add(key);
     }
   };

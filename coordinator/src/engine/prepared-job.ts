@@ -74,6 +74,9 @@ const MAX_TEXT_BYTES = 256 * 2 ** 20;
 /** What is read at once of a remote file for a worker that cannot reach it: two requests side by side. */
 const REMOTE_READ_BYTES = 16 * 2 ** 20;
 
+/** Trials that race are judged after an eighth of the items, a quarter and a half. */
+const LOOKS = [1, 2, 4, 8] as const;
+
 const comparisonId = (index: number): string => `c${index}`;
 
 /**
@@ -224,6 +227,7 @@ function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFa
     parallel: search?.parallel ?? 1,
     ...(search?.strategy === "greedy_soup" ? { firstTrials: recipe.models.length } : {}),
     tasks: tasks.map(({ name }) => name),
+    ...(search?.racing ? { looks: LOOKS } : {}),
     comparisons,
     comparisonNames: comparisons.map((_, index) => variants[index + 1]!.variant.name),
     variantName: variants[0]!.variant.name,

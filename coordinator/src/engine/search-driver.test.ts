@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide, type JobFacts, trialId } from "../job/decide.ts";
+import { decide, trialId } from "../job/decide.ts";
 import type { JobEvent } from "../job/events.ts";
+import type { JobFacts } from "../job/facts.ts";
 import { type JobState, reduce } from "../job/state.ts";
 import { replay, SPEC, scoreOf } from "../job/testing/events.ts";
 import { createSearchDriver, type SearchDriver, type SearchSpec } from "./search-driver.ts";

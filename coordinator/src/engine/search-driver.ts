@@ -10,7 +10,7 @@ import {
   type StudySpec,
 } from "@amalgam/optimizer";
 import { AmalgamError } from "@amalgam/runtime";
-import { type JobFacts, neededBefore } from "../job/decide.ts";
+import { type JobFacts, neededBefore } from "../job/facts.ts";
 import { type JobState, objective } from "../job/state.ts";
 
 export interface SearchDriver {

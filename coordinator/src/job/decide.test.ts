@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide, FINAL_ID, type JobFacts, type Step, trialId } from "./decide.ts";
+import { decide, FINAL_ID, type Step, trialId } from "./decide.ts";
 import type { JobEvent } from "./events.ts";
+import type { JobFacts } from "./facts.ts";
 import { isSettled, type JobState, reduce } from "./state.ts";
 import { anyEvent, replay, SPEC, scoreOf } from "./testing/events.ts";
 

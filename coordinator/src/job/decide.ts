@@ -1,25 +1,21 @@
 // What a job should do next, as a pure function of its durable state: the same answer before and after a crash.
+import type { LostRace, Part } from "./events.ts";
+import { type JobFacts, neededBefore } from "./facts.ts";
+import { raceStep } from "./race.ts";
 import { isSettled, type JobState } from "./state.ts";
-
-/** What the recipe and the plan fix about a job. */
-export interface JobFacts {
-  readonly kind: "merge" | "search";
-  readonly trials: number;
-  /** Trials in flight. Part of the recipe, not of the cluster: it decides what the optimizer knows when it proposes. */
-  readonly parallel: number;
-  /** Of a search by steps: the first trials, which need no score; each later one needs those of all before it. */
-  readonly firstTrials?: number;
-  readonly tasks: readonly string[];
-  /** Candidates of the final table besides the recommended one. */
-  readonly comparisons: readonly string[];
-  readonly shards: number;
-}
 
 export type Step =
   /** Ask the optimizer for the next trial, after telling it every trial up to `tellBefore` (exclusive). */
   | { readonly kind: "propose"; readonly trial: number; readonly tellBefore: number }
-  /** Merge the candidate and have it scored on the tasks that have no score yet. */
-  | { readonly kind: "evaluate"; readonly candidateId: string; readonly tasks: readonly string[] }
+  /** Merge the candidate and have it scored on these tasks; on all of their items where no part is named. */
+  | {
+      readonly kind: "evaluate";
+      readonly candidateId: string;
+      readonly tasks: readonly string[];
+      readonly part?: Part;
+    }
+  /** The trial is beaten: what it was scored on is enough. */
+  | ({ readonly kind: "endRace"; readonly candidateId: string } & LostRace)
   | { readonly kind: "recommend" }
   | { readonly kind: "write"; readonly shards: readonly number[] }
   | { readonly kind: "publish" }
@@ -47,21 +43,22 @@ export function decide(state: JobState, facts: JobFacts): readonly Step[] {
   return shards.length > 0 ? [{ kind: "write", shards }] : [{ kind: "publish" }];
 }
 
-/** How many trials must be settled before trial `next` is proposed, which is then a function of their scores. */
-export function neededBefore(
-  next: number,
-  { parallel, firstTrials = Number.POSITIVE_INFINITY }: Pick<JobFacts, "parallel" | "firstTrials">,
-): number {
-  return next < firstTrials ? Math.max(0, next - parallel + 1) : next;
-}
-
 function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
   const settled = (candidateId: string): boolean => isSettled(state, candidateId, facts.tasks);
   const evaluate = (candidateId: string): Step => {
     const scores = state.scores.get(candidateId);
     return { kind: "evaluate", candidateId, tasks: facts.tasks.filter((task) => !scores?.has(task)) };
   };
-  const steps = state.trials.filter((trial) => !settled(trial.candidateId)).map((trial) => evaluate(trial.candidateId));
+  const evaluateTrial = (candidateId: string, trial: number): Step => {
+    if (facts.looks === undefined) return evaluate(candidateId);
+    const step = raceStep(state, trial, facts, facts.looks);
+    return step.kind === "score"
+      ? { ...step, kind: "evaluate", candidateId }
+      : { ...step, kind: "endRace", candidateId };
+  };
+  const steps = state.trials.flatMap(({ candidateId }, trial) =>
+    settled(candidateId) ? [] : [evaluateTrial(candidateId, trial)],
+  );
   const next = state.trials.length;
   const tellBefore = neededBefore(next, facts);
   const told = state.trials.slice(0, tellBefore);

@@ -1,7 +1,7 @@
 // What a job's journal records. An event is a fact that other parts may already have acted on; everything else about
 // a job (leases, merged shards in workers' memory, messages under way) is rebuilt after a restart and never recorded.
 import type { Pins } from "../recipe/index.ts";
-import type { JobFacts } from "./decide.ts";
+import type { JobFacts } from "./facts.ts";
 
 /** What was asked for. Paths are absolute; the recipe is kept as text so that a restart reads what the user wrote. */
 export interface JobSpec {
@@ -41,6 +41,24 @@ export interface Score {
   readonly accuracy: number;
   readonly standardError: number;
   readonly loss: number;
+  /** What was right, item by item: see `itemResults`. */
+  readonly perItem?: string;
+}
+
+/** Pieces `[first, end)` of the `pieces` that the items of a split are cut into. */
+export interface Part {
+  readonly pieces: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Why a trial was not scored on all items: on those that it was, it is beaten by the best trial that was known when it was proposed. */
+export interface LostRace {
+  readonly against: string;
+  /** Mean over the tasks of (trial - the other), on the same items. */
+  readonly difference: number;
+  readonly standardError: number;
+  readonly probabilityBetter: number;
 }
 
 export type JobEvent =
@@ -63,7 +81,16 @@ export type JobEvent =
       readonly coefficients: Readonly<Record<string, number>>;
       readonly origin: string;
     }
-  | { readonly type: "scored"; readonly candidateId: string; readonly task: string; readonly score: Score }
+  /** Without `part` the score is of all items. Parts come one after another; the last one completes the score. */
+  | {
+      readonly type: "scored";
+      readonly candidateId: string;
+      readonly task: string;
+      readonly score: Score;
+      readonly part?: Part;
+    }
+  /** The trial keeps the scores it has. */
+  | ({ readonly type: "raceLost"; readonly candidateId: string } & LostRace)
   /** An evaluator could not fetch the candidate's shards: its evaluation is published again under the next generation. */
   | {
       readonly type: "evaluationLost";

@@ -1,6 +1,6 @@
 // What an evaluator's report means for a job: the events to record. Pure.
 import type { ScoreReport } from "@amalgam/proto";
-import type { JobEvent } from "./events.ts";
+import type { JobEvent, Part } from "./events.ts";
 import { scoreProblem } from "./score.ts";
 import { generationOf, isSettled, type JobState } from "./state.ts";
 
@@ -9,19 +9,23 @@ const MAX_LOST_EVALUATIONS = 5;
 
 /** At most one event; none for a report that comes too late, twice, or from an earlier life of the job. */
 export function eventsOfReport(state: JobState, report: ScoreReport): JobEvent[] {
-  const { candidateId, task, outcome, generation } = report;
+  const { candidateId, task, outcome, generation, firstPiece } = report;
   if (state.end !== undefined || isSettled(state, candidateId, [task])) return [];
   // A score of an earlier life may be of other inputs.
   if (generation < state.firstGeneration) return [];
+  if (firstPiece !== (state.partialScores.get(candidateId)?.get(task)?.end ?? 0)) return [];
   const failed = (problem: string): JobEvent[] => [
     { type: "candidateFailed", candidateId, problem: `task ${task}: ${problem}` },
   ];
   switch (outcome.case) {
     case "score": {
-      const { items, correct, accuracy, standardError, loss } = outcome.value;
-      const score = { items, correct, accuracy, standardError, loss };
-      const wrong = scoreProblem(score);
-      return wrong === undefined ? [{ type: "scored", candidateId, task, score }] : failed(`no score: ${wrong}`);
+      const { items, correct, accuracy, standardError, loss, perItem } = outcome.value;
+      const results = perItem.length > 0 ? { perItem: Buffer.from(perItem).toString("base64") } : {};
+      const score = { items, correct, accuracy, standardError, loss, ...results };
+      const part = partOf(state, candidateId, firstPiece);
+      const wrong = scoreProblem(score, part !== undefined && firstPiece > 0);
+      if (wrong !== undefined) return failed(`no score: ${wrong}`);
+      return [{ type: "scored", candidateId, task, score, ...(part && { part }) }];
     }
     case "failure":
       return failed(outcome.value.message);
@@ -36,4 +40,11 @@ export function eventsOfReport(state: JobState, report: ScoreReport): JobEvent[]
     default:
       return [];
   }
+}
+
+/** The part that a trial's score is of; undefined where trials do not race and for candidates that are no trials. */
+function partOf(state: JobState, candidateId: string, first: number): Part | undefined {
+  const looks = state.facts?.looks;
+  if (looks === undefined || !state.trials.some((trial) => trial.candidateId === candidateId)) return undefined;
+  return { pieces: looks.at(-1)!, first, end: looks.find((look) => look > first) ?? looks.at(-1)! };
 }

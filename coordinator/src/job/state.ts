@@ -1,11 +1,19 @@
 // A job's durable state: the fold of its journal. Pure; knows nothing of workers, leases or files.
 import type { Pins } from "../recipe/index.ts";
-import type { JobEvent, JobSpec, Score, ViewFacts } from "./events.ts";
+import type { JobEvent, JobSpec, LostRace, Score, ViewFacts } from "./events.ts";
+import { combineScores } from "./item-results.ts";
 
 export interface TrialState {
   readonly candidateId: string;
   readonly coefficients: Readonly<Record<string, number>>;
   readonly origin: string;
+}
+
+/** The score on the first pieces of a split. */
+export interface PartialScore {
+  /** Pieces scored so far. */
+  readonly end: number;
+  readonly score: Score;
 }
 
 export interface JobState {
@@ -17,6 +25,10 @@ export interface JobState {
   readonly trials: readonly TrialState[];
   /** Scores by candidate, then task. */
   readonly scores: ReadonlyMap<string, ReadonlyMap<string, Score>>;
+  /** Scores of trials that race, as far as they got, by candidate and task. */
+  readonly partialScores: ReadonlyMap<string, ReadonlyMap<string, PartialScore>>;
+  /** Trials whose scores are of some items only, by candidate. */
+  readonly lostRaces: ReadonlyMap<string, LostRace>;
   /**
    * Messages of earlier generations are void: they belong to an earlier life of the job. Grows when the job is taken up again
    * after it ended, because its messages were purged and a bus drops ids that it has seen.
@@ -43,6 +55,8 @@ const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   facts: undefined,
   trials: [],
   scores: new Map(),
+  partialScores: new Map(),
+  lostRaces: new Map(),
   firstGeneration,
   generations: new Map(),
   failures: new Map(),
@@ -69,7 +83,14 @@ function resume(state: JobState, spec: JobSpec): JobState {
   const isTrial = (id: string): boolean => trials.some(({ candidateId }) => candidateId === id);
   const resumed = { ...state, spec, end: undefined, firstGeneration: nextGeneration(state), generations: new Map() };
   if (trials.every(({ candidateId }) => failures.has(candidateId))) {
-    return { ...resumed, trials: [], scores: new Map(), failures: new Map() };
+    return {
+      ...resumed,
+      trials: [],
+      scores: new Map(),
+      partialScores: new Map(),
+      lostRaces: new Map(),
+      failures: new Map(),
+    };
   }
   return { ...resumed, failures: new Map([...failures].filter(([id]) => isTrial(id))) };
 }
@@ -94,11 +115,19 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
       const { candidateId, coefficients, origin } = event;
       return { ...state, trials: [...state.trials, { candidateId, coefficients, origin }] };
     }
-    case "scored": {
-      const scores = state.scores.get(event.candidateId);
-      if (scores?.has(event.task) || state.failures.has(event.candidateId)) return state;
-      const next = new Map(scores).set(event.task, event.score);
-      return { ...state, scores: new Map(state.scores).set(event.candidateId, next) };
+    case "scored":
+      return scored(state, event);
+    case "raceLost": {
+      const { type: _, candidateId, ...race } = event;
+      if (state.lostRaces.has(candidateId) || state.failures.has(candidateId)) return state;
+      const reached = [...(state.partialScores.get(candidateId) ?? [])].map(
+        ([task, { score }]) => [task, score] as const,
+      );
+      return {
+        ...state,
+        scores: new Map(state.scores).set(candidateId, new Map(reached)),
+        lostRaces: new Map(state.lostRaces).set(candidateId, race),
+      };
     }
     case "evaluationLost": {
       const { candidateId, task, generation } = event;
@@ -127,6 +156,21 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     default:
       throw new Error(`unknown journal event ${JSON.stringify(event satisfies never)}`);
   }
+}
+
+function scored(state: JobState, event: Extract<JobEvent, { type: "scored" }>): JobState {
+  const { candidateId, task, part } = event;
+  const scores = state.scores.get(candidateId);
+  if (scores?.has(task) || state.failures.has(candidateId) || state.lostRaces.has(candidateId)) return state;
+  const before = state.partialScores.get(candidateId);
+  const reached = before?.get(task);
+  if (part !== undefined && part.first !== (reached?.end ?? 0)) return state;
+  const score = part === undefined || reached === undefined ? event.score : combineScores(reached.score, event.score);
+  if (part === undefined || part.end === part.pieces) {
+    return { ...state, scores: new Map(state.scores).set(candidateId, new Map(scores).set(task, score)) };
+  }
+  const partial = new Map(before).set(task, { end: part.end, score });
+  return { ...state, partialScores: new Map(state.partialScores).set(candidateId, partial) };
 }
 
 /** Whether every task has a score, or the candidate failed. */

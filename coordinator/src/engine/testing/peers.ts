@@ -115,8 +115,8 @@ export async function evaluate(
   outcomeOf: (evaluation: ScoreReport) => Outcome,
 ): Promise<void> {
   for await (const delivery of bus.queue("evaluations").pull({ signal })) {
-    const { jobId, candidateId, task, split, generation } = fromBinary(EvaluationSchema, delivery.data);
-    const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation });
+    const { jobId, candidateId, task, split, generation, firstPiece } = fromBinary(EvaluationSchema, delivery.data);
+    const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, firstPiece });
     report.outcome = create(ScoreReportSchema, { outcome: outcomeOf(report) }).outcome;
     await bus.queue("scores").publish(`${delivery.id}/${report.outcome.case}`, toBinary(ScoreReportSchema, report));
     await delivery.ack();

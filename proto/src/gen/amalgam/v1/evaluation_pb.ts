@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/evaluation.proto.
  */
 export const file_amalgam_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEiwAEKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkiVAoNU2hhcmRMb2NhdGlvbhINCgVzaGFyZBgBIAEoDRIOCgZzaGEyNTYYAiABKAkSEwoLYnl0ZV9sZW5ndGgYAyABKAQSDwoHYWRkcmVzcxgEIAEoCSKAAgoLU2NvcmVSZXBvcnQSDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SFAoMZXZhbHVhdG9yX2lkGAYgASgJEiIKBXNjb3JlGAcgASgLMhEuYW1hbGdhbS52MS5TY29yZUgAEiYKB2ZhaWx1cmUYCCABKAsyEy5hbWFsZ2FtLnYxLkZhaWx1cmVIABItCgtzaGFyZHNfbG9zdBgJIAEoCzIWLmFtYWxnYW0udjEuU2hhcmRzTG9zdEgAQgkKB291dGNvbWUiXwoFU2NvcmUSDQoFaXRlbXMYASABKA0SDwoHY29ycmVjdBgCIAEoDRIQCghhY2N1cmFjeRgDIAEoARIWCg5zdGFuZGFyZF9lcnJvchgEIAEoARIMCgRsb3NzGAUgASgBIigKB0ZhaWx1cmUSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIhwKClNoYXJkc0xvc3QSDgoGc2hhcmRzGAEgAygNIqsBCg5FdmFsdWF0aW9uU3BlYxITCgtjb25maWdfanNvbhgBIAEoCRIWCg50b2tlbml6ZXJfanNvbhgCIAEoCRIdChV0b2tlbml6ZXJfY29uZmlnX2pzb24YAyABKAkSJAoFdGFza3MYBCADKAsyFS5hbWFsZ2FtLnYxLlRhc2tGaWxlcxInCgZzaGFyZHMYBSADKAsyFy5hbWFsZ2FtLnYxLlNoYXJkTGF5b3V0IoYBCglUYXNrRmlsZXMSDAoEbmFtZRgBIAEoCRIMCgR5YW1sGAIgASgJEi8KBWZpbGVzGAMgAygLMiAuYW1hbGdhbS52MS5UYXNrRmlsZXMuRmlsZXNFbnRyeRosCgpGaWxlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiSQoLU2hhcmRMYXlvdXQSDQoFc2hhcmQYASABKA0SKwoIc2VnbWVudHMYAiADKAsyGS5hbWFsZ2FtLnYxLlNlZ21lbnRMYXlvdXQiZgoNU2VnbWVudExheW91dBIOCgZ0ZW5zb3IYASABKAkSDQoFc2hhcGUYAiADKAQSDQoFZHR5cGUYAyABKAkSFQoNZmlyc3RfZWxlbWVudBgEIAEoBBIQCghlbGVtZW50cxgFIAEoBGIGcHJvdG8z");
+  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEi+AEKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDSJUCg1TaGFyZExvY2F0aW9uEg0KBXNoYXJkGAEgASgNEg4KBnNoYTI1NhgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBBIPCgdhZGRyZXNzGAQgASgJIpUCCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SABCCQoHb3V0Y29tZSJxCgVTY29yZRINCgVpdGVtcxgBIAEoDRIPCgdjb3JyZWN0GAIgASgNEhAKCGFjY3VyYWN5GAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESEAoIcGVyX2l0ZW0YBiABKAwiKAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiHAoKU2hhcmRzTG9zdBIOCgZzaGFyZHMYASADKA0iqwEKDkV2YWx1YXRpb25TcGVjEhMKC2NvbmZpZ19qc29uGAEgASgJEhYKDnRva2VuaXplcl9qc29uGAIgASgJEh0KFXRva2VuaXplcl9jb25maWdfanNvbhgDIAEoCRIkCgV0YXNrcxgEIAMoCzIVLmFtYWxnYW0udjEuVGFza0ZpbGVzEicKBnNoYXJkcxgFIAMoCzIXLmFtYWxnYW0udjEuU2hhcmRMYXlvdXQihgEKCVRhc2tGaWxlcxIMCgRuYW1lGAEgASgJEgwKBHlhbWwYAiABKAkSLwoFZmlsZXMYAyADKAsyIC5hbWFsZ2FtLnYxLlRhc2tGaWxlcy5GaWxlc0VudHJ5GiwKCkZpbGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASJJCgtTaGFyZExheW91dBINCgVzaGFyZBgBIAEoDRIrCghzZWdtZW50cxgCIAMoCzIZLmFtYWxnYW0udjEuU2VnbWVudExheW91dCJmCg1TZWdtZW50TGF5b3V0Eg4KBnRlbnNvchgBIAEoCRINCgVzaGFwZRgCIAMoBBINCgVkdHlwZRgDIAEoCRIVCg1maXJzdF9lbGVtZW50GAQgASgEEhAKCGVsZW1lbnRzGAUgASgEYgZwcm90bzM");
 
 /**
  * Score one candidate on one task. One bus message each.
@@ -65,6 +65,23 @@ export type Evaluation = Message<"amalgam.v1.Evaluation"> & {
    * @generated from field: string spec_sha256 = 8;
    */
   specSha256: string;
+
+  /**
+   * The part of the split's items to score: pieces [first_piece, end_piece) of `pieces`.
+   *
+   * @generated from field: uint32 pieces = 9;
+   */
+  pieces: number;
+
+  /**
+   * @generated from field: uint32 first_piece = 10;
+   */
+  firstPiece: number;
+
+  /**
+   * @generated from field: uint32 end_piece = 11;
+   */
+  endPiece: number;
 };
 
 /**
@@ -141,6 +158,13 @@ export type ScoreReport = Message<"amalgam.v1.ScoreReport"> & {
   evaluatorId: string;
 
   /**
+   * As in the evaluation.
+   *
+   * @generated from field: uint32 first_piece = 10;
+   */
+  firstPiece: number;
+
+  /**
    * @generated from oneof amalgam.v1.ScoreReport.outcome
    */
   outcome: {
@@ -203,6 +227,13 @@ export type Score = Message<"amalgam.v1.Score"> & {
    * @generated from field: double loss = 5;
    */
   loss: number;
+
+  /**
+   * For each scored item, in the order of the file, 1 when it was right and else 0; eight to a byte, the first in the lowest bit.
+   *
+   * @generated from field: bytes per_item = 6;
+   */
+  perItem: Uint8Array;
 };
 
 /**
