@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { decide, FINAL_ID, type Step, trialId } from "./decide.ts";
 import type { JobEvent } from "./events.ts";
 import type { JobFacts } from "./facts.ts";
-import { isSettled, type JobState, reduce } from "./state.ts";
-import { anyEvent, replay, SPEC, scoreOf } from "./testing/events.ts";
+import { isSettled, type JobState, objective, reduce } from "./state.ts";
+import { anyEvent, partScore, replay, SPEC, scoreOf } from "./testing/events.ts";
 
 const MERGE: JobFacts = { kind: "merge", trials: 0, parallel: 1, tasks: [], comparisons: [], shards: 3 };
 const SEARCH: JobFacts = { kind: "search", trials: 5, parallel: 2, tasks: ["a", "b"], comparisons: ["c0"], shards: 2 };
@@ -13,7 +13,7 @@ const start = (): JobState => replay([{ type: "submitted", spec: SPEC }]);
 /** What a step does; a step is started once. */
 const nameOf = (step: Step): string => (step.kind === "evaluate" ? `evaluate ${step.candidateId}` : step.kind);
 
-const facts: fc.Arbitrary<JobFacts> = fc.record({
+const plainFacts: fc.Arbitrary<JobFacts> = fc.record({
   kind: fc.constantFrom("merge" as const, "search" as const),
   trials: fc.integer({ min: 1, max: 7 }),
   parallel: fc.integer({ min: 1, max: 4 }),
@@ -21,6 +21,11 @@ const facts: fc.Arbitrary<JobFacts> = fc.record({
   comparisons: fc.constantFrom([], ["c0"], ["c0", "c1", "c2"]),
   shards: fc.nat(3),
 });
+
+const facts = fc.oneof(
+  plainFacts,
+  plainFacts.map((job) => ({ ...job, looks: [1, 2, 4] })),
+);
 
 interface Run {
   readonly state: JobState;
@@ -62,7 +67,20 @@ function eventsOf(
       expect(tasks.length).toBeGreaterThan(0);
       expect(isSettled(state, candidateId, job.tasks)).toBe(false);
       if (fails(candidateId)) return [{ type: "candidateFailed", candidateId, problem: "broken" }];
-      return [{ type: "scored", candidateId, task: tasks[choice % tasks.length]!, score: scoreOf(0.5) }];
+      const task = tasks[choice % tasks.length]!;
+      const { part } = step;
+      if (part === undefined) return [{ type: "scored", candidateId, task, score: scoreOf(0.5) }];
+      // Good and bad trials, so that some races are lost; a function of the trial alone.
+      const right = Number(candidateId.slice(1)) % 2;
+      const results = Array.from({ length: 20 * (part.end - part.first) }, (_, item) =>
+        item % 20 ? right : 1 - right,
+      );
+      return [{ type: "scored", candidateId, task, score: partScore(...results), part }];
+    }
+    case "endRace": {
+      const { kind: _, ...race } = step;
+      expect(race.difference).toBeLessThan(0);
+      return [{ type: "raceLost", ...race }];
     }
     case "recommend":
       expect(state.trials).toHaveLength(job.trials);
@@ -154,6 +172,37 @@ test("of trials in flight only the tasks without a score are evaluated", () => {
   expect(decide(state, SEARCH)).toEqual([{ kind: "evaluate", candidateId: "t0", tasks: ["a"] }]);
   score("t0", "a");
   expect(decide(state, SEARCH)).toEqual([{ kind: "propose", trial: 2, tellBefore: 1 }]);
+});
+
+test("a trial that loses to the best one before it is not scored further, and keeps the score it has", () => {
+  const racing: JobFacts = { ...SEARCH, parallel: 1, tasks: ["a"], looks: [1, 2] };
+  const propose = (candidateId: string): JobEvent => ({
+    type: "proposed",
+    candidateId,
+    coefficients: {},
+    origin: "sobol",
+  });
+  const scored = (candidateId: string, first: number, right: number): JobEvent => {
+    const score = partScore(...Array.from({ length: 10 }, () => right));
+    return { type: "scored", candidateId, task: "a", score, part: { pieces: 2, first, end: first + 1 } };
+  };
+  const second = { pieces: 2, first: 1, end: 2 };
+  // Nobody to race against: the first trial is scored on everything.
+  const first = replay([propose("t0"), scored("t0", 0, 1)], start());
+  expect(decide(first, racing)).toEqual([{ kind: "evaluate", candidateId: "t0", tasks: ["a"], part: second }]);
+  const known = replay([scored("t0", 1, 1), propose("t1"), scored("t1", 0, 0)], first);
+  const [lost, ...others] = decide(known, racing);
+  expect(others).toEqual([]);
+  expect(lost).toMatchObject({ kind: "endRace", candidateId: "t1", against: "t0", difference: -1 });
+  const { kind: _, ...race } = lost as Extract<Step, { kind: "endRace" }>;
+  const ended = reduce(known, { type: "raceLost", ...race });
+  expect(isSettled(ended, "t1", ["a"])).toBe(true);
+  expect(objective(ended, "t1", ["a"])).toMatchObject({ value: 0 });
+  expect(decide(ended, racing)).toEqual([{ kind: "propose", trial: 2, tellBefore: 2 }]);
+  // An equal goes on to the end.
+  const equal = replay([propose("t2"), scored("t2", 0, 1)], ended);
+  expect(decide(equal, racing)).toEqual([{ kind: "evaluate", candidateId: "t2", tasks: ["a"], part: second }]);
+  expect(isSettled(reduce(equal, scored("t2", 1, 1)), "t2", ["a"])).toBe(true);
 });
 
 test("a merge writes the shards that are missing, then publishes, then is done", () => {

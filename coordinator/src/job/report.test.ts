@@ -1,9 +1,10 @@
 import { ScoreReportSchema } from "@amalgam/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
+import type { Score } from "./events.ts";
 import { eventsOfReport } from "./report.ts";
 import { reduce } from "./state.ts";
-import { replay, SPEC, scoreOf } from "./testing/events.ts";
+import { FACTS, partScore, replay, SPEC, scoreOf } from "./testing/events.ts";
 
 const state = replay([
   { type: "submitted", spec: SPEC },
@@ -13,15 +14,20 @@ type Outcome = NonNullable<Exclude<MessageInitShape<typeof ScoreReportSchema>, {
 const report = (outcome: Outcome, generation = 0) =>
   create(ScoreReportSchema, { candidateId: "t0", task: "a", generation, outcome });
 
+const outcomeOf = ({ perItem = "", ...score }: Score): Outcome => ({
+  case: "score",
+  value: { ...score, perItem: Buffer.from(perItem, "base64") },
+});
+
 test("a score is recorded once: the same report again records nothing", () => {
-  const scored = report({ case: "score", value: scoreOf(0.5) });
+  const scored = report(outcomeOf(scoreOf(0.5)));
   const events = eventsOfReport(state, scored);
   expect(events).toEqual([{ type: "scored", candidateId: "t0", task: "a", score: scoreOf(0.5) }]);
   expect(eventsOfReport(events.reduce(reduce, state)!, scored)).toEqual([]);
 });
 
 test("a score that no evaluation can have fails the candidate", () => {
-  const events = eventsOfReport(state, report({ case: "score", value: { ...scoreOf(0.5), loss: Number.NaN } }));
+  const events = eventsOfReport(state, report(outcomeOf({ ...scoreOf(0.5), loss: Number.NaN })));
   expect(events).toMatchObject([{ type: "candidateFailed", candidateId: "t0" }]);
 });
 
@@ -46,5 +52,18 @@ test("an evaluation may be lost five times, under a new generation each time; th
 test("a report without an outcome, or of a job that has ended, records nothing", () => {
   expect(eventsOfReport(state, report({ case: undefined }))).toEqual([]);
   const ended = reduce(state, { type: "cancelled" });
-  expect(eventsOfReport(ended, report({ case: "score", value: scoreOf(0.5) }))).toEqual([]);
+  expect(eventsOfReport(ended, report(outcomeOf(scoreOf(0.5))))).toEqual([]);
+});
+
+test("a score of a part is recorded with its part, when it is the part that comes next", () => {
+  const racing = reduce(state, { type: "planned", planDigest: "p", facts: { ...FACTS, looks: [1, 2, 4] } })!;
+  const score = partScore(1, 0, 1, 1);
+  const first = report(outcomeOf(score));
+  const events = eventsOfReport(racing, first);
+  const part = { pieces: 4, first: 0, end: 1 };
+  expect(events).toEqual([{ type: "scored", candidateId: "t0", task: "a", score, part }]);
+  const after = events.reduce(reduce, racing)!;
+  expect(eventsOfReport(after, first)).toEqual([]);
+  const next = create(ScoreReportSchema, { ...first, firstPiece: 1 });
+  expect(eventsOfReport(after, next)).toMatchObject([{ type: "scored", part: { pieces: 4, first: 1, end: 2 } }]);
 });

@@ -119,10 +119,9 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
       return scored(state, event);
     case "raceLost": {
       const { type: _, candidateId, ...race } = event;
-      if (state.lostRaces.has(candidateId) || state.failures.has(candidateId)) return state;
-      const reached = [...(state.partialScores.get(candidateId) ?? [])].map(
-        ([task, { score }]) => [task, score] as const,
-      );
+      const partial = state.partialScores.get(candidateId);
+      if (partial === undefined || state.lostRaces.has(candidateId) || state.failures.has(candidateId)) return state;
+      const reached = [...partial].map(([task, { score }]) => [task, score] as const);
       return {
         ...state,
         scores: new Map(state.scores).set(candidateId, new Map(reached)),

@@ -58,6 +58,11 @@ export class Reader {
     return this.fail(node.line, `${what} must be text${quote}`);
   }
 
+  boolean(node: Located, what: string): boolean | undefined {
+    if (node.kind === "scalar" && typeof node.value === "boolean") return node.value;
+    return this.fail(node.line, `${what} must be true or false`);
+  }
+
   number(node: Located, what: string, rule: NumberRule = {}): number | undefined {
     const value = node.kind === "scalar" ? node.value : undefined;
     if (typeof value !== "number") {

@@ -22,7 +22,8 @@ export function readSearch(
   // `search:` alone asks for the defaults.
   const empty = node.kind === "scalar" && node.value === null;
   const strategy = empty ? "bayesian" : readStrategy(reader, node);
-  const keys = strategy === "bayesian" ? ["strategy", "trials", "parallel", "coefficients", "start"] : SOUP_KEYS;
+  const keys =
+    strategy === "bayesian" ? ["strategy", "trials", "parallel", "racing", "coefficients", "start"] : SOUP_KEYS;
   const entries: Entries | undefined = empty ? new Map() : reader.map(node, "`search`", keys, explainKey(strategy));
   if (entries === undefined) return undefined;
   const integer = (key: string, fallback: number, high: number): number => {
@@ -35,6 +36,8 @@ export function readSearch(
   }
   const trials = integer("trials", DEFAULT_TRIALS, MAX_TRIALS);
   const parallel = integer("parallel", DEFAULT_PARALLEL, MAX_PARALLEL);
+  const racingNode = entries.get("racing")?.value;
+  const racing = (racingNode && reader.boolean(racingNode, "`racing`")) ?? false;
   const written = entries.get("coefficients");
   const coefficients =
     written === undefined
@@ -44,7 +47,7 @@ export function readSearch(
   const start = entries.get("start");
   const points =
     start === undefined || coefficients.length === 0 ? [] : readStart(reader, start.value, coefficients, merge.models);
-  return { strategy, trials, parallel, coefficients, start: points };
+  return { strategy, trials, parallel, racing, coefficients, start: points };
 }
 
 function readStrategy(reader: Reader, node: Located): SearchSection["strategy"] {
@@ -53,7 +56,7 @@ function readStrategy(reader: Reader, node: Located): SearchSection["strategy"] 
 }
 
 const explainKey = (strategy: SearchSection["strategy"]) => (key: string) =>
-  strategy === "greedy_soup" && ["trials", "coefficients", "start"].includes(key)
+  strategy === "greedy_soup" && ["trials", "racing", "coefficients", "start"].includes(key)
     ? `\`${key}\` says nothing to \`strategy: greedy_soup\`: it tries every model alone and then adds them one by one, with weight 1`
     : undefined;
 
@@ -76,5 +79,6 @@ function readSoup(
   if (merge.models.length < 2) reader.fail(line, "a greedy soup needs at least two models");
   const coefficients = [{ parameter: "weight", per: "model", low: 0, high: 1, scale: "linear" }] as const;
   checkVaryingSettings(reader, line, coefficients, merge);
-  return { strategy: "greedy_soup", trials: greedySoupTrials(merge.models.length), parallel, coefficients, start: [] };
+  const trials = greedySoupTrials(merge.models.length);
+  return { strategy: "greedy_soup", trials, parallel, racing: false, coefficients, start: [] };
 }

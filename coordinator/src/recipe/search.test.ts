@@ -181,7 +181,7 @@ test("a coefficient that was refused is one problem: its parameter is not missin
     expect.stringMatching(/^r.yaml:9: method `task_arithmetic` has no parameter `wieght` \(did you mean `weight`\?\)/),
   ]);
   expect(problemsOf(`${head}search: 30\n`)).toEqual([
-    "r.yaml:8: `search` must be a mapping of `strategy`, `trials`, `parallel`, `coefficients`, `start`",
+    "r.yaml:8: `search` must be a mapping of `strategy`, `trials`, `parallel`, `racing`, `coefficients`, `start`",
   ]);
 });
 

@@ -57,10 +57,11 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
   });
 }
 
-function searchDocument({ trials, parallel, coefficients, start }: SearchSection): Record<string, unknown> {
+function searchDocument({ trials, parallel, racing, coefficients, start }: SearchSection): Record<string, unknown> {
   return defined({
     trials,
     parallel,
+    racing: racing || undefined,
     coefficients: Object.fromEntries(coefficients.map(coefficientEntry)),
     start: start.length === 0 ? undefined : start,
   });

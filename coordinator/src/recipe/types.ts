@@ -123,6 +123,8 @@ export interface SearchSection {
   readonly trials: number;
   /** Trials in flight. Part of the recipe because it decides what is proposed. */
   readonly parallel: number;
+  /** A trial is scored on some items first, and on the others only while it may still be the best. */
+  readonly racing: boolean;
   readonly coefficients: readonly Coefficient[];
   /** Points tried first: full vectors by coefficient name. */
   readonly start: readonly Readonly<Record<string, number>>[];

@@ -1,6 +1,7 @@
 /** Job events for tests. */
 import fc from "fast-check";
 import type { JobEvent, JobSpec, Score, ViewFacts } from "../events.ts";
+import { packResults } from "../item-results.ts";
 import { type JobState, reduce } from "../state.ts";
 
 export const SPEC: JobSpec = {
@@ -48,6 +49,20 @@ export const scoreOf = (accuracy: number): Score => ({
   loss: 1 - accuracy,
 });
 
+/** The score of items that were right (1) or not (0). */
+export const partScore = (...results: number[]): Score => {
+  const correct = results.reduce((sum, one) => sum + one, 0);
+  const accuracy = correct / results.length;
+  return {
+    items: results.length,
+    correct,
+    accuracy,
+    standardError: Math.sqrt((accuracy * (1 - accuracy)) / results.length),
+    loss: 1 - accuracy,
+    perItem: packResults(Uint8Array.from(results)),
+  };
+};
+
 const candidateId = fc.constantFrom("t0", "t1", "t2", "c0", "final");
 const task = fc.constantFrom("a", "b");
 const coefficients = fc.record({ x: fc.double({ min: 0, max: 1, noNaN: true }) });
@@ -71,6 +86,21 @@ export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
   }),
   fc.record({ type: fc.constant("proposed" as const), candidateId, coefficients, origin: fc.constant("sobol") }),
   fc.record({ type: fc.constant("scored" as const), candidateId, task, score }),
+  fc.record({
+    type: fc.constant("scored" as const),
+    candidateId,
+    task,
+    score,
+    part: fc.constantFrom({ pieces: 2, first: 0, end: 1 }, { pieces: 2, first: 1, end: 2 }),
+  }),
+  fc.record({
+    type: fc.constant("raceLost" as const),
+    candidateId,
+    against: fc.constant("t0"),
+    difference: fc.constant(-0.5),
+    standardError: fc.constant(0.1),
+    probabilityBetter: fc.constant(0),
+  }),
   fc.record({ type: fc.constant("evaluationLost" as const), candidateId, task, generation: fc.nat(3) }),
   fc.record({ type: fc.constant("candidateFailed" as const), candidateId, problem: fc.constantFrom("p1", "p2") }),
   fc.record({
