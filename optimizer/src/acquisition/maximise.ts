@@ -31,12 +31,18 @@ interface Candidate {
 export function rankCandidates(input: MaximiseInput): Float64Array[] {
   const { space, acquisition, seed, trial } = input;
   const stream = createStream(seed, trial, purposes.perturbation);
-  const score = (x: Float64Array): Candidate => {
-    space.snap(x);
-    return { x, value: acquisition.value(x) };
+  const score = (candidates: readonly Float64Array[]): Candidate[] => {
+    const points = new Float64Array(candidates.length * space.size);
+    for (const [index, x] of candidates.entries()) {
+      space.snap(x);
+      points.set(x, index * space.size);
+    }
+    const values = new Float64Array(candidates.length);
+    acquisition.evaluate(points, candidates.length, values);
+    return candidates.map((x, index) => ({ x, value: values[index]! }));
   };
-  const scattered = [...scatter(input), ...perturb(input, stream)].map(score).toSorted(byValue);
-  const polished = pickStarts(scattered, stream).map((start) => score(polish(input, start.x)));
+  const scattered = score([...scatter(input), ...perturb(input, stream)]).toSorted(byValue);
+  const polished = score(pickStarts(scattered, stream).map((start) => polish(input, start.x)));
   return [...polished, ...scattered].toSorted(byValue).map((candidate) => candidate.x);
 }
 
@@ -91,10 +97,11 @@ function pickStarts(sorted: readonly Candidate[], stream: RandomStream): Candida
 
 /** Local maximum near `start`; integer coordinates stay where they are. */
 function polish({ space, acquisition }: MaximiseInput, start: Float64Array): Float64Array {
+  const value = new Float64Array(1);
   const negated = (x: Float64Array, gradient: Float64Array): number => {
-    const value = acquisition.valueAndGradient(x, gradient);
+    acquisition.evaluate(x, 1, value, gradient);
     for (let k = 0; k < gradient.length; k++) gradient[k] = -gradient[k]!;
-    return -value;
+    return -value[0]!;
   };
   const low = Float64Array.from(start, (u, k) => (space.isInteger[k] ? u : 0));
   const high = Float64Array.from(start, (u, k) => (space.isInteger[k] ? u : 1));
