@@ -3,7 +3,7 @@
 export type { Recommendation } from "./answers/recommend.ts";
 export { StudyError } from "./errors.ts";
 export type { ModelRecord, Prediction } from "./model/ensemble.ts";
-export type { Objective } from "./objective/scalarise.ts";
+export { createScalarise, type Objective } from "./objective/scalarise.ts";
 export { type ItemResults, type PairedDifference, pairedDifference } from "./racing/paired.ts";
 export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
