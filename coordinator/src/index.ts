@@ -26,6 +26,7 @@ export {
   requireJobKind,
   type Stage,
   splitReference,
+  searchDimensions,
   stageText,
   withOverrides,
 } from "./recipe/index.ts";
