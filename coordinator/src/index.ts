@@ -25,8 +25,8 @@ export {
   RecipeProblems,
   requireJobKind,
   type Stage,
-  splitReference,
   searchDimensions,
+  splitReference,
   stageText,
   withOverrides,
 } from "./recipe/index.ts";
