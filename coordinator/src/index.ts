@@ -25,7 +25,6 @@ export {
   RecipeProblems,
   requireJobKind,
   type Stage,
-  searchDimensions,
   splitReference,
   stageText,
   withOverrides,

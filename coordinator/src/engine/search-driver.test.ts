@@ -1,20 +1,16 @@
-import { createLogger } from "@amalgam/runtime";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, trialId } from "../job/decide.ts";
-import type { JobEvent, SearchBasis } from "../job/events.ts";
+import type { JobEvent } from "../job/events.ts";
 import type { JobFacts } from "../job/facts.ts";
-import type { JobState } from "../job/state.ts";
+import { type JobState, reduce } from "../job/state.ts";
 import { replay, SPEC, scoreOf } from "../job/testing/events.ts";
-import { createProposer } from "./proposer.ts";
-import { createSearchDriver, type Recommended, type SearchDriver } from "./search-driver.ts";
-import { createSearchThread } from "./search-thread.ts";
-
-const log = createLogger({ role: "test", level: "silent" });
+import { createSearchDriver, type SearchDriver, type SearchSpec } from "./search-driver.ts";
 
 const DIMENSIONS = ["weight[a]", "weight[b]"].map((name) => {
   return { name, kind: "float" as const, low: 0, high: 1, scale: "linear" as const };
 });
+const STUDY: SearchSpec = { dimensions: DIMENSIONS, seed: 7, strategy: "bayesian" };
 const START = [{ "weight[a]": 0.25, "weight[b]": 0.75 }];
 
 const factsOf = (parallel: number): JobFacts => ({
@@ -25,17 +21,10 @@ const factsOf = (parallel: number): JobFacts => ({
   comparisons: [],
   shards: 1,
 });
-const basisOf = ({ firstTrials, tasks }: JobFacts): SearchBasis => ({
-  proposer: firstTrials === undefined ? "study" : "greedy_soup",
-  spec: { dimensions: DIMENSIONS, seed: 7, metrics: tasks },
-  events: firstTrials === undefined ? START.map((values) => ({ type: "enqueue", values })) : [],
-});
-/** Replays the search for every question, as if its thread died after each. */
-const forgetfulDriver = (facts: JobFacts): SearchDriver =>
-  createSearchDriver(
-    { answer: async (events, question) => createProposer(basisOf(facts), events)[question]() as never },
-    facts,
-  );
+const driverOf = (facts: JobFacts): SearchDriver =>
+  facts.firstTrials === undefined
+    ? createSearchDriver(STUDY, facts, START)
+    : createSearchDriver({ ...STUDY, strategy: "greedy_soup" }, facts, []);
 
 /** The score of a point on a task: one hill, and a task that is easier than the other. */
 function accuracyAt(coefficients: Readonly<Record<string, number>>, task: string): number {
@@ -44,115 +33,125 @@ function accuracyAt(coefficients: Readonly<Record<string, number>>, task: string
 }
 
 interface Life {
+  readonly events: readonly JobEvent[];
   readonly state: JobState;
-  readonly recommended: Recommended | undefined;
+  readonly recommended: ReturnType<SearchDriver["recommend"]> | undefined;
 }
 
 /**
- * Searches as the coordinator does: of the evaluations in flight one comes in at each turn, chosen by `choices`. What is known is
- * read from the journal at each turn, as if the coordinator had been restarted.
+ * Searches as the coordinator does: of the evaluations in flight one comes in at each turn, chosen by `choices`. Where
+ * `restarts` says so, the coordinator has been restarted in between: a new driver, and the state read from the journal.
  */
-async function search(
+function search(
   facts: JobFacts,
-  driver: SearchDriver,
   choices: readonly number[],
+  restarts: (turn: number) => boolean,
   fails: (trial: number) => boolean,
-): Promise<Life> {
-  const events: JobEvent[] = [
-    { type: "submitted", spec: SPEC },
-    { type: "searchBegun", basis: basisOf(facts) },
-  ];
+): Life {
+  const events: JobEvent[] = [{ type: "submitted", spec: SPEC }];
+  let state = replay(events);
+  let driver = driverOf(facts);
+  const record = (event: JobEvent): void => {
+    events.push(event);
+    state = reduce(state, event);
+  };
   for (let turn = 0; ; turn++) {
-    const state = replay(JSON.parse(JSON.stringify(events)) as JobEvent[]);
+    if (restarts(turn)) {
+      driver = driverOf(facts);
+      state = replay(JSON.parse(JSON.stringify(events)) as JobEvent[]);
+    }
     const steps = decide(state, facts);
     const propose = steps.find((step) => step.kind === "propose");
     const open = steps.flatMap((step) =>
       step.kind === "evaluate" ? step.tasks.map((task) => ({ ...step, task })) : [],
     );
     if (propose !== undefined) {
-      const proposed = await driver.propose(state, propose.trial);
-      events.push({ type: "proposed", candidateId: trialId(propose.trial), ...proposed });
+      const { coefficients, origin } = driver.propose(state, propose.trial);
+      record({ type: "proposed", candidateId: trialId(propose.trial), coefficients, origin });
     } else if (open.length > 0) {
       const { candidateId, task } = open[(choices[turn % choices.length] ?? 0) % open.length]!;
       const trial = state.trials.findIndex((each) => each.candidateId === candidateId);
       const { coefficients } = state.trials[trial]!;
-      if (fails(trial)) events.push({ type: "candidateFailed", candidateId, problem: "weights out of range" });
-      else events.push({ type: "scored", candidateId, task, score: scoreOf(accuracyAt(coefficients, task)) });
+      if (fails(trial)) record({ type: "candidateFailed", candidateId, problem: "weights out of range" });
+      else record({ type: "scored", candidateId, task, score: scoreOf(accuracyAt(coefficients, task)) });
     } else {
       const isOver = steps.some(({ kind }) => kind === "recommend");
-      return { state, recommended: isOver ? await driver.recommend(state) : undefined };
+      return { events, state, recommended: isOver ? driver.recommend(state) : undefined };
     }
   }
 }
 
-const none = (): boolean => false;
-const choices = fc.array(fc.nat(9), { minLength: 5 });
+const never = (): boolean => false;
 
-test("the same points are tried and recommended whatever the order of scores, and though everything is replayed for each proposal", async () => {
+test("the same points are tried and recommended whatever the order of scores and however often the coordinator restarts", () => {
   for (const parallel of [1, 3]) {
     const facts = factsOf(parallel);
-    await using thread = createSearchThread(basisOf(facts), log);
-    const straight = await search(facts, createSearchDriver(thread, facts), [0], none);
+    const straight = search(facts, [0], never, never);
     expect(straight.state.trials).toHaveLength(facts.trials);
     expect(straight.state.trials.map(({ origin }) => origin)).toContain("model");
-    await fc.assert(
-      fc.asyncProperty(choices, async (order) => {
-        const life = await search(facts, forgetfulDriver(facts), order, none);
-        expect(life.state.trials).toEqual(straight.state.trials);
-        expect(life.recommended).toEqual(straight.recommended);
-      }),
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(9), { minLength: 5 }),
+        fc.array(fc.boolean(), { minLength: 5 }),
+        (choices, restarts) => {
+          const life = search(facts, choices, (turn) => restarts[turn % restarts.length]!, never);
+          expect(life.state.trials).toEqual(straight.state.trials);
+          expect(life.recommended).toEqual(straight.recommended);
+        },
+      ),
       { numRuns: 4 },
     );
   }
 });
 
-test("the same holds when trials fail, and a failed trial is never recommended", async () => {
+test("the same holds when trials fail, and a failed trial is never recommended", () => {
   const facts = factsOf(2);
   const fails = (trial: number): boolean => trial === 0 || trial === 4;
-  await using thread = createSearchThread(basisOf(facts), log);
-  const straight = await search(facts, createSearchDriver(thread, facts), [0], fails);
+  const straight = search(facts, [0], never, fails);
   expect(straight.state.failures.size).toBe(2);
-  const other = await search(facts, forgetfulDriver(facts), [3, 1, 4, 1, 5], fails);
+  const other = search(facts, [3, 1, 4, 1, 5], (turn) => turn % 7 === 3, fails);
   expect(other.state.trials).toEqual(straight.state.trials);
   expect(other.recommended).toEqual(straight.recommended);
   expect(fails(straight.recommended!.trial)).toBe(false);
 });
 
-test("the points of the recipe are tried first, and the recommendation is one of the trials", async () => {
-  const facts = factsOf(2);
-  const { state, recommended } = await search(facts, forgetfulDriver(facts), [1], none);
+test("the points of the recipe are tried first, and the recommendation is one of the trials", () => {
+  const { state, recommended } = search(factsOf(2), [1], never, never);
   expect(state.trials[0]).toMatchObject({ coefficients: START[0], origin: "enqueued" });
-  const { trial, coefficients, mean, probabilityBest } = recommended!;
-  expect(state.trials[trial]?.coefficients).toEqual(coefficients);
+  const { trial, values, mean, probabilityBest } = recommended!;
+  expect(state.trials[trial]?.coefficients).toEqual(values);
   expect(mean).toBeGreaterThan(0.6);
   expect(probabilityBest).toBeGreaterThan(0);
 });
 
-test("a search without a single score has nothing to recommend", async () => {
+test("a search without a single score has nothing to recommend", () => {
   const facts = factsOf(1);
-  const { state, recommended } = await search(facts, forgetfulDriver(facts), [0], () => true);
+  const { state, recommended } = search(facts, [0], never, () => true);
   expect(recommended).toBeUndefined();
-  await expect(forgetfulDriver(facts).recommend(state)).rejects.toThrow("no trial has a score");
+  expect(() => driverOf(facts).recommend(state)).toThrow("no trial has a score");
   expect(decide(state, facts)).toMatchObject([{ kind: "fail" }]);
 });
 
-test("a greedy soup tries the models together, then one addition after another, whatever the order of scores and the restarts", async () => {
+test("a greedy soup tries the models together, then one addition after another, whatever the order of scores and the restarts", () => {
   const facts: JobFacts = { ...factsOf(2), trials: 3, firstTrials: 2 };
-  await using thread = createSearchThread(basisOf(facts), log);
-  const straight = await search(facts, createSearchDriver(thread, facts), [0], none);
+  const straight = search(facts, [0], never, never);
   expect(straight.state.trials.map(({ coefficients, origin }) => [Object.values(coefficients), origin])).toEqual([
     [[1, 0], "alone"],
     [[0, 1], "alone"],
     [[1, 1], "soup"],
   ]);
-  expect(straight.recommended).toMatchObject({ trial: 0, coefficients: { "weight[a]": 1, "weight[b]": 0 } });
+  expect(straight.recommended).toMatchObject({ trial: 0, values: { "weight[a]": 1, "weight[b]": 0 } });
   expect(straight.recommended?.probabilityBest).toBeUndefined();
-  await fc.assert(
-    fc.asyncProperty(choices, async (order) => {
-      const life = await search(facts, forgetfulDriver(facts), order, none);
-      expect(life.state.trials).toEqual(straight.state.trials);
-      expect(life.recommended).toEqual(straight.recommended);
-    }),
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(9), { minLength: 5 }),
+      fc.array(fc.boolean(), { minLength: 5 }),
+      (choices, restarts) => {
+        const life = search(facts, choices, (turn) => restarts[turn % restarts.length]!, never);
+        expect(life.state.trials).toEqual(straight.state.trials);
+        expect(life.recommended).toEqual(straight.recommended);
+      },
+    ),
     { numRuns: 10 },
   );
 });

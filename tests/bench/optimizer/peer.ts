@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { Values } from "@amalgam/optimizer";
-import type { Asked, Solver, SolverOptions } from "./solver.ts";
+import type { BenchCase } from "./cases.ts";
+import type { Asked, Solver } from "./solver.ts";
 
 export const peers = ["optuna-gp", "optuna-tpe", "optuna-cmaes", "optuna-random", "botorch"] as const;
 export type Peer = (typeof peers)[number];
@@ -32,9 +33,9 @@ export function closePeers(): void {
   python?.stdin.end();
 }
 
-export function createPeer(interpreter: string, peer: Peer, { dimensions, seed }: SolverOptions): Solver {
+export function createPeer(interpreter: string, peer: Peer, { problem, workers }: BenchCase, seed: number): Solver {
   const asked = new Map<number, Values>();
-  const started = call(interpreter, { op: "start", solver: peer, dimensions, seed });
+  const started = call(interpreter, { op: "start", solver: peer, dimensions: problem.dimensions, seed, workers });
   return {
     async ask() {
       await started;
