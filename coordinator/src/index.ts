@@ -25,6 +25,7 @@ export {
   RecipeProblems,
   requireJobKind,
   type Stage,
+  searchDimensions,
   splitReference,
   stageText,
   withOverrides,

@@ -69,6 +69,6 @@ export function checkHistory(events: readonly JournalEvent[], { trials, tasks, c
 
 /** What the optimizer and the evaluators said, in an order that does not depend on who was faster. */
 export function decisions(events: readonly JournalEvent[]): unknown {
-  const kept = events.filter(({ type }) => type === "proposed" || type === "recommended" || type === "scored");
+  const kept = events.filter(({ type }) => ["searchBegun", "proposed", "recommended", "scored"].includes(type));
   return kept.map((event) => JSON.stringify(event)).toSorted();
 }

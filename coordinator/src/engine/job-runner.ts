@@ -24,7 +24,8 @@ import { createGroupCommit } from "./group-commit.ts";
 import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
-import type { SearchDriver } from "./search-driver.ts";
+import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
+import { createSearchThread, type SearchThread } from "./search-thread.ts";
 import type { StatisticCache } from "./statistics.ts";
 import type { CandidateActivity } from "./view.ts";
 
@@ -69,7 +70,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const log = environment.log.child({ job: jobId });
   let state = events.reduce<JobState | undefined>(reduce, undefined)!;
   let prepared: PreparedJob | undefined;
-  let driver: SearchDriver | undefined;
+  let thread: SearchThread | undefined;
   let staged: Promise<Staged> | undefined;
   let publishing = false;
   const abort = new AbortController();
@@ -111,6 +112,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
+      await thread?.[Symbol.asyncDispose]();
       await Promise.allSettled(running.values());
       const { staging } = (await staged?.catch(() => undefined)) ?? {};
       const { end } = state;
@@ -156,11 +158,14 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
 
   const take = (step: Step, job: PreparedJob): void => {
     switch (step.kind) {
+      case "begin":
+        record({ type: "searchBegun", basis: job.searchBasis() });
+        break;
       case "propose":
         run("propose", async () => {
-          driver ??= job.createDriver();
-          const { coefficients, origin } = driver.propose(state, step.trial);
-          record({ type: "proposed", candidateId: trialId(step.trial), coefficients, origin });
+          const proposed = await driverOf(job).propose(state, step.trial);
+          abort.signal.throwIfAborted();
+          record({ type: "proposed", candidateId: trialId(step.trial), ...proposed });
         });
         break;
       case "evaluate": {
@@ -179,11 +184,9 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       }
       case "recommend":
         run("recommend", async () => {
-          driver ??= job.createDriver();
-          const { trial, values, ...belief } = driver.recommend(state);
-          const coefficients = { ...values };
-          const candidateId = trialId(trial);
-          record({ type: "recommended", candidateId, coefficients, ...belief });
+          const { trial, ...recommended } = await driverOf(job).recommend(state);
+          abort.signal.throwIfAborted();
+          record({ type: "recommended", candidateId: trialId(trial), ...recommended });
         });
         break;
       case "write":
@@ -208,6 +211,11 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
 
   const publicationKey = (candidateId: string, task: string, { first }: Part): string =>
     `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}/${first}`;
+
+  const driverOf = ({ facts }: PreparedJob): SearchDriver => {
+    thread ??= createSearchThread(state.basis!, log);
+    return createSearchDriver(thread, facts);
+  };
 
   const evaluate = async (
     candidateId: string,

@@ -17,7 +17,7 @@ import { EvaluationSpecSchema, type InputFile, type JobView } from "@amalgam/pro
 import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FINAL_ID } from "../job/decide.ts";
-import type { JobSpec, ViewFacts } from "../job/events.ts";
+import type { JobSpec, SearchBasis, ViewFacts } from "../job/events.ts";
 import type { JobState } from "../job/state.ts";
 import {
   confirmSplit,
@@ -34,10 +34,10 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { type Pins, parseStages, pinned, requireJobKind, type Stage, searchDimensions } from "../recipe/index.ts";
+import { type Pins, parseStages, pinned, requireJobKind, type Stage } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { outputTexts } from "./output-config.ts";
-import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
+import { searchBasis } from "./search-basis.ts";
 import { viewJob } from "./view.ts";
 
 /** What is merged and where it is scored. */
@@ -59,7 +59,7 @@ export interface PreparedJob extends AsyncDisposable {
   candidateOf(state: JobState, candidateId: string): CandidateDefinition;
   candidate(state: JobState, candidateId: string): CandidateMerge;
   segmentBytes(shard: number, segment: number): number;
-  createDriver(): SearchDriver;
+  searchBasis(): SearchBasis;
   readInput(file: number, offset: number, length: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** The inputs as the manifest records them. Throws when one is no longer what it was when the job was planned. */
   inputRecords(): Promise<InputRecord[]>;
@@ -160,12 +160,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       if (!isDType(outputDtype)) throw new Error(`unknown dtype ${outputDtype}`);
       return Number(elements) * dtypeBytes(outputDtype);
     },
-    createDriver: () =>
-      createSearchDriver(
-        { dimensions: searchDimensions(recipe), seed: recipe.seed, strategy: recipe.search?.strategy ?? "bayesian" },
-        facts,
-        recipe.search?.start ?? [],
-      ),
+    searchBasis: () => searchBasis(recipe, facts.tasks),
     async *readInput(file, offset, length, signal) {
       const input = plan.files[file];
       if (input === undefined) throw new AmalgamError("not_found", `job ${jobId} has no input file ${file}`);

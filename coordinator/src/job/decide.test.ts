@@ -4,11 +4,12 @@ import { decide, FINAL_ID, type Step, trialId } from "./decide.ts";
 import type { JobEvent } from "./events.ts";
 import type { JobFacts } from "./facts.ts";
 import { isSettled, type JobState, objective, reduce } from "./state.ts";
-import { anyEvent, partScore, replay, SPEC, scoreOf } from "./testing/events.ts";
+import { anyEvent, BASIS, partScore, replay, SPEC, scoreOf } from "./testing/events.ts";
 
 const MERGE: JobFacts = { kind: "merge", trials: 0, parallel: 1, tasks: [], comparisons: [], shards: 3 };
 const SEARCH: JobFacts = { kind: "search", trials: 5, parallel: 2, tasks: ["a", "b"], comparisons: ["c0"], shards: 2 };
-const start = (): JobState => replay([{ type: "submitted", spec: SPEC }]);
+const submitted = (): JobState => replay([{ type: "submitted", spec: SPEC }]);
+const start = (): JobState => replay([{ type: "searchBegun", basis: BASIS }], submitted());
 
 /** What a step does; a step is started once. */
 const nameOf = (step: Step): string => (step.kind === "evaluate" ? `evaluate ${step.candidateId}` : step.kind);
@@ -38,7 +39,7 @@ interface Run {
  */
 function live(job: JobFacts, choices: readonly number[], fails: (candidateId: string) => boolean): Run {
   const proposals: { trial: number; tellBefore: number }[] = [];
-  let state = start();
+  let state = submitted();
   for (let turn = 0; ; turn++) {
     if (turn > 1000) throw new Error("the job does not end");
     const steps = decide(state, job);
@@ -59,6 +60,8 @@ function eventsOf(
   fails: (candidateId: string) => boolean,
 ): JobEvent[] {
   switch (step.kind) {
+    case "begin":
+      return [{ type: "searchBegun", basis: BASIS }];
     case "propose":
       expect(step.trial).toBe(state.trials.length);
       return [{ type: "proposed", candidateId: trialId(step.trial), coefficients: {}, origin: "sobol" }];
@@ -145,7 +148,9 @@ test("a trial is proposed exactly when those it builds on are settled, and not m
         .slice(0, Math.max(0, known - job.parallel + 1))
         .every(({ candidateId }) => isSettled(state, candidateId, job.tasks));
       const proposal = steps.find(({ kind }) => kind === "propose");
-      expect(proposal !== undefined).toBe(state.end === undefined && known < job.trials && ready);
+      expect(proposal !== undefined).toBe(
+        state.end === undefined && state.basis !== undefined && known < job.trials && ready,
+      );
     }),
   );
 });

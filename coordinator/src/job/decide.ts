@@ -5,6 +5,8 @@ import { raceStep } from "./race.ts";
 import { isSettled, type JobState } from "./state.ts";
 
 export type Step =
+  /** Fix what the search is a function of. */
+  | { readonly kind: "begin" }
   /** Ask the optimizer for the next trial, after telling it every trial up to `tellBefore` (exclusive). */
   | { readonly kind: "propose"; readonly trial: number; readonly tellBefore: number }
   /** Merge the candidate and have it scored on these tasks; on all of their items where no part is named. */
@@ -44,6 +46,7 @@ export function decide(state: JobState, facts: JobFacts): readonly Step[] {
 }
 
 function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
+  if (state.basis === undefined) return [{ kind: "begin" }];
   const settled = (candidateId: string): boolean => isSettled(state, candidateId, facts.tasks);
   const evaluate = (candidateId: string): Step => {
     const scores = state.scores.get(candidateId);

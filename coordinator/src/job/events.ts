@@ -1,5 +1,6 @@
 // What a job's journal records. An event is a fact that other parts may already have acted on; everything else about
 // a job (leases, merged shards in workers' memory, messages under way) is rebuilt after a restart and never recorded.
+import type { StudyEvent, StudySpec } from "@amalgam/optimizer";
 import type { Pins } from "../recipe/index.ts";
 import type { JobFacts } from "./facts.ts";
 
@@ -61,6 +62,18 @@ export interface LostRace {
   readonly probabilityBetter: number;
 }
 
+/** What proposals follow from, besides the scores. */
+export interface SearchBasis {
+  /** A study of a box, or a soup of the models whose coefficients the dimensions are. */
+  readonly proposer: "study" | "greedy_soup";
+  readonly spec: StudySpec;
+  /** What the study knows and has queued before its first trial. */
+  readonly events: readonly StudyEvent[];
+}
+
+/** What the study's own record of a proposal has besides point and origin, so that a replay need not propose again. */
+export type AskRecord = Omit<Extract<StudyEvent, { type: "ask" }>, "type" | "values" | "origin">;
+
 export type JobEvent =
   | { readonly type: "submitted"; readonly spec: JobSpec }
   /** The same job was submitted again after it failed or was cancelled: go on with what was learned, as asked for now. */
@@ -75,11 +88,14 @@ export type JobEvent =
       /** What references of the recipe mean to the end of the job; without them when it has none that could move. */
       readonly pins?: Pins;
     }
+  | { readonly type: "searchBegun"; readonly basis: SearchBasis }
   | {
       readonly type: "proposed";
       readonly candidateId: string;
       readonly coefficients: Readonly<Record<string, number>>;
       readonly origin: string;
+      /** Absent for soups, which have nothing to record. */
+      readonly ask?: AskRecord;
     }
   /** Without `part` the score is of all items. Parts come one after another; the last one completes the score. */
   | {

@@ -34,6 +34,7 @@ test("a journal read back in two parts, as JSON, gives the state that was lived 
 test("a fact that is reported a second time, whenever, changes nothing", () => {
   const repeatable: readonly JobEvent["type"][] = [
     "submitted",
+    "searchBegun",
     "proposed",
     "scored",
     "candidateFailed",

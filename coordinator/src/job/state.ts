@@ -1,12 +1,13 @@
 // A job's durable state: the fold of its journal. Pure; knows nothing of workers, leases or files.
 import type { Pins } from "../recipe/index.ts";
-import type { JobEvent, JobSpec, LostRace, Score, ViewFacts } from "./events.ts";
+import type { AskRecord, JobEvent, JobSpec, LostRace, Score, SearchBasis, ViewFacts } from "./events.ts";
 import { combineScores } from "./item-results.ts";
 
 export interface TrialState {
   readonly candidateId: string;
   readonly coefficients: Readonly<Record<string, number>>;
   readonly origin: string;
+  readonly ask?: AskRecord;
 }
 
 /** The score on the first pieces of a split. */
@@ -21,6 +22,7 @@ export interface JobState {
   readonly planDigest: string | undefined;
   readonly pins: Pins;
   readonly facts: ViewFacts | undefined;
+  readonly basis: SearchBasis | undefined;
   /** Proposed trials in the order of their numbers. */
   readonly trials: readonly TrialState[];
   /** Scores by candidate, then task. */
@@ -53,6 +55,7 @@ const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   planDigest: undefined,
   pins: {},
   facts: undefined,
+  basis: undefined,
   trials: [],
   scores: new Map(),
   partialScores: new Map(),
@@ -85,6 +88,7 @@ function resume(state: JobState, spec: JobSpec): JobState {
   if (trials.every(({ candidateId }) => failures.has(candidateId))) {
     return {
       ...resumed,
+      basis: undefined,
       trials: [],
       scores: new Map(),
       partialScores: new Map(),
@@ -110,10 +114,12 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
       return initial(event.spec, nextGeneration(state));
     case "planned":
       return { ...state, planDigest: event.planDigest, pins: event.pins ?? {}, facts: event.facts };
+    case "searchBegun":
+      return state.basis === undefined ? { ...state, basis: event.basis } : state;
     case "proposed": {
       if (state.trials.some((trial) => trial.candidateId === event.candidateId)) return state;
-      const { candidateId, coefficients, origin } = event;
-      return { ...state, trials: [...state.trials, { candidateId, coefficients, origin }] };
+      const { type: _, ...trial } = event;
+      return { ...state, trials: [...state.trials, trial] };
     }
     case "scored":
       return scored(state, event);

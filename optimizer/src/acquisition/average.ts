@@ -8,39 +8,27 @@ export interface WeightedAcquisition {
   readonly acquisition: Acquisition;
 }
 
-/** log sum_m weight_m exp(acquisition_m) */
+/** log sum_m weight_m exp(acquisition_m), over at least one part */
 export function averageAcquisitions(parts: readonly WeightedAcquisition[]): Acquisition {
-  if (parts.length === 1) return shift(parts[0]!);
-  const logs = new Float64Array(parts.length);
-  const combine = (): number => {
-    const largest = Math.max(...logs);
-    return largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0));
-  };
   return {
-    value(x) {
-      for (const [m, { logWeight, acquisition }] of parts.entries()) logs[m] = logWeight + acquisition.value(x);
-      return combine();
-    },
-    valueAndGradient(x, gradient) {
-      const gradients = parts.map(({ logWeight, acquisition }, m) => {
-        const own = new Float64Array(gradient.length);
-        logs[m] = logWeight + acquisition.valueAndGradient(x, own);
-        return own;
-      });
-      const value = combine();
-      gradient.fill(0);
-      for (const [m, own] of gradients.entries()) {
-        const share = Math.exp(logs[m]! - value);
-        for (let k = 0; k < gradient.length; k++) gradient[k]! += share * own[k]!;
+    evaluate(points, count, values, gradients) {
+      const logs = parts.map(() => new Float64Array(count));
+      const slopes = parts.map(() => gradients && new Float64Array(gradients.length));
+      for (const [m, { logWeight, acquisition }] of parts.entries()) {
+        acquisition.evaluate(points, count, logs[m]!, slopes[m]);
+        for (let r = 0; r < count; r++) logs[m]![r]! += logWeight;
       }
-      return value;
+      gradients?.fill(0);
+      for (let r = 0; r < count; r++) {
+        const largest = logs.reduce((most, log) => Math.max(most, log[r]!), Number.NEGATIVE_INFINITY);
+        values[r] = largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log[r]! - largest), 0));
+        if (gradients === undefined) continue;
+        const d = gradients.length / count;
+        for (const [m, log] of logs.entries()) {
+          const share = Math.exp(log[r]! - values[r]!);
+          for (let k = r * d; k < (r + 1) * d; k++) gradients[k]! += share * slopes[m]![k]!;
+        }
+      }
     },
-  };
-}
-
-function shift({ logWeight, acquisition }: WeightedAcquisition): Acquisition {
-  return {
-    value: (x) => logWeight + acquisition.value(x),
-    valueAndGradient: (x, gradient) => logWeight + acquisition.valueAndGradient(x, gradient),
   };
 }

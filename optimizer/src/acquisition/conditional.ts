@@ -2,9 +2,9 @@
 // one member, drawn by weight; given the sample the value at x is normal, with a mean of its own and the member's
 // deviation, both differentiable in x.
 
-import { covariances, type GaussianProcess, squaredDistance } from "../model/gp.ts";
-import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
+import type { GaussianProcess } from "../model/gp.ts";
 import { type Fantasies, sampleFantasies } from "./fantasies.ts";
+import { posteriorAt, type SampledPosterior } from "./posterior.ts";
 
 export interface ConditionalBelief {
   readonly samples: number;
@@ -17,9 +17,6 @@ export interface ConditionalBelief {
   /** Adds to `gradient` [d] that of a function of the last x whose derivatives by means and deviations are given. */
   addGradient(byMean: Float64Array, byDeviation: Float64Array, gradient: Float64Array): void;
 }
-
-/** Relative floor of the conditional variance: keeps the improvement defined at points already known. */
-const varianceFloor = 1e-12;
 
 /** One of the processes that explain a metric, and how likely it is the right one. */
 export interface WeightedProcess {
@@ -78,53 +75,26 @@ function drawMembers(weights: readonly number[], quantiles: Float64Array): numbe
 }
 
 function createMember(fantasies: Fantasies, rows: readonly number[]) {
-  const { gp, baseCount, points, factor, normals } = fantasies;
-  const { dimension: d, count: n } = gp.data;
-  const total = n + baseCount;
-  const x = new Float64Array(d);
-  const v = new Float64Array(total);
-  const adjoint = new Float64Array(total);
-  let deviation = 0;
+  const { sampleCount } = fantasies;
+  let posterior: SampledPosterior | undefined;
   return {
     fantasies,
     rows,
-    evaluate(point: Float64Array, means: Float64Array, deviations: Float64Array): void {
-      x.set(point);
-      covariances(gp, x, points, total, v);
-      solveLower(factor, total, v);
-      let mean = gp.mean;
-      let variance = gp.signalVariance;
-      for (let i = 0; i < n; i++) mean += v[i]! * gp.whitened[i]!;
-      for (let i = 0; i < total; i++) variance -= v[i]! * v[i]!;
-      deviation = Math.sqrt(Math.max(variance, varianceFloor * gp.signalVariance));
+    evaluate(x: Float64Array, means: Float64Array, deviations: Float64Array): void {
+      posterior = posteriorAt(fantasies, x, 1, true);
       for (const m of rows) {
-        let sampleMean = mean;
-        for (let b = 0; b < baseCount; b++) sampleMean += v[n + b]! * normals[m * baseCount + b]!;
-        means[m] = sampleMean;
-        deviations[m] = deviation;
+        means[m] = posterior.means[m]!;
+        deviations[m] = posterior.deviations[0]!;
       }
     },
     addGradient(byMean: Float64Array, byDeviation: Float64Array, gradient: Float64Array): void {
-      // One adjoint pass: a = d value / d v, then d value / d k = L^-T a, then the chain through each covariance.
-      adjoint.fill(0);
-      let meanWeight = 0;
+      const byMeans = new Float64Array(sampleCount);
       let deviationWeight = 0;
       for (const m of rows) {
-        meanWeight += byMean[m]!;
+        byMeans[m] = byMean[m]!;
         deviationWeight += byDeviation[m]!;
-        for (let b = 0; b < baseCount; b++) adjoint[n + b]! += byMean[m]! * normals[m * baseCount + b]!;
       }
-      const shrink = deviationWeight / deviation;
-      for (let i = 0; i < n; i++) adjoint[i] = meanWeight * gp.whitened[i]!;
-      for (let i = 0; i < total; i++) adjoint[i]! -= shrink * v[i]!;
-      solveLowerTransposed(factor, total, adjoint);
-      for (let i = 0; i < total; i++) {
-        const r2 = squaredDistance(x, 0, points, i * d, gp.inverseSquaredLengths);
-        const slope = 2 * adjoint[i]! * gp.signalVariance * gp.kernel.derivative(r2);
-        for (let k = 0; k < d; k++) {
-          gradient[k]! += slope * (x[k]! - points[i * d + k]!) * gp.inverseSquaredLengths[k]!;
-        }
-      }
+      posterior!.addGradients(byMeans, Float64Array.of(deviationWeight), gradient);
     },
   };
 }

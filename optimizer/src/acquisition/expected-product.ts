@@ -27,32 +27,35 @@ export function createExpectedProduct(factors: readonly Factor[]): Acquisition {
   }));
   const logs = new Float64Array(samples);
 
-  const evaluate = (x: Float64Array): number => {
+  const evaluateOne = (x: Float64Array, gradient: Float64Array | undefined): number => {
     for (const { beliefs } of factors) for (const belief of beliefs) belief.evaluate(x);
     logs.fill(0);
     for (const { factor, byMean, byDeviation } of parts) {
       for (let m = 0; m < samples; m++) logs[m]! += factor.logGiven(m, byMean, byDeviation);
     }
     const largest = logs.reduce((a, b) => Math.max(a, b));
-    return largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0) / samples);
+    const value = largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0) / samples);
+    if (gradient === undefined) return value;
+    gradient.fill(0);
+    const weights = logs.map((log) => Math.exp(log - value) / samples);
+    for (const { factor, byMean, byDeviation } of parts) {
+      for (const [j, belief] of factor.beliefs.entries()) {
+        for (let m = 0; m < samples; m++) {
+          byMean[j]![m]! *= weights[m]!;
+          byDeviation[j]![m]! *= weights[m]!;
+        }
+        belief.addGradient(byMean[j]!, byDeviation[j]!, gradient);
+      }
+    }
+    return value;
   };
 
   return {
-    value: evaluate,
-    valueAndGradient(x, gradient) {
-      const value = evaluate(x);
-      gradient.fill(0);
-      const weights = logs.map((log) => Math.exp(log - value) / samples);
-      for (const { factor, byMean, byDeviation } of parts) {
-        for (const [j, belief] of factor.beliefs.entries()) {
-          for (let m = 0; m < samples; m++) {
-            byMean[j]![m]! *= weights[m]!;
-            byDeviation[j]![m]! *= weights[m]!;
-          }
-          belief.addGradient(byMean[j]!, byDeviation[j]!, gradient);
-        }
+    evaluate(points, count, values, gradients) {
+      const d = points.length / count;
+      for (let r = 0; r < count; r++) {
+        values[r] = evaluateOne(points.subarray(r * d, (r + 1) * d), gradients?.subarray(r * d, (r + 1) * d));
       }
-      return value;
     },
   };
 }

@@ -1,19 +1,20 @@
 // Joint posterior samples at a few base points (incumbents, pending trials) and the process conditioned on each
-// sample. Base points are appended to the Cholesky factor, so sample m's whitened residual is the normal vector z^m
+// sample. Base points are rows below the Cholesky factor, so sample m's whitened residual is the normal vector z^m
 // itself and every sample shares one factor: conditioning on a fantasy costs nothing extra.
 
-import { covariances, type GaussianProcess } from "../model/gp.ts";
-import { extendFactor } from "../numerics/linalg.ts";
+import { type GaussianProcess, scalePoints } from "../model/gp.ts";
+import { squaredDistances } from "../numerics/distances.ts";
+import { extendFactor, solveColumns } from "../numerics/linalg.ts";
 
 export interface Fantasies {
   readonly gp: GaussianProcess;
   /** Number of base points b and of samples m. */
   readonly baseCount: number;
   readonly sampleCount: number;
-  /** [n + b, d] training points, then base points. */
-  readonly points: Float64Array;
-  /** [n + b, n + b] lower factor; base points carry no observation noise. */
-  readonly factor: Float64Array;
+  /** [b, d] base points divided by the length scales */
+  readonly scaledBase: Float64Array;
+  /** [b, n + b] rows of the lower factor below those of the training points; base points carry no observation noise. */
+  readonly border: Float64Array;
   /** [m, b] standard normals. */
   readonly normals: Float64Array;
   /** [m, b] sampled latent values at the base points. */
@@ -29,32 +30,32 @@ export function sampleFantasies(gp: GaussianProcess, base: readonly Float64Array
   const baseCount = base.length;
   const total = n + baseCount;
   const sampleCount = baseCount === 0 ? 1 : normals.length / baseCount;
-  const points = new Float64Array(total * d);
-  points.set(gp.data.points.subarray(0, n * d));
-  for (const [b, x] of base.entries()) points.set(x, (n + b) * d);
+  const points = new Float64Array(baseCount * d);
+  for (const [b, x] of base.entries()) points.set(x, b * d);
+  const scaledBase = scalePoints(points, baseCount, gp.inverseLengths);
 
-  const factor = new Float64Array(total * total);
-  for (let i = 0; i < n; i++) factor.set(gp.factor.subarray(i * n, i * n + i + 1), i * total);
-  const row = new Float64Array(total);
-  for (let i = n; i < total; i++) {
-    covariances(gp, points.subarray(i * d, (i + 1) * d), points, i, row);
-    row[i] = gp.signalVariance;
-    factor.set(row.subarray(0, i + 1), i * total);
+  const border = new Float64Array(baseCount * total);
+  for (let b = 0; b < baseCount; b++) {
+    squaredDistances(scaledBase, b * d, gp.scaledPoints, n, d, border, b * total);
+    squaredDistances(scaledBase, b * d, scaledBase, baseCount, d, border, b * total + n);
   }
-  extendFactor(factor, 0, total, 0, n, total, varianceFloor * gp.signalVariance);
+  gp.kernel.correlate(border, border.length);
+  for (let i = 0; i < border.length; i++) border[i]! *= gp.signalVariance;
+  solveColumns(gp.factor, 0, n, 0, 0, n, border, 0, total, baseCount, 0);
+  extendFactor(border, 0, total, n, n, total, varianceFloor * gp.signalVariance);
 
   const values = new Float64Array(sampleCount * baseCount);
   for (let b = 0; b < baseCount; b++) {
-    const start = (n + b) * total;
+    const start = b * total;
     let mean = gp.mean;
-    for (let i = 0; i < n; i++) mean += factor[start + i]! * gp.whitened[i]!;
+    for (let i = 0; i < n; i++) mean += border[start + i]! * gp.whitened[i]!;
     for (let m = 0; m < sampleCount; m++) {
       let value = mean;
-      for (let c = 0; c <= b; c++) value += factor[start + n + c]! * normals[m * baseCount + c]!;
+      for (let c = 0; c <= b; c++) value += border[start + n + c]! * normals[m * baseCount + c]!;
       values[m * baseCount + b] = value;
     }
   }
-  return { gp, baseCount, sampleCount, points, factor, normals, values };
+  return { gp, baseCount, sampleCount, scaledBase, border, normals, values };
 }
 
 /** Per base point, the number of samples in which it is the largest (the first among equals). */

@@ -41,3 +41,50 @@ function asymptoticShare(u: number): number {
   const t = 1 / (u * u);
   return t * (1 - t * (3 - t * (15 - t * 105)));
 }
+
+const sqrtTwoPi = Math.sqrt(2 * Math.PI);
+
+/** The mean improvement over several thresholds that share one standard deviation. */
+export interface LogMeanImprovement {
+  /** log of the mean over m of h(u[m]); also fills `byMean` and `byDeviation`. */
+  value(u: Float64Array): number;
+  /** [m] Phi(u_m) / sum h: the derivative by each mean, times the standard deviation. */
+  readonly byMean: Float64Array;
+  /** sum phi / sum h: the derivative of log (sigma mean h) by sigma, times sigma. */
+  readonly byDeviation: number;
+}
+
+/**
+ * Works with densities relative to that of the largest u below 0, so that one exponential for each threshold serves the
+ * value and both derivatives and nothing underflows that matters.
+ */
+export function createLogMeanImprovement(count: number): LogMeanImprovement {
+  const byMean = new Float64Array(count);
+  let byDeviation = 0;
+  return {
+    byMean,
+    get byDeviation() {
+      return byDeviation;
+    },
+    value(u) {
+      let reference = u[0]!;
+      for (let m = 1; m < count; m++) if (u[m]! > reference) reference = u[m]!;
+      if (reference > 0) reference = 0;
+      let sum = 0;
+      let densities = 0;
+      for (let m = 0; m < count; m++) {
+        const z = u[m]!;
+        const density = Math.exp(0.5 * (reference - z) * (reference + z));
+        const mills = millsRatio(-Math.abs(z));
+        const distribution = z < 0 ? density * mills : sqrtTwoPi - density * mills;
+        if (z > -1) sum += density + z * distribution;
+        else sum += density * (z > asymptotic ? 1 + z * mills : asymptoticShare(z));
+        densities += density;
+        byMean[m] = distribution;
+      }
+      for (let m = 0; m < count; m++) byMean[m]! /= sum;
+      byDeviation = densities / sum;
+      return Math.log(sum / count) - 0.5 * reference * reference - logSqrtTwoPi;
+    },
+  };
+}

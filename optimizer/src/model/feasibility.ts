@@ -2,24 +2,33 @@
 // -1 failed) read through the normal distribution. Least-squares classification (Rasmussen and Williams 2006, section
 // 6.5): no probit inference, which a handful of failures would not repay. Failed trials have no other effect.
 
+import { addWeightedDifferences, squaredDistances } from "../numerics/distances.ts";
 import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
 import { logNormalDistribution, normalHazard } from "../numerics/normal.ts";
-import { conditionProcess, type GaussianProcess, squaredDistance } from "./gp.ts";
+import { conditionProcess, type GaussianProcess, scalePoints } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
 
-/** log P(success) at x [d]; adds its gradient [d] to `gradient` when given. */
-export type LogFeasibility = (x: Float64Array, gradient?: Float64Array) => number;
+/**
+ * Adds log P(success) at each of the `count` rows of `points` [count, d] to `values` [count], and its gradients to
+ * `gradients` [count, d] when given.
+ */
+export type LogFeasibility = (
+  points: Float64Array,
+  count: number,
+  values: Float64Array,
+  gradients?: Float64Array,
+) => void;
 
 /** Outcome noise: neighbours may differ without the process bending to each of them. */
 const outcomeNoise = 0.01;
 
-/** Without failures every point is feasible and the answer is 0. */
+/** Without failures every point is feasible and nothing is added. */
 export function createLogFeasibility(
   dimension: number,
   succeeded: readonly Float64Array[],
   failed: readonly Float64Array[],
 ): LogFeasibility {
-  if (failed.length === 0) return () => 0;
+  if (failed.length === 0) return () => {};
   const all = [...succeeded, ...failed];
   // Prior mean +1, so that unknown regions are worth a try: targets are outcomes minus 1.
   const gp = conditionProcess(
@@ -38,34 +47,47 @@ export function createLogFeasibility(
     }),
     0,
   );
-  return (x, gradient) => evaluate(gp, x, gradient);
+  return (points, count, values, gradients) => addLogProbability(gp, points, count, values, gradients);
 }
 
-function evaluate(gp: GaussianProcess, x: Float64Array, gradient: Float64Array | undefined): number {
-  const { count, points, dimension: d } = gp.data;
-  const v = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    v[i] = gp.kernel.correlation(squaredDistance(x, 0, points, i * d, gp.inverseSquaredLengths));
-  }
-  solveLower(gp.factor, count, v);
-  let mean = 1;
-  let variance = 1 + outcomeNoise;
-  for (let i = 0; i < count; i++) {
-    mean += v[i]! * gp.whitened[i]!;
-    variance -= v[i]! * v[i]!;
-  }
-  const deviation = Math.sqrt(variance);
-  const z = mean / deviation;
-  if (gradient !== undefined) {
+function addLogProbability(
+  gp: GaussianProcess,
+  points: Float64Array,
+  rows: number,
+  values: Float64Array,
+  gradients: Float64Array | undefined,
+): void {
+  const { count: n, dimension: d } = gp.data;
+  const scaled = scalePoints(points, rows, gp.inverseLengths);
+  const v = new Float64Array(rows * n);
+  const slopes = gradients && new Float64Array(rows * n);
+  for (let r = 0; r < rows; r++) squaredDistances(scaled, r * d, gp.scaledPoints, n, d, v, r * n);
+  gp.kernel.correlate(v, rows * n, slopes);
+  solveLower(gp.factor, n, v, rows);
+  for (let r = 0; r < rows; r++) {
+    let mean = 1;
+    let variance = 1 + outcomeNoise;
+    for (let i = 0; i < n; i++) {
+      mean += v[r * n + i]! * gp.whitened[i]!;
+      variance -= v[r * n + i]! ** 2;
+    }
+    const deviation = Math.sqrt(variance);
+    const z = mean / deviation;
+    values[r]! += logNormalDistribution(z);
+    if (gradients === undefined) continue;
     const byZ = normalHazard(z);
     // d z = d mean / deviation + z v . d v / variance
-    const adjoint = v.map((element, i) => byZ * (gp.whitened[i]! / deviation + (z * element) / variance));
-    solveLowerTransposed(gp.factor, count, adjoint);
-    for (let i = 0; i < count; i++) {
-      const r2 = squaredDistance(x, 0, points, i * d, gp.inverseSquaredLengths);
-      const slope = 2 * adjoint[i]! * gp.kernel.derivative(r2);
-      for (let k = 0; k < d; k++) gradient[k]! += slope * (x[k]! - points[i * d + k]!) * gp.inverseSquaredLengths[k]!;
+    for (let i = 0; i < n; i++) {
+      v[r * n + i] = byZ * (gp.whitened[i]! / deviation + (z * v[r * n + i]!) / variance);
     }
   }
-  return logNormalDistribution(z);
+  if (gradients === undefined || slopes === undefined) return;
+  solveLowerTransposed(gp.factor, n, v, rows);
+  for (let i = 0; i < v.length; i++) v[i]! *= 2 * slopes[i]!;
+  const gradient = new Float64Array(d);
+  for (let r = 0; r < rows; r++) {
+    gradient.fill(0);
+    addWeightedDifferences(scaled, r * d, gp.scaledPoints, n, d, v, r * n, gradient, 0);
+    for (let k = 0; k < d; k++) gradients[r * d + k]! += gradient[k]! * gp.inverseLengths[k]!;
+  }
 }

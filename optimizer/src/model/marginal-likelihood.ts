@@ -1,10 +1,11 @@
 // The fit's objective: minus the log of (marginal likelihood x priors) of theta, with its analytic gradient
 // (Rasmussen and Williams 2006, eq. 5.9). The constant mean is profiled out at its MAP value.
 
+import { addWeightedSquares, squaredDistances } from "../numerics/distances.ts";
 import type { Objective } from "../numerics/lbfgs.ts";
 import { cholesky, invertFromTransposed, invertLowerTransposed, solveLowerTransposed } from "../numerics/linalg.ts";
 import { logSqrtTwoPi } from "../numerics/normal.ts";
-import { meanPriorVariance, type TrainingData, whitenResidual } from "./gp.ts";
+import { meanPriorVariance, scalePoints, type TrainingData, whitenResidual } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 
 /** Normal prior on each component of theta. */
@@ -24,25 +25,21 @@ export function createFitObjective(
   meanVariance: number = meanPriorVariance,
 ): Objective {
   const { dimension: d, count: n } = data;
-  const squares = pairSquares(data);
   const factor = new Float64Array(n * n);
   const transposed = new Float64Array(n * n);
-  const distances = new Float64Array((n * (n - 1)) / 2);
-  const correlations = new Float64Array(distances.length);
-  const inverseSquaredLengths = new Float64Array(d);
+  const correlations = new Float64Array((n * (n - 1)) / 2);
+  const slopes = new Float64Array(correlations.length);
+  const inverseLengths = new Float64Array(d);
 
   return (theta, gradient) => {
-    for (let k = 0; k < d; k++) inverseSquaredLengths[k] = Math.exp(-2 * theta[k]!);
+    for (let k = 0; k < d; k++) inverseLengths[k] = Math.exp(-theta[k]!);
     const signal = Math.exp(theta[d]!);
     const nugget = Math.exp(theta[d + 1]!);
+    const scaled = scalePoints(data.points, n, inverseLengths);
+    for (let i = 0; i < n; i++) squaredDistances(scaled, i * d, scaled, i, d, correlations, (i * (i - 1)) / 2);
+    kernel.correlate(correlations, correlations.length, slopes);
     for (let i = 0, pair = 0; i < n; i++) {
-      for (let j = 0; j < i; j++, pair++) {
-        let r2 = 0;
-        for (let k = 0; k < d; k++) r2 += squares[pair * d + k]! * inverseSquaredLengths[k]!;
-        distances[pair] = r2;
-        correlations[pair] = kernel.correlation(r2);
-        factor[i * n + j] = signal * correlations[pair]!;
-      }
+      for (let j = 0; j < i; j++, pair++) factor[i * n + j] = signal * correlations[pair]!;
       factor[i * n + i] = signal * (1 + 1e-10) + nugget + data.noiseVariances[i]!;
     }
     gradient.fill(0);
@@ -60,17 +57,18 @@ export function createFitObjective(
     let bySignal = 0;
     let byNugget = 0;
     for (let i = 0, pair = 0; i < n; i++) {
+      const first = pair;
       for (let j = 0; j < i; j++, pair++) {
         const g = inverse[i * n + j]! - alpha[i]! * alpha[j]!;
         bySignal += g * correlations[pair]!;
-        const byDistance = -2 * g * signal * kernel.derivative(distances[pair]!);
-        for (let k = 0; k < d; k++) gradient[k]! += byDistance * squares[pair * d + k]!;
+        slopes[pair]! *= g;
       }
       const g = 0.5 * (inverse[i * n + i]! - alpha[i]! * alpha[i]!);
       bySignal += g;
       byNugget += g;
+      addWeightedSquares(scaled, i * d, scaled, i, d, slopes, first, gradient);
     }
-    for (let k = 0; k < d; k++) gradient[k]! *= inverseSquaredLengths[k]!;
+    for (let k = 0; k < d; k++) gradient[k]! *= -2 * signal;
     gradient[d] = bySignal * signal;
     gradient[d + 1] = byNugget * nugget;
 
@@ -83,19 +81,4 @@ export function createFitObjective(
     }
     return value;
   };
-}
-
-/** (x_ik - x_jk)^2 for every pair i > j: [n (n - 1) / 2, d]. */
-function pairSquares({ dimension: d, count: n, points }: TrainingData): Float64Array {
-  const squares = new Float64Array(((n * (n - 1)) / 2) * d);
-  let next = 0;
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < i; j++) {
-      for (let k = 0; k < d; k++) {
-        const difference = points[i * d + k]! - points[j * d + k]!;
-        squares[next++] = difference * difference;
-      }
-    }
-  }
-  return squares;
 }

@@ -58,18 +58,41 @@ export function extendFactor(
   return true;
 }
 
-/** Rungs tried in turn, times the scale of the diagonal. */
+/** Leading rows of a factor that is known already. */
+export interface FactoredRows {
+  readonly factor: Float64Array;
+  readonly stride: number;
+  readonly count: number;
+  /** What was added to its diagonal. */
+  readonly jitter: number;
+}
+
+/** Rungs tried in turn, in units of the diagonal. */
 const jitters = [0, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 
 /**
- * Cholesky of A plus the smallest diagonal of the ladder 0, 1e-10 .. 1e-2 (times `scale`) that makes it positive
- * definite. Returns L [n, n] in a new array. Throws RangeError if even the last rung fails (NaN in A).
+ * Cholesky of a covariance [n, n] plus the smallest diagonal of the ladder 0, 1e-10 .. 1e-2 (times `scale`) that makes
+ * it positive definite. `fill` writes the covariance's lower rows from row `from` on; rows of `known` are taken as they
+ * are where that gives the same factor. Throws RangeError if even the last rung fails (NaN in the covariance).
  */
-export function choleskyWithJitter(a: Float64Array, n: number, scale: number): Float64Array {
-  for (const jitter of jitters) {
-    const factor = a.slice(0, n * n);
-    for (let i = 0; i < n; i++) factor[i * n + i]! += jitter * scale;
-    if (cholesky(factor, n)) return factor;
+export function choleskyWithJitter(
+  n: number,
+  scale: number,
+  fill: (a: Float64Array, from: number) => void,
+  known?: FactoredRows,
+): { factor: Float64Array; jitter: number } {
+  const factor = new Float64Array(n * n);
+  for (const rung of jitters) {
+    const jitter = rung * scale;
+    // What failed below the known jitter would fail again: the known rows alone need it.
+    if (known !== undefined && jitter < known.jitter) continue;
+    const reused = known?.jitter === jitter ? known.count : 0;
+    for (let i = 0; i < reused; i++) {
+      factor.set(known!.factor.subarray(i * known!.stride, i * known!.stride + i + 1), i * n);
+    }
+    fill(factor, reused);
+    for (let i = reused; i < n; i++) factor[i * n + i]! += jitter;
+    if (extendFactor(factor, 0, n, 0, reused, n)) return { factor, jitter };
   }
   throw new RangeError(`a ${n} x ${n} covariance is not positive definite`);
 }

@@ -216,7 +216,7 @@ function settle(state: Omit<CmaState, "factor">): CmaState {
       covariance[j * d + k]! *= ratio;
     }
   }
-  return { ...state, sigma, covariance, factor: choleskyWithJitter(covariance, d, largest) };
+  return { ...state, sigma, covariance, factor: choleskyWithJitter(d, largest, (a) => a.set(covariance)).factor };
 }
 
 /** C += weight y y^T */

@@ -34,8 +34,10 @@ export function proposeByModel(space: Space, ledger: Ledger, model: Model, seed:
   );
   const feasibility = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
   const acquisition: Acquisition = {
-    value: (x) => improvement.value(x) + feasibility(x),
-    valueAndGradient: (x, gradient) => improvement.valueAndGradient(x, gradient) + feasibility(x, gradient),
+    evaluate(points, count, values, gradients) {
+      improvement.evaluate(points, count, values, gradients);
+      feasibility(points, count, values, gradients);
+    },
   };
   const ranked = rankCandidates({ space, acquisition, incumbents, seed, trial });
   return ranked.find((unit) => !ledger.isTaken(unit)) ?? ranked[0]!;

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { Values } from "@amalgam/optimizer";
-import type { BenchCase } from "./cases.ts";
-import type { Asked, Solver } from "./solver.ts";
+import type { Asked, Solver, SolverOptions } from "./solver.ts";
 
 export const peers = ["optuna-gp", "optuna-tpe", "optuna-cmaes", "optuna-random", "botorch"] as const;
 export type Peer = (typeof peers)[number];
@@ -33,9 +32,9 @@ export function closePeers(): void {
   python?.stdin.end();
 }
 
-export function createPeer(interpreter: string, peer: Peer, { problem, workers }: BenchCase, seed: number): Solver {
+export function createPeer(interpreter: string, peer: Peer, { dimensions, seed }: SolverOptions): Solver {
   const asked = new Map<number, Values>();
-  const started = call(interpreter, { op: "start", solver: peer, dimensions: problem.dimensions, seed, workers });
+  const started = call(interpreter, { op: "start", solver: peer, dimensions, seed });
   return {
     async ask() {
       await started;

@@ -1,6 +1,6 @@
 """Optuna's samplers and BoTorch, asked and told by JSON lines on standard input and output.
 
-Requests: {"op": "start", "solver", "dimensions", "seed", "workers"}, {"op": "ask"}, {"op": "tell", "id", "values", "standardErrors"?},
+Requests: {"op": "start", "solver", "dimensions", "seed"}, {"op": "ask"}, {"op": "tell", "id", "values", "standardErrors"?},
 {"op": "recommend"}. Scores are maximised. An ask answers with the milliseconds it took here.
 """
 
@@ -119,7 +119,7 @@ class BoTorch:
             return ids[int(model.posterior(x).mean.argmax())]
 
 
-def create(solver, dimensions, seed, workers, metrics=1):
+def create(solver, dimensions, seed, metrics=1):
     if solver == "botorch":
         return BoTorch(dimensions, seed, 5)
     samplers = {

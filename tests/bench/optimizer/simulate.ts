@@ -1,9 +1,10 @@
-// One search on a simulated cluster: `workers` evaluations in flight, each taking between 0.5 and 1.5 units of time, told
-// in the order in which they finish.
+// A search on a simulated cluster: `workers` evaluations in flight, each taking between 0.5 and 1.5 units of time, told in
+// the order in which they finish.
 
+import type { Outcome, Values } from "@amalgam/optimizer";
 import { coordinates, evaluationStream } from "@amalgam/optimizer/testing";
 import type { BenchCase } from "./cases.ts";
-import type { Solver } from "./solver.ts";
+import type { Asked, Solver } from "./solver.ts";
 
 /** What one search found. All scores are true ones, which the search does not see where there is noise. */
 export interface Found {
@@ -11,43 +12,54 @@ export interface Found {
   readonly scores: readonly number[];
   /** The score of the recommended point, by the number of completed evaluations. */
   readonly recommended: Readonly<Record<number, number>>;
-  /** Simulated time of the last completion. */
-  readonly makespan: number;
   /** Milliseconds of each ask. */
   readonly askWallMs: readonly number[];
   readonly askCpuMs: readonly number[];
 }
 
-export async function simulate(
-  { problem, workers, checkpoints }: BenchCase,
+/** Asks and tells until `budget` evaluations are told, and yields each as it is.. */
+export async function* simulateCluster(
   solver: Solver,
-  seed: number,
-): Promise<Found> {
-  const budget = checkpoints.at(-1)!;
-  const running: { id: number; x: number[]; finish: number }[] = [];
-  const scores: number[] = [];
-  const recommended: Record<number, number> = {};
-  const askWallMs: number[] = [];
-  const askCpuMs: number[] = [];
+  { workers, budget, seed }: { readonly workers: number; readonly budget: number; readonly seed: number },
+  evaluate: (values: Values, id: number) => Outcome | Promise<Outcome>,
+): AsyncGenerator<Asked, void> {
+  const running: { asked: Asked; finish: number }[] = [];
   let now = 0;
-  while (scores.length < budget) {
-    while (running.length < workers && scores.length + running.length < budget) {
-      const { id, values, wallMs, cpuMs } = await solver.ask();
-      const finish = now + 0.5 + evaluationStream(seed, id).uniform();
-      running.push({ id, x: coordinates(problem, values), finish });
-      askWallMs.push(wallMs);
-      askCpuMs.push(cpuMs);
+  for (let completed = 0; completed < budget; completed++) {
+    while (running.length < workers && completed + running.length < budget) {
+      const asked = await solver.ask();
+      running.push({ asked, finish: now + 0.5 + evaluationStream(seed, asked.id).uniform() });
     }
     const next = running.reduce((a, b) => (b.finish < a.finish ? b : a));
     running.splice(running.indexOf(next), 1);
     now = next.finish;
-    const noise = evaluationStream(seed, next.id);
-    noise.uniform(); // The duration.
-    await solver.tell(next.id, problem.observe(next.x, noise));
-    scores.push(problem.score(next.x));
-    if (checkpoints.includes(scores.length)) {
-      recommended[scores.length] = problem.score(coordinates(problem, await solver.recommend()));
-    }
+    const { id, values } = next.asked;
+    await solver.tell(id, await evaluate(values, id));
+    yield next.asked;
   }
-  return { scores, recommended, makespan: now, askWallMs, askCpuMs };
+}
+
+export async function search(
+  { problem, workers, checkpoints }: BenchCase,
+  solver: Solver,
+  seed: number,
+): Promise<Found> {
+  const scoreOf = (values: Values): number => problem.score(coordinates(problem, values));
+  const observe = (values: Values, id: number): Outcome => {
+    const noise = evaluationStream(seed, id);
+    noise.uniform(); // The duration.
+    return problem.observe(coordinates(problem, values), noise);
+  };
+  const asked: Asked[] = [];
+  const recommended: Record<number, number> = {};
+  for await (const one of simulateCluster(solver, { workers, budget: checkpoints.at(-1)!, seed }, observe)) {
+    asked.push(one);
+    if (checkpoints.includes(asked.length)) recommended[asked.length] = scoreOf(await solver.recommend());
+  }
+  return {
+    scores: asked.map(({ values }) => scoreOf(values)),
+    recommended,
+    askWallMs: asked.map(({ wallMs }) => wallMs),
+    askCpuMs: asked.map(({ cpuMs }) => cpuMs),
+  };
 }

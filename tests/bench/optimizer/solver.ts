@@ -1,7 +1,6 @@
 // What a benchmark drives: anything that is asked and told. Latencies are measured where the work is done.
 
-import { createStudy, type Outcome, type Values } from "@amalgam/optimizer";
-import type { BenchCase } from "./cases.ts";
+import type { Dimension, Outcome, Values } from "@amalgam/optimizer";
 
 export interface Asked {
   readonly id: number;
@@ -17,26 +16,11 @@ export interface Solver {
   recommend(): Promise<Values>;
 }
 
-export const ours = ["bayesian"] as const;
-export type Ours = (typeof ours)[number];
-export const isOurs = (name: string): name is Ours => (ours as readonly string[]).includes(name);
-
-export function createOurs(_strategy: Ours, { problem }: BenchCase, seed: number): Solver {
-  const study = createStudy({ dimensions: problem.dimensions, seed });
-  return {
-    async ask() {
-      const before = process.cpuUsage();
-      const startedMs = performance.now();
-      const { id, values } = study.ask();
-      const wallMs = performance.now() - startedMs;
-      const { user, system } = process.cpuUsage(before);
-      return { id, values, wallMs, cpuMs: (user + system) / 1000 };
-    },
-    async tell(id, outcome) {
-      study.tell(id, outcome);
-    },
-    async recommend() {
-      return study.recommend()!.values;
-    },
-  };
+export interface SolverOptions {
+  readonly dimensions: readonly Dimension[];
+  readonly seed: number;
+  /** Evaluating a point again draws new noise. */
+  readonly replicates: boolean;
+  /** The peers' interpreter. */
+  readonly python?: string | undefined;
 }

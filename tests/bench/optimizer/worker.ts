@@ -1,10 +1,10 @@
 // A process that runs searches one after another, as its parent sends them.
 
 import { cases } from "./cases.ts";
-import { closePeers, createPeer, isPeer } from "./peer.ts";
+import { closePeers } from "./peer.ts";
 import type { Row } from "./rows.ts";
-import { simulate } from "./simulate.ts";
-import { createOurs, isOurs, type Solver } from "./solver.ts";
+import { search as run } from "./simulate.ts";
+import { createSolver } from "./solvers.ts";
 
 export interface Search {
   readonly case: string;
@@ -14,17 +14,10 @@ export interface Search {
   readonly python?: string | undefined;
 }
 
-function createSolver({ case: name, solver, seed, python }: Search): Solver {
+process.on("message", async ({ case: name, solver, seed, python }: Search) => {
   const one = cases.find((candidate) => candidate.name === name)!;
-  if (isOurs(solver)) return createOurs(solver, one, seed);
-  if (isPeer(solver) && python !== undefined) return createPeer(python, solver, one, seed);
-  throw new Error(`no solver "${solver}"${isPeer(solver) ? " without a Python interpreter" : ""}`);
-}
-
-process.on("message", async (search: Search) => {
-  const { case: name, solver, seed } = search;
-  const one = cases.find((candidate) => candidate.name === name)!;
-  const found = await simulate(one, createSolver(search), seed);
+  const { dimensions } = one.problem;
+  const found = await run(one, createSolver(solver, { dimensions, seed, replicates: one.isNoisy, python }), seed);
   process.send!({ case: name, solver, seed, ...found } satisfies Row);
 });
 process.on("disconnect", closePeers);

@@ -1,6 +1,6 @@
 /** Job events for tests. */
 import fc from "fast-check";
-import type { JobEvent, JobSpec, Score, ViewFacts } from "../events.ts";
+import type { JobEvent, JobSpec, Score, SearchBasis, ViewFacts } from "../events.ts";
 import { packResults } from "../item-results.ts";
 import { type JobState, reduce } from "../state.ts";
 
@@ -15,6 +15,13 @@ export const SPEC: JobSpec = {
   digestInputs: false,
   stagesDirectory: "",
   backend: "wasm",
+};
+
+/** A search of one coefficient. */
+export const BASIS: SearchBasis = {
+  proposer: "study",
+  spec: { dimensions: [{ name: "x", kind: "float", low: 0, high: 1 }], seed: 1, metrics: ["x", "y"] },
+  events: [],
 };
 
 /** A search of two trials on two tasks with one comparison. */
@@ -78,13 +85,24 @@ export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
     { type: "cancelled" },
     { type: "failed", code: "unavailable", problem: "no worker" },
     { type: "restarted", reason: "the inputs changed", spec: SPEC },
+    { type: "searchBegun", basis: BASIS },
+    { type: "searchBegun", basis: { ...BASIS, events: [{ type: "enqueue", values: { x: 0.5 } }] } },
   ),
   fc.record({
     type: fc.constant("planned" as const),
     planDigest: fc.constantFrom("p", "q"),
     facts: fc.constant(FACTS),
   }),
-  fc.record({ type: fc.constant("proposed" as const), candidateId, coefficients, origin: fc.constant("sobol") }),
+  fc.record(
+    {
+      type: fc.constant("proposed" as const),
+      candidateId,
+      coefficients,
+      origin: fc.constant("sobol"),
+      ask: fc.record({ id: fc.nat(3) }),
+    },
+    { requiredKeys: ["type", "candidateId", "coefficients", "origin"] },
+  ),
   fc.record({ type: fc.constant("scored" as const), candidateId, task, score }),
   fc.record({
     type: fc.constant("scored" as const),

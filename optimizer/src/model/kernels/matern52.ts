@@ -4,12 +4,12 @@
 import type { Kernel } from "./kernel.ts";
 
 export const matern52: Kernel = {
-  correlation(r2) {
-    const s = Math.sqrt(5 * r2);
-    return (1 + s + (s * s) / 3) * Math.exp(-s);
-  },
-  derivative(r2) {
-    const s = Math.sqrt(5 * r2);
-    return (-5 / 6) * (1 + s) * Math.exp(-s);
+  correlate(values, count, derivatives) {
+    for (let i = 0; i < count; i++) {
+      const s = Math.sqrt(5 * values[i]!);
+      const decay = Math.exp(-s);
+      values[i] = (1 + s + (s * s) / 3) * decay;
+      if (derivatives !== undefined) derivatives[i] = (-5 / 6) * (1 + s) * decay;
+    }
   },
 };

@@ -4,6 +4,11 @@
 import type { Kernel } from "./kernel.ts";
 
 export const rbf: Kernel = {
-  correlation: (r2) => Math.exp(-0.5 * r2),
-  derivative: (r2) => -0.5 * Math.exp(-0.5 * r2),
+  correlate(values, count, derivatives) {
+    for (let i = 0; i < count; i++) {
+      const correlation = Math.exp(-0.5 * values[i]!);
+      values[i] = correlation;
+      if (derivatives !== undefined) derivatives[i] = -0.5 * correlation;
+    }
+  },
 };

@@ -1,0 +1,58 @@
+// Options that the benchmarks share.
+
+import { parseArgs } from "node:util";
+import { ours } from "./ours.ts";
+import { peers } from "./peer.ts";
+import { solverNames } from "./solvers.ts";
+
+export interface BenchOptions {
+  readonly cases: string;
+  readonly solvers: string;
+  readonly seeds: string;
+  readonly results?: string | undefined;
+  readonly processes: string;
+  readonly python?: string | undefined;
+  readonly markdown: boolean;
+  readonly table: boolean;
+}
+
+export function parseBenchOptions(defaults: { readonly seeds: string; readonly solvers: string }): BenchOptions {
+  return parseArgs({
+    options: {
+      cases: { type: "string", default: "protocol" },
+      solvers: { type: "string", default: defaults.solvers },
+      seeds: { type: "string", default: defaults.seeds },
+      results: { type: "string" },
+      processes: { type: "string", default: "1" },
+      python: { type: "string" },
+      markdown: { type: "boolean", default: false },
+      table: { type: "boolean", default: false },
+    },
+  }).values;
+}
+
+/** Members of `all` by their names, separated by commas; a name may also stand for a group. Throws on other names. */
+export function chosen<T>(
+  text: string,
+  groups: Readonly<Record<string, readonly T[]>>,
+  all: readonly T[],
+  nameOf: (one: T) => string,
+): T[] {
+  const list = text.split(",").flatMap((name) => {
+    const found = groups[name] ?? all.filter((one) => nameOf(one) === name);
+    if (found.length > 0) return found;
+    throw new Error(
+      `nothing is called "${name}"; there are ${[...Object.keys(groups), ...all.map(nameOf)].join(", ")}`,
+    );
+  });
+  return [...new Set(list)];
+}
+
+export const solversOf = (text: string): string[] =>
+  chosen(text, { ours, peers, all: solverNames }, solverNames, (name) => name);
+
+/** "20" is 1 to 20, "3-7" is 3 to 7. */
+export function seedsOf(text: string): number[] {
+  const [from, to] = text.includes("-") ? text.split("-").map(Number) : [1, Number(text)];
+  return Array.from({ length: to! - from! + 1 }, (_, k) => from! + k);
+}

@@ -1,0 +1,28 @@
+// Our strategies as solvers.
+
+import { createStudy } from "@amalgam/optimizer";
+import type { Solver, SolverOptions } from "./solver.ts";
+
+export const ours = ["bayesian"] as const;
+export type Ours = (typeof ours)[number];
+export const isOurs = (name: string): name is Ours => (ours as readonly string[]).includes(name);
+
+export function createOurs(_strategy: Ours, { dimensions, seed }: SolverOptions): Solver {
+  const study = createStudy({ dimensions, seed });
+  return {
+    async ask() {
+      const before = process.cpuUsage();
+      const startedMs = performance.now();
+      const { id, values } = study.ask();
+      const wallMs = performance.now() - startedMs;
+      const { user, system } = process.cpuUsage(before);
+      return { id, values, wallMs, cpuMs: (user + system) / 1000 };
+    },
+    async tell(id, outcome) {
+      study.tell(id, outcome);
+    },
+    async recommend() {
+      return study.recommend()!.values;
+    },
+  };
+}
