@@ -14,13 +14,14 @@ let family: Family;
 let reference: { readonly files: Record<string, string>; readonly decisions: unknown };
 
 beforeAll(async () => {
-  family = await createFamily();
+  family = await createFamily({ items: 160, racing: true });
   await using cluster = await Cluster.start({ directory: join(family.directory, "reference") });
   const out = await family.outputIn("reference");
   const jobId = await cluster.submit(family.recipe, out);
   await cluster.finished(jobId);
   const events = await cluster.events(jobId);
   checkHistory(events, family);
+  expect(events.some(({ type }) => type === "raceLost")).toBe(true);
   reference = { files: await digestsOf(out), decisions: decisions(events) };
 });
 afterAll(() => family?.[Symbol.asyncDispose]());

@@ -25,9 +25,12 @@ export interface Family extends AsyncDisposable {
 export async function createFamily({
   items = 60,
   trials = 6,
+  racing = false,
 }: {
   items?: number;
   trials?: number;
+  /** Trials race, so that some are scored on a part of the items. */
+  racing?: boolean;
 } = {}): Promise<Family> {
   const directory = await mkdtemp(join(tmpdir(), "amalgam-e2e-"));
   const models = ["base", ...EXPERTS.map((name) => `expert-${name}`)];
@@ -39,7 +42,7 @@ export async function createFamily({
     await writeFile(join(directory, "tasks", file), cut);
   }
   const recipe = join(directory, "recipe.yaml");
-  await writeFile(recipe, recipeText(trials));
+  await writeFile(recipe, recipeText(trials, racing));
   return {
     directory,
     recipe,
@@ -54,7 +57,7 @@ export async function createFamily({
   };
 }
 
-const recipeText = (trials: number): string => `
+const recipeText = (trials: number, racing: boolean): string => `
 merge_method: df_merge
 base_model: ./base
 models:
@@ -69,6 +72,7 @@ evaluate:
 search:
   trials: ${trials}
   parallel: 2
+  racing: ${racing}
   coefficients:
     weight: { per: model, low: 0, high: 1 }
 `;

@@ -12,6 +12,7 @@ export interface JournalEvent {
   readonly shard?: number;
   readonly coefficients?: Readonly<Record<string, number>>;
   readonly score?: { readonly correct: number };
+  readonly part?: { readonly pieces: number; readonly first: number; readonly end: number };
   readonly problem?: string;
 }
 
@@ -46,7 +47,8 @@ export interface Expected {
 }
 
 /**
- * Every trial was proposed once and in order, every candidate scored once on every task, every shard written once (again
+ * Every trial was proposed once and in order, every candidate scored once on every item of every task
+ * (on the first parts of them where it lost its race), every shard written once (again
  * only after its staging directory was lost), one recommendation, one publication at the end, and nothing failed.
  */
 export function checkHistory(events: readonly JournalEvent[], { trials, tasks, comparisons }: Expected): void {
@@ -54,9 +56,15 @@ export function checkHistory(events: readonly JournalEvent[], { trials, tasks, c
   expect(of("failed").concat(of("candidateFailed"), of("restarted"))).toEqual([]);
   const proposed = of("proposed").map(({ candidateId }) => candidateId);
   expect(proposed).toEqual(Array.from({ length: trials }, (_, index) => `t${index}`));
-  const scored = of("scored").map(({ candidateId, task }) => `${candidateId}/${task}`);
-  expect(scored).toHaveLength((trials + comparisons + 1) * tasks.length);
-  expect(new Set(scored).size).toBe(scored.length);
+  const scored = Map.groupBy(of("scored"), ({ candidateId, task }) => `${candidateId}/${task}`);
+  expect(scored.size).toBe((trials + comparisons + 1) * tasks.length);
+  const beaten = new Set(of("raceLost").map(({ candidateId }) => candidateId));
+  for (const [key, scores] of scored) {
+    const parts = scores.map(({ part }) => part ?? { pieces: 1, first: 0, end: 1 });
+    for (const [index, { first }] of parts.entries()) expect(first).toBe(index === 0 ? 0 : parts[index - 1]!.end);
+    const { pieces, end } = parts.at(-1)!;
+    expect(end === pieces).toBe(!beaten.has(key.split("/")[0]));
+  }
   const lost = events.findLastIndex(({ type }) => type === "stagingLost");
   for (const life of [events.slice(0, lost + 1), events.slice(lost + 1)]) {
     const written = life.filter(({ type }) => type === "shardWritten").map(({ shard }) => shard);
@@ -69,6 +77,7 @@ export function checkHistory(events: readonly JournalEvent[], { trials, tasks, c
 
 /** What the optimizer and the evaluators said, in an order that does not depend on who was faster. */
 export function decisions(events: readonly JournalEvent[]): unknown {
-  const kept = events.filter(({ type }) => ["searchBegun", "proposed", "recommended", "scored"].includes(type));
+  const kinds = ["searchBegun", "proposed", "scored", "raceLost", "recommended"];
+  const kept = events.filter(({ type }) => kinds.includes(type));
   return kept.map((event) => JSON.stringify(event)).toSorted();
 }

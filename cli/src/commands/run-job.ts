@@ -8,7 +8,7 @@ import type { CoordinatorService, JobView } from "@amalgam/proto";
 import type { Client } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
-import { bestTrial, coefficientText, scoreTable } from "../render/job-text.ts";
+import { bestTrial, claimLine, coefficientText, scoreTable } from "../render/job-text.ts";
 import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
@@ -163,6 +163,8 @@ function summary(job: JobView, out: string, elapsedMs: number): string[] {
         `${trial.scores[0]!.split.padEnd(12)}  ${formatAccuracy(trial.objective, trial.objectiveStandardError)}, ${chosenBy(trial.origin)}${highest}`,
       );
     }
+    const claim = claimLine(job);
+    if (claim !== undefined) lines.push(`${(chosen.scores[0]?.split ?? "").padEnd(12)}  ${claim}`);
     lines.push(`report        ${join(out, "report.html")}`);
   }
   lines.push(`wrote ${out}: ${formatBytes(Number(job.outputBytes))} of weights in ${formatDuration(elapsedMs)}`);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { planning, scored, searching } from "../testing/job-view.ts";
-import { bestTrial, coefficientText, liveLines, plainLines, progressBar, scoreTable } from "./job-text.ts";
+import { bestTrial, claimLine, coefficientText, liveLines, plainLines, progressBar, scoreTable } from "./job-text.ts";
 
 const t0 = scored("t0", "trial", 0.7, { coefficients: { "weight[a]": 0.3, "weight[b]": 0.7, lambda: 1 } });
 const t1 = scored("t1", "trial", 0.8);
@@ -35,6 +35,32 @@ test("each trial is told once, when it is settled", () => {
     "trial t1 (2/3): failed: logits are not finite",
   ]);
   expect(plainLines(settled, settled)).toEqual([]);
+});
+
+test("a trial that was given up says on how many items, and what it lost to", () => {
+  const given = scored("t1", "trial", 0.5, {
+    scores: [{ task: "one", split: "test", accuracy: 0.5, standardError: 0.05, items: 100 }],
+    lostRace: { against: "t0", difference: { difference: -0.2, standardError: 0.03, probabilityBetter: 0 } },
+  });
+  expect(plainLines(searching([t0]), searching([t0, given]))).toEqual([
+    "trial t1 (2/3): 50.0 ±1.0 on 100 items, 20.0 ±3.0 points below t0: given up",
+  ]);
+});
+
+test("a gain is claimed of the published model only where the items that both answered show one", () => {
+  const against = (difference: number, standardError: number, probabilityBetter: number) =>
+    searching([
+      scored("base", "comparison", 0.5, {
+        publishedMinusThis: { difference: 0.3, standardError: 0.01, probabilityBetter: 1 },
+      }),
+      scored("ties", "comparison", 0.7, { publishedMinusThis: { difference, standardError, probabilityBetter } }),
+      scored("final", "final", 0.7 + difference),
+    ]);
+  const row = "points above ties, the best row, on the same items";
+  expect(claimLine(against(0.02, 0.005, 0.9999))).toBe(`2.0 ±0.5 ${row}; the chance that it is better is 100.0 %`);
+  expect(claimLine(against(0.002, 0.005, 0.65))).toBe(`0.2 ±0.5 ${row}: within noise, so no gain is claimed`);
+  expect(claimLine(against(-0.02, 0.005, 0.001))).toContain("2.0 ±0.5 points below ties");
+  expect(claimLine(searching([scored("ties", "comparison", 0.7), scored("final", "final", 0.8)]))).toBeUndefined();
 });
 
 test("what was done before the first look is one line", () => {

@@ -102,8 +102,9 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
       ? `trial ${candidate.name} (${++settledTrials}/${after.trialsPlanned})`
       : `${candidate.scores[0]?.split ?? "compared"}, ${candidate.name}`;
     const result = candidate.state === "failed" ? `failed: ${candidate.problem}` : objectiveText(candidate);
+    const race = candidate.lostRace ? raceText(candidate) : "";
     const coefficients = isTrial ? coefficientText(candidate.coefficients) : "";
-    lines.push(`${position}: ${result}  ${coefficients}`.trimEnd());
+    lines.push(`${position}: ${result}${race}  ${coefficients}`.trimEnd());
   }
   const quarter = (view: JobView | undefined): number =>
     view === undefined || view.shards === 0 ? 0 : Math.floor((4 * view.shardsWritten) / view.shards);
@@ -112,6 +113,13 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
   if (after.waitingFor !== "" && after.waitingFor !== (before?.waitingFor ?? ""))
     lines.push(`waiting: ${after.waitingFor}`);
   return lines;
+}
+
+/** Why a trial was not scored on all items. */
+function raceText({ scores, lostRace }: CandidateView): string {
+  const items = scores.reduce((sum, score) => sum + score.items, 0);
+  const { difference = 0, standardError = 0 } = lostRace?.difference ?? {};
+  return ` on ${items} items, ${formatAccuracy(-difference, standardError)} points below ${lostRace?.against}: given up`;
 }
 
 /** What a first look shows, told in a line and taken as known. Undefined when nothing is done yet. */
@@ -123,6 +131,23 @@ function resumedAt(view: JobView, lines: string[]): JobView | undefined {
     `${done} of ${view.trialsPlanned} trials are done${best ? `, the best ${objectiveText(best)} (${best.name})` : ""}`,
   );
   return view;
+}
+
+/** What may be claimed of the published model: its objective against the best of the rows it is compared with, item by item. */
+export function claimLine(view: JobView): string | undefined {
+  const [published] = ofRole(view, "final");
+  let best: CandidateView | undefined;
+  for (const row of ofRole(view, "comparison")) {
+    if (row.publishedMinusThis && (best === undefined || row.objective > best.objective)) best = row;
+  }
+  const paired = best?.publishedMinusThis;
+  if (best === undefined || paired === undefined || published?.state !== "scored") return undefined;
+  const { difference, standardError, probabilityBetter } = paired;
+  const side = difference < 0 ? "below" : "above";
+  const size = `${formatAccuracy(Math.abs(difference), standardError)} points ${side} ${best.name}, the best row, on the same items`;
+  if (Math.abs(difference) < 2 * standardError) return `${size}: within noise, so no gain is claimed`;
+  const chance = difference < 0 ? 1 - probabilityBetter : probabilityBetter;
+  return `${size}; the chance that it is ${difference < 0 ? "worse" : "better"} is ${(100 * chance).toFixed(1)} %`;
 }
 
 /** Accuracy per task and mean, in percent with standard errors: the comparisons first, the published model last. */

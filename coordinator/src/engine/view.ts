@@ -1,8 +1,9 @@
 // A job as people see it: durable state, what is under way, and what the recipe fixes, folded into one JobView. Pure.
 import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
+import { compareCandidates } from "../job/confirm.ts";
 import { FINAL_ID } from "../job/decide.ts";
-import type { ViewFacts } from "../job/events.ts";
+import type { LostRace, ViewFacts } from "../job/events.ts";
 import { type JobState, objective } from "../job/state.ts";
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
@@ -45,6 +46,8 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
         objective: mean?.value ?? 0,
         objectiveStandardError: mean?.standardError ?? 0,
         problem,
+        ...racing(state.lostRaces.get(id)),
+        ...(role === "comparison" && facts && published(state, id, facts.tasks)),
         scores: (facts?.tasks ?? []).flatMap((task) => {
           const score = scores?.get(task);
           return score ? [{ task, split, ...score }] : [];
@@ -82,6 +85,17 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     waitingFor: state.end ? "" : live.waitingFor,
   });
 }
+
+const racing = (race: LostRace | undefined) => {
+  if (race === undefined) return {};
+  const { against, ...difference } = race;
+  return { lostRace: { against, difference } };
+};
+
+const published = (state: JobState, candidateId: string, tasks: readonly string[]) => {
+  const publishedMinusThis = compareCandidates(state, FINAL_ID, candidateId, tasks);
+  return publishedMinusThis && { publishedMinusThis };
+};
 
 function phase(state: JobState, facts: ViewFacts | undefined, live: LiveFacts): string {
   if (state.end?.kind === "published") return "done";

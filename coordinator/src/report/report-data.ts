@@ -14,6 +14,8 @@ export interface Row {
   /** By task, fractions in [0, 1]. Empty where the model failed. */
   readonly scores: ReadonlyMap<string, Estimate>;
   readonly mean: Estimate | undefined;
+  /** The published model's mean minus this one's, by the items that both answered. */
+  readonly published: Estimate | undefined;
   readonly problem: string;
 }
 
@@ -24,6 +26,10 @@ export interface Trial {
   readonly coefficients: Readonly<Record<string, number>>;
   readonly scores: ReadonlyMap<string, Estimate>;
   readonly objective: Estimate | undefined;
+  /** Items that it was scored on, over all tasks. */
+  readonly items: number;
+  /** Of a trial that was given up: what it was compared with. */
+  readonly lostRace: { readonly against: string; readonly difference: Estimate } | undefined;
   readonly problem: string;
   readonly isRecommended: boolean;
 }
@@ -61,6 +67,8 @@ export function searchData(view: JobView, recommended: Recommended): SearchData 
       coefficients: candidate.coefficients,
       scores: scoresOf(candidate),
       objective: objectiveOf(candidate),
+      items: candidate.scores.reduce((sum, { items }) => sum + items, 0),
+      lostRace: lostRaceOf(candidate),
       problem: candidate.problem,
       isRecommended: candidate.id === recommended.candidateId,
     }));
@@ -86,6 +94,7 @@ export function reportData(view: JobView, recommended: Recommended, recipeText: 
       name: candidate.name,
       scores: scoresOf(candidate),
       mean: objectiveOf(candidate),
+      published: publishedOf(candidate),
       problem: candidate.problem,
     }))
     .toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
@@ -108,6 +117,15 @@ function scoresOf({ scores }: CandidateView): ReadonlyMap<string, Estimate> {
 function objectiveOf({ state, objective, objectiveStandardError }: CandidateView): Estimate | undefined {
   return state === "scored" ? { value: objective, standardError: objectiveStandardError } : undefined;
 }
+
+function lostRaceOf({ lostRace }: CandidateView): Trial["lostRace"] {
+  if (lostRace?.difference === undefined) return undefined;
+  const { difference, standardError } = lostRace.difference;
+  return { against: lostRace.against, difference: { value: difference, standardError } };
+}
+
+const publishedOf = ({ publishedMinusThis: paired }: CandidateView): Estimate | undefined =>
+  paired && { value: paired.difference, standardError: paired.standardError };
 
 const splitOf = (candidates: readonly CandidateView[]): string =>
   candidates.flatMap(({ scores }) => scores)[0]?.split ?? "";

@@ -1,3 +1,5 @@
+import { LostRaceSchema, PairedDifferenceSchema } from "@amalgam/proto";
+import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { searchHistory } from "./history.ts";
 import { readSearchHistory } from "./read-history.ts";
@@ -119,6 +121,29 @@ test("a gain of less than two standard errors is called noise, a greater one is 
   const report = await renderReport(sample.view, sample);
   expect(report).toContain("0.1 ± 0.7 points below the best fixed method (average,");
   expect(report).toContain("a difference within noise");
+});
+
+test("a difference is that of the items that both models answered, where it is known", async () => {
+  const sample = sampleSearch();
+  const fisher = sample.view.candidates.find(({ name }) => name === "fisher")!;
+  fisher.publishedMinusThis = create(PairedDifferenceSchema, { difference: 0.002, standardError: 0.004 });
+  const best = sample.view.candidates.filter(({ role }) => role === "comparison");
+  for (const row of best) if (row !== fisher) row.objective = 0.1;
+  const report = await renderReport(sample.view, sample);
+  expect(report).toContain("0.2 ± 0.4 points above the best fixed method (fisher,");
+  expect(report).toContain("a difference within noise");
+  expect(report).toContain("published − this");
+  expect(report).toContain("the items on which the two models differ");
+});
+
+test("a trial that was given up says on how many items and against which trial", async () => {
+  const sample = sampleSearch();
+  const trial = sample.view.candidates.find(({ id }) => id === "t9")!;
+  const difference = create(PairedDifferenceSchema, { difference: -0.05, standardError: 0.01 });
+  trial.lostRace = create(LostRaceSchema, { against: "t4", difference });
+  const report = await renderReport(sample.view, sample);
+  expect(report).toContain("given up: −5.0 ± 1.0 points against t4");
+  expect(report).toContain("2400 items");
 });
 
 test("scores on the split that was searched are called too favourable", async () => {

@@ -25,7 +25,7 @@ export function summary(data: ReportData): Markup {
 function gain({ searched, rows }: ReportData): Markup | undefined {
   const reference = referenceRow(rows);
   if (reference === undefined || searched.mean === undefined) return undefined;
-  const change = difference(searched.mean, reference.mean);
+  const change = reference.published ?? difference(searched.mean, reference.mean);
   const size = html`${percent(Math.abs(change.value))} ± ${percent(change.standardError)} points`;
   const side = change.value < 0 ? "below" : "above";
   const what = html`${referenceKind(reference)} (${reference.name}, ${percentWithError(reference.mean)} %)`;
@@ -43,7 +43,7 @@ const referenceKind = ({ kind }: Row): string => (kind === "fixed" ? "the best f
 export function tiles(data: ReportData): Markup {
   const { searched, trials, recommended, rows, finalSplit, split } = data;
   const reference = referenceRow(rows);
-  const change = searched.mean && reference && difference(searched.mean, reference.mean);
+  const change = searched.mean && reference && (reference.published ?? difference(searched.mean, reference.mean));
   const failures = trials.filter(({ problem }) => problem !== "").length;
   return html`<dl class="tiles">
     ${searched.mean && html`<div><dt>${finalSplit} accuracy</dt><dd>${percentWithError(searched.mean)} <small>%</small></dd></div>`}
@@ -71,6 +71,10 @@ export function caveats(data: ReportData): Markup {
       ? html` <b>The searched model was chosen on the same ${data.split} split that is shown here, so its row is too favourable;
           name a held-out split as <code>confirm</code> in the recipe.</b>`
       : html` The coefficients were chosen on the ${data.split} split and never saw this one.`;
-  return html`<p class="note">± is one standard error. The error of a difference takes the two models' scores as independent;
-    as both answer the same items, it is on the cautious side. Less than two of them is called noise.${same}</p>`;
+  const paired = data.rows.some(({ published }) => published !== undefined);
+  const error = paired
+    ? html`The error of a difference is that of the items on which the two models differ, as both answered the same ones.`
+    : html`The error of a difference takes the two models' scores as independent; as both answer the same items, it is on the
+      cautious side.`;
+  return html`<p class="note">± is one standard error. ${error} Less than two of them is called noise: no gain is claimed.${same}</p>`;
 }

@@ -1,7 +1,7 @@
 // The report's tables: the final comparison, the coefficients found, every trial.
 import { tone } from "./charts/theme.ts";
 import { type Content, html, Markup } from "./html.ts";
-import { coefficient, type Estimate, percent } from "./numbers.ts";
+import { coefficient, type Estimate, percent, pointsWithError } from "./numbers.ts";
 import type { ReportData, Row, RowKind, SearchData, Trial } from "./report-data.ts";
 
 const KIND_LABELS: Readonly<Record<RowKind, string>> = {
@@ -25,19 +25,26 @@ export function scoreTable({ rows, tasks, finalSplit }: ReportData): Markup {
     return estimate.value === top ? html`<td class="best">${cell(estimate)}</td>` : html`<td>${cell(estimate)}</td>`;
   };
   const withMean = tasks.length > 1;
+  const withPublished = rows.some(({ published }) => published !== undefined);
+  const change = ({ published }: Row): Content =>
+    withPublished ? html`<td>${published ? pointsWithError(published) : ""}</td>` : "";
   const line = (row: Row, index: number): Markup => {
     const isNewKind = index > 0 && rows[index - 1]!.kind !== row.kind;
     const classes = `${isNewKind ? "group" : ""} ${row.kind === "searched" ? "chosen" : ""}`.trim();
     const head = html`<th scope="row" title="${row.name}">${row.name} <small>${KIND_LABELS[row.kind]}</small></th>`;
     const body =
       row.mean === undefined
-        ? html`<td class="problem" colspan="${tasks.length + (withMean ? 1 : 0)}">failed: ${row.problem}</td>`
-        : [tasks.map((task) => score(row.scores.get(task), best.get(task))), withMean ? score(row.mean, bestMean) : ""];
+        ? html`<td class="problem" colspan="${tasks.length + (withMean ? 1 : 0) + (withPublished ? 1 : 0)}">failed: ${row.problem}</td>`
+        : [
+            tasks.map((task) => score(row.scores.get(task), best.get(task))),
+            withMean ? score(row.mean, bestMean) : "",
+            change(row),
+          ];
     return html`<tr class="${classes}">${head}${body}</tr>\n`;
   };
   return html`<div class="wide"><table>
-    <caption>Accuracy on the ${finalSplit} split in percent ± one standard error; bold is the best of its column.</caption>
-    <thead><tr><th scope="col">model</th>${headers(tasks)}${withMean ? headers(["mean"]) : ""}</tr></thead>
+    <caption>Accuracy on the ${finalSplit} split in percent ± one standard error; bold is the best of its column.${withPublished ? " The last column is in points, of the same items." : ""}</caption>
+    <thead><tr><th scope="col">model</th>${headers(tasks)}${withMean ? headers(["mean"]) : ""}${withPublished ? headers(["published − this"]) : ""}</tr></thead>
     <tbody>${rows.map(line)}</tbody></table></div>`;
 }
 
@@ -79,12 +86,16 @@ export function trialTable(data: SearchData): Markup {
       return html`<td>${value === undefined ? "–" : coefficient(value)}</td>`;
     });
   const scores = (trial: Trial): Content => {
-    const { objective } = trial;
+    const { objective, lostRace } = trial;
     if (objective === undefined) {
       return html`<td class="problem" colspan="${tasks.length + 1}">${trial.problem === "" ? "not scored" : `failed: ${trial.problem}`}</td>`;
     }
+    const given =
+      lostRace &&
+      html`<br><small title="given up: ${pointsWithError(lostRace.difference)} points against ${lostRace.against} on the same items">${trial.items} items</small>`;
     const ofTasks = tasks.map((task) => trial.scores.get(task));
-    return [objective, ...ofTasks].map((each) => html`<td>${each ? cell(each) : "–"}</td>`);
+    const cells = ofTasks.map((each) => html`<td>${each ? cell(each) : "–"}</td>`);
+    return [html`<td>${cell(objective)}${given}</td>`, ...cells];
   };
   const line = (trial: Trial): Markup =>
     html`<tr class="${trial.isRecommended ? "chosen" : ""}"><th scope="row">${trial.id}${trial.isRecommended ? " (recommended)" : ""}</th>

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/coordinator.proto.
  */
 export const file_amalgam_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3Iu4CCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJItICCg1DYW5kaWRhdGVWaWV3EgoKAmlkGAEgASgJEgwKBHJvbGUYAiABKAkSDAoEbmFtZRgDIAEoCRJBCgxjb2VmZmljaWVudHMYBCADKAsyKy5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcuQ29lZmZpY2llbnRzRW50cnkSDgoGb3JpZ2luGAUgASgJEg0KBXN0YXRlGAYgASgJEiUKBnNjb3JlcxgHIAMoCzIVLmFtYWxnYW0udjEuVGFza1Njb3JlEhEKCW9iamVjdGl2ZRgIIAEoARIgChhvYmplY3RpdmVfc3RhbmRhcmRfZXJyb3IYCSABKAESDwoHcHJvYmxlbRgKIAEoCRIVCg1zaGFyZHNfbWVyZ2VkGAsgASgNGjMKEUNvZWZmaWNpZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEibwoJVGFza1Njb3JlEgwKBHRhc2sYASABKAkSDQoFc3BsaXQYAiABKAkSEAoIYWNjdXJhY3kYAyABKAESFgoOc3RhbmRhcmRfZXJyb3IYBCABKAESDAoEbG9zcxgFIAEoARINCgVpdGVtcxgGIAEoDSJQChBSZWFkSW5wdXRSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIMCgRmaWxlGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKAQiIQoRUmVhZElucHV0UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIqChhHZXRFdmFsdWF0aW9uU3BlY1JlcXVlc3QSDgoGam9iX2lkGAEgASgJIikKGUdldEV2YWx1YXRpb25TcGVjUmVzcG9uc2USDAoEZGF0YRgBIAEoDDLoBAoSQ29vcmRpbmF0b3JTZXJ2aWNlEkgKCVN1Ym1pdEpvYhIcLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVxdWVzdBodLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVzcG9uc2USPwoGR2V0Sm9iEhkuYW1hbGdhbS52MS5HZXRKb2JSZXF1ZXN0GhouYW1hbGdhbS52MS5HZXRKb2JSZXNwb25zZRJFCghMaXN0Sm9icxIbLmFtYWxnYW0udjEuTGlzdEpvYnNSZXF1ZXN0GhwuYW1hbGdhbS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkcKCFdhdGNoSm9iEhsuYW1hbGdhbS52MS5XYXRjaEpvYlJlcXVlc3QaHC5hbWFsZ2FtLnYxLldhdGNoSm9iUmVzcG9uc2UwARJICglDYW5jZWxKb2ISHC5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlcXVlc3QaHS5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlc3BvbnNlEj0KBFdvcmsSFy5hbWFsZ2FtLnYxLldvcmtSZXF1ZXN0GhguYW1hbGdhbS52MS5Xb3JrUmVzcG9uc2UoATABEkoKCVJlYWRJbnB1dBIcLmFtYWxnYW0udjEuUmVhZElucHV0UmVxdWVzdBodLmFtYWxnYW0udjEuUmVhZElucHV0UmVzcG9uc2UwARJiChFHZXRFdmFsdWF0aW9uU3BlYxIkLmFtYWxnYW0udjEuR2V0RXZhbHVhdGlvblNwZWNSZXF1ZXN0GiUuYW1hbGdhbS52MS5HZXRFdmFsdWF0aW9uU3BlY1Jlc3BvbnNlMAFiBnByb3RvMw", [file_amalgam_v1_work]);
+  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3Iu4CCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJIrcDCg1DYW5kaWRhdGVWaWV3EgoKAmlkGAEgASgJEgwKBHJvbGUYAiABKAkSDAoEbmFtZRgDIAEoCRJBCgxjb2VmZmljaWVudHMYBCADKAsyKy5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcuQ29lZmZpY2llbnRzRW50cnkSDgoGb3JpZ2luGAUgASgJEg0KBXN0YXRlGAYgASgJEiUKBnNjb3JlcxgHIAMoCzIVLmFtYWxnYW0udjEuVGFza1Njb3JlEhEKCW9iamVjdGl2ZRgIIAEoARIgChhvYmplY3RpdmVfc3RhbmRhcmRfZXJyb3IYCSABKAESDwoHcHJvYmxlbRgKIAEoCRIVCg1zaGFyZHNfbWVyZ2VkGAsgASgNEjoKFHB1Ymxpc2hlZF9taW51c190aGlzGAwgASgLMhwuYW1hbGdhbS52MS5QYWlyZWREaWZmZXJlbmNlEicKCWxvc3RfcmFjZRgNIAEoCzIULmFtYWxnYW0udjEuTG9zdFJhY2UaMwoRQ29lZmZpY2llbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJaChBQYWlyZWREaWZmZXJlbmNlEhIKCmRpZmZlcmVuY2UYASABKAESFgoOc3RhbmRhcmRfZXJyb3IYAiABKAESGgoScHJvYmFiaWxpdHlfYmV0dGVyGAMgASgBIk0KCExvc3RSYWNlEg8KB2FnYWluc3QYASABKAkSMAoKZGlmZmVyZW5jZRgCIAEoCzIcLmFtYWxnYW0udjEuUGFpcmVkRGlmZmVyZW5jZSJvCglUYXNrU2NvcmUSDAoEdGFzaxgBIAEoCRINCgVzcGxpdBgCIAEoCRIQCghhY2N1cmFjeRgDIAEoARIWCg5zdGFuZGFyZF9lcnJvchgEIAEoARIMCgRsb3NzGAUgASgBEg0KBWl0ZW1zGAYgASgNIlAKEFJlYWRJbnB1dFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEgwKBGZpbGUYAiABKA0SDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoBCIhChFSZWFkSW5wdXRSZXNwb25zZRIMCgRkYXRhGAEgASgMIioKGEdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiKQoZR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZRIMCgRkYXRhGAEgASgMMugEChJDb29yZGluYXRvclNlcnZpY2USSAoJU3VibWl0Sm9iEhwuYW1hbGdhbS52MS5TdWJtaXRKb2JSZXF1ZXN0Gh0uYW1hbGdhbS52MS5TdWJtaXRKb2JSZXNwb25zZRI/CgZHZXRKb2ISGS5hbWFsZ2FtLnYxLkdldEpvYlJlcXVlc3QaGi5hbWFsZ2FtLnYxLkdldEpvYlJlc3BvbnNlEkUKCExpc3RKb2JzEhsuYW1hbGdhbS52MS5MaXN0Sm9ic1JlcXVlc3QaHC5hbWFsZ2FtLnYxLkxpc3RKb2JzUmVzcG9uc2USRwoIV2F0Y2hKb2ISGy5hbWFsZ2FtLnYxLldhdGNoSm9iUmVxdWVzdBocLmFtYWxnYW0udjEuV2F0Y2hKb2JSZXNwb25zZTABEkgKCUNhbmNlbEpvYhIcLmFtYWxnYW0udjEuQ2FuY2VsSm9iUmVxdWVzdBodLmFtYWxnYW0udjEuQ2FuY2VsSm9iUmVzcG9uc2USPQoEV29yaxIXLmFtYWxnYW0udjEuV29ya1JlcXVlc3QaGC5hbWFsZ2FtLnYxLldvcmtSZXNwb25zZSgBMAESSgoJUmVhZElucHV0EhwuYW1hbGdhbS52MS5SZWFkSW5wdXRSZXF1ZXN0Gh0uYW1hbGdhbS52MS5SZWFkSW5wdXRSZXNwb25zZTABEmIKEUdldEV2YWx1YXRpb25TcGVjEiQuYW1hbGdhbS52MS5HZXRFdmFsdWF0aW9uU3BlY1JlcXVlc3QaJS5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVzcG9uc2UwAWIGcHJvdG8z", [file_amalgam_v1_work]);
 
 /**
  * @generated from message amalgam.v1.SubmitJobRequest
@@ -419,6 +419,20 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
    * @generated from field: uint32 shards_merged = 11;
    */
   shardsMerged: number;
+
+  /**
+   * Of another row of the final table: the published model's objective minus this one's, on the same items.
+   *
+   * @generated from field: amalgam.v1.PairedDifference published_minus_this = 12;
+   */
+  publishedMinusThis?: PairedDifference | undefined;
+
+  /**
+   * Of a trial that was not scored on all items.
+   *
+   * @generated from field: amalgam.v1.LostRace lost_race = 13;
+   */
+  lostRace?: LostRace | undefined;
 };
 
 /**
@@ -427,6 +441,61 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
  */
 export const CandidateViewSchema: GenMessage<CandidateView> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_coordinator, 11);
+
+/**
+ * @generated from message amalgam.v1.PairedDifference
+ */
+export type PairedDifference = Message<"amalgam.v1.PairedDifference"> & {
+  /**
+   * @generated from field: double difference = 1;
+   */
+  difference: number;
+
+  /**
+   * @generated from field: double standard_error = 2;
+   */
+  standardError: number;
+
+  /**
+   * That the first is the better one on items not seen.
+   *
+   * @generated from field: double probability_better = 3;
+   */
+  probabilityBetter: number;
+};
+
+/**
+ * Describes the message amalgam.v1.PairedDifference.
+ * Use `create(PairedDifferenceSchema)` to create a new message.
+ */
+export const PairedDifferenceSchema: GenMessage<PairedDifference> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_coordinator, 12);
+
+/**
+ * @generated from message amalgam.v1.LostRace
+ */
+export type LostRace = Message<"amalgam.v1.LostRace"> & {
+  /**
+   * The trial that it was compared with, and lost to.
+   *
+   * @generated from field: string against = 1;
+   */
+  against: string;
+
+  /**
+   * This trial's objective minus the other's, on the items that this one was scored on.
+   *
+   * @generated from field: amalgam.v1.PairedDifference difference = 2;
+   */
+  difference?: PairedDifference | undefined;
+};
+
+/**
+ * Describes the message amalgam.v1.LostRace.
+ * Use `create(LostRaceSchema)` to create a new message.
+ */
+export const LostRaceSchema: GenMessage<LostRace> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_coordinator, 13);
 
 /**
  * @generated from message amalgam.v1.TaskScore
@@ -468,7 +537,7 @@ export type TaskScore = Message<"amalgam.v1.TaskScore"> & {
  * Use `create(TaskScoreSchema)` to create a new message.
  */
 export const TaskScoreSchema: GenMessage<TaskScore> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 12);
+  messageDesc(file_amalgam_v1_coordinator, 14);
 
 /**
  * @generated from message amalgam.v1.ReadInputRequest
@@ -500,7 +569,7 @@ export type ReadInputRequest = Message<"amalgam.v1.ReadInputRequest"> & {
  * Use `create(ReadInputRequestSchema)` to create a new message.
  */
 export const ReadInputRequestSchema: GenMessage<ReadInputRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 13);
+  messageDesc(file_amalgam_v1_coordinator, 15);
 
 /**
  * @generated from message amalgam.v1.ReadInputResponse
@@ -517,7 +586,7 @@ export type ReadInputResponse = Message<"amalgam.v1.ReadInputResponse"> & {
  * Use `create(ReadInputResponseSchema)` to create a new message.
  */
 export const ReadInputResponseSchema: GenMessage<ReadInputResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 14);
+  messageDesc(file_amalgam_v1_coordinator, 16);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecRequest
@@ -534,7 +603,7 @@ export type GetEvaluationSpecRequest = Message<"amalgam.v1.GetEvaluationSpecRequ
  * Use `create(GetEvaluationSpecRequestSchema)` to create a new message.
  */
 export const GetEvaluationSpecRequestSchema: GenMessage<GetEvaluationSpecRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 15);
+  messageDesc(file_amalgam_v1_coordinator, 17);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecResponse
@@ -551,7 +620,7 @@ export type GetEvaluationSpecResponse = Message<"amalgam.v1.GetEvaluationSpecRes
  * Use `create(GetEvaluationSpecResponseSchema)` to create a new message.
  */
 export const GetEvaluationSpecResponseSchema: GenMessage<GetEvaluationSpecResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 16);
+  messageDesc(file_amalgam_v1_coordinator, 18);
 
 /**
  * @generated from service amalgam.v1.CoordinatorService
