@@ -51,14 +51,15 @@ export function posteriorAt(
     const start = r * total;
     let mean = gp.mean;
     let variance = gp.signalVariance;
-    for (let i = 0; i < n; i++) mean += v[start + i]! * gp.whitened[i]!;
-    for (let i = start; i < start + total; i++) variance -= v[i]! * v[i]!;
-    deviations[r] = Math.sqrt(Math.max(variance, varianceFloor * gp.signalVariance));
-    for (let m = 0; m < sampleCount; m++) {
-      let sampleMean = mean;
-      for (let b = 0; b < baseCount; b++) sampleMean += v[start + n + b]! * normals[m * baseCount + b]!;
-      means[r * sampleCount + m] = sampleMean;
+    for (let i = 0; i < n; i++) {
+      const element = v[start + i]!;
+      mean += element * gp.whitened[i]!;
+      variance -= element * element;
     }
+    for (let b = start + n; b < start + total; b++) variance -= v[b]! * v[b]!;
+    deviations[r] = Math.sqrt(Math.max(variance, varianceFloor * gp.signalVariance));
+    const shifts = means.subarray(r * sampleCount, (r + 1) * sampleCount).fill(mean);
+    addProducts(normals, baseCount, v, start + n, shifts);
   }
 
   return {
@@ -90,4 +91,35 @@ export function posteriorAt(
       }
     },
   };
+}
+
+/** out[m] += sum over b of normals[m, b] v[at + b] */
+function addProducts(normals: Float64Array, baseCount: number, v: Float64Array, at: number, out: Float64Array): void {
+  let m = 0;
+  for (; m + 3 < out.length; m += 4) {
+    const z0 = m * baseCount;
+    const z1 = z0 + baseCount;
+    const z2 = z1 + baseCount;
+    const z3 = z2 + baseCount;
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    for (let b = 0; b < baseCount; b++) {
+      const element = v[at + b]!;
+      s0 += element * normals[z0 + b]!;
+      s1 += element * normals[z1 + b]!;
+      s2 += element * normals[z2 + b]!;
+      s3 += element * normals[z3 + b]!;
+    }
+    out[m]! += s0;
+    out[m + 1]! += s1;
+    out[m + 2]! += s2;
+    out[m + 3]! += s3;
+  }
+  for (; m < out.length; m++) {
+    let sum = 0;
+    for (let b = 0; b < baseCount; b++) sum += v[at + b]! * normals[m * baseCount + b]!;
+    out[m]! += sum;
+  }
 }
