@@ -7,7 +7,7 @@ export { createScalarise, type Objective } from "./objective/scalarise.ts";
 export { type ItemResults, type PairedDifference, pairedDifference } from "./racing/paired.ts";
 export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
-export type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./study/events.ts";
+export type { Failure, Origin, Outcome, Stage, StudyEvent, StudySpec } from "./study/events.ts";
 export { formatLog, type OpenedLog, openLog } from "./study/log.ts";
 export { type OptunaOptions, type OptunaTrials, readOptunaTrials } from "./study/optuna.ts";
 export { createStudy, type Proposal, replay, type Study, type TrialRecord } from "./study/study.ts";

@@ -1,7 +1,8 @@
 // The surrogate of a study: the ensemble on the scores of the completed trials. A pure function of the ledger, so that
 // it can be dropped and rebuilt at any time.
 
-import type { CompletedTrial, Ledger } from "../study/ledger.ts";
+import type { CompletedTrial } from "../study/ledger.ts";
+import type { LedgerView } from "../study/stages.ts";
 import { type Ensemble, fitEnsemble } from "./ensemble.ts";
 
 export interface Model extends Ensemble {
@@ -10,7 +11,7 @@ export interface Model extends Ensemble {
 }
 
 /** At least one trial must be complete. */
-export function fitModel(ledger: Ledger): Model {
+export function fitModel(ledger: LedgerView): Model {
   const trials = ledger.completed();
   const units = trials.map((trial) => trial.unit);
   const scores = trials.map((trial) => trial.score);

@@ -13,7 +13,8 @@ import { normalQuantile } from "../numerics/normal.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
 import type { Space } from "../space/space.ts";
-import type { Ledger, Trial } from "../study/ledger.ts";
+import type { Trial } from "../study/ledger.ts";
+import type { LedgerView } from "../study/stages.ts";
 
 const fantasyCount = 64;
 const pruningSamples = 256;
@@ -21,7 +22,13 @@ const pruningPoints = 32;
 const largestIncumbents = 16;
 
 /** Unit coordinates of the next proposal; never a taken point unless the space has no other left to offer. */
-export function proposeByModel(space: Space, ledger: Ledger, model: Model, seed: number, trial: number): Float64Array {
+export function proposeByModel(
+  space: Space,
+  ledger: LedgerView,
+  model: Model,
+  seed: number,
+  trial: number,
+): Float64Array {
   const incumbents = likelyBest(model, seed, trial);
   const unitsOf = (state: Trial["state"]) => ledger.trials.filter((one) => one.state === state).map((one) => one.unit);
   const base = [...incumbents, ...unitsOf("pending")];

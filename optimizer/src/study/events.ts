@@ -4,6 +4,16 @@
 import type { ModelRecord } from "../model/ensemble.ts";
 import type { Objective } from "../objective/scalarise.ts";
 import type { Dimension, Values } from "../space/space.ts";
+import type { Ties } from "../space/ties.ts";
+
+/** Some of a study's trials, proposed with dimensions tied together. */
+export interface Stage {
+  /** For reports; unique in the study. */
+  readonly name: string;
+  /** Trials that are asked for in this stage, a whole number > 0. */
+  readonly trials: number;
+  readonly ties: Ties;
+}
 
 export interface StudySpec {
   readonly dimensions: readonly Dimension[];
@@ -14,6 +24,8 @@ export interface StudySpec {
    * for d searched dimensions.
    */
   readonly initialTrials?: number;
+  /** Coarse to fine: stages that come first, in which dimensions are tied together. Each is part of the next. */
+  readonly stages?: readonly Stage[];
   /** What every trial measures, larger being better: the names of an outcome's values. Default: `["score"]`. */
   readonly metrics?: readonly string[];
   /** What is maximised of the metrics. Default: their mean. */
@@ -49,6 +61,7 @@ export type StudyEvent =
       readonly id: number;
       readonly values: Values;
       readonly origin: Origin;
+      readonly stage?: string;
       readonly model?: ModelRecord;
     }
   | { readonly type: "enqueue"; readonly values: Values }

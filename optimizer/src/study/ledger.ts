@@ -14,6 +14,8 @@ export interface Trial {
   /** Unit coordinates, derived from `values` so that live and replayed studies hold the same bits. */
   readonly unit: Float64Array;
   readonly origin: Origin;
+  /** The stage that it was asked for in; undefined after all stages, and for observations. */
+  readonly stage: string | undefined;
   /** Of an observed trial, who measured it. */
   readonly source: string | undefined;
   state: "pending" | "complete" | "failed" | "released";
@@ -36,8 +38,10 @@ export interface Ledger {
   readonly trials: readonly Trial[];
   /** Points waiting to be asked, oldest first. */
   readonly queue: readonly Values[];
-  /** The last model proposal's record. */
-  readonly lastModel: ModelRecord | undefined;
+  /** Trials that were asked for. */
+  readonly asked: number;
+  /** The record of the last model proposal of a stage; of the study's own space for `undefined`. */
+  lastModelOf(stage: string | undefined): ModelRecord | undefined;
   /** Trials with a score, by id whatever the order they were told in. */
   completed(): CompletedTrial[];
   trial(id: number): Trial;
@@ -48,11 +52,21 @@ export interface Ledger {
   apply(event: StudyEvent): void;
 }
 
-/** `scalarise` gives the score of an outcome, and throws StudyError for one that cannot have a score. */
-export function createLedger(space: Space, scalarise: Scalarise): Ledger {
+export const isComplete = (trial: Trial): trial is CompletedTrial => trial.state === "complete";
+
+/**
+ * `scalarise` gives the score of an outcome, and throws StudyError for one that cannot have a score.
+ * @param sizeOf coordinates of the space of a stage; throws StudyError for one that there is not
+ */
+export function createLedger(
+  space: Space,
+  scalarise: Scalarise,
+  sizeOf: (stage: string | undefined) => number = () => space.size,
+): Ledger {
   const trials: Trial[] = [];
   const queue: Values[] = [];
-  let lastModel: ModelRecord | undefined;
+  const lastModels = new Map<string | undefined, ModelRecord>();
+  let asked = 0;
 
   const trial = (id: number): Trial => {
     const found = trials[id];
@@ -73,26 +87,26 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
   const addTrial = (
     { type, id, values }: { readonly type: string; readonly id: number; readonly values: Values },
     origin: Origin,
-    source?: string,
+    { stage, source }: { readonly stage?: string | undefined; readonly source?: string | undefined },
   ): Trial => {
     if (id !== trials.length) throw new StudyError(`${type} event has id ${id}, expected ${trials.length}`);
     space.check(values);
     const unit = space.toUnit(values);
-    const added = { id, values, unit, origin, source, outcome: undefined, reason: undefined, score: undefined };
+    const added = { id, values, unit, origin, stage, source, outcome: undefined, reason: undefined, score: undefined };
     trials.push({ ...added, state: "pending" });
     return trials[id]!;
   };
 
   const applyAsk = (event: StudyEvent & { type: "ask" }): void => {
-    const { id, origin, model } = event;
-    const wrong = model?.members.find(({ theta }) => theta.length !== space.size + 2);
+    const { id, origin, stage, model } = event;
+    const expected = sizeOf(stage) + 2;
+    const wrong = model?.members.find(({ theta }) => theta.length !== expected);
     if (wrong !== undefined) {
-      throw new StudyError(
-        `ask event ${id} records ${wrong.theta.length} model parameters, expected ${space.size + 2}`,
-      );
+      throw new StudyError(`ask event ${id} records ${wrong.theta.length} model parameters, expected ${expected}`);
     }
-    const { unit } = addTrial(event, origin);
-    lastModel = model ?? lastModel;
+    const { unit } = addTrial(event, origin, { stage });
+    asked++;
+    if (model !== undefined) lastModels.set(stage, model);
     // Enqueued points are asked in order; those before this one were skipped because they were already taken.
     const at = origin === "enqueued" ? queue.findIndex((values) => isSame(space.toUnit(values), unit)) : queue.length;
     queue.splice(0, at + 1);
@@ -102,7 +116,7 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
     const { result, source } = event;
     const isFailure = "reason" in result;
     const score = isFailure ? undefined : scalarise(result);
-    const trial = addTrial(event, "observed", source);
+    const trial = addTrial(event, "observed", { source });
     if (isFailure) Object.assign(trial, { state: "failed", reason: result.reason });
     else Object.assign(trial, { state: "complete", outcome: result, score });
   };
@@ -113,10 +127,11 @@ export function createLedger(space: Space, scalarise: Scalarise): Ledger {
   return {
     trials,
     queue,
-    get lastModel() {
-      return lastModel;
+    get asked() {
+      return asked;
     },
-    completed: () => trials.filter((one): one is CompletedTrial => one.state === "complete"),
+    lastModelOf: (stage) => lastModels.get(stage),
+    completed: () => trials.filter(isComplete),
     trial,
     holder,
     isTaken: (unit) => holder(unit) !== undefined,

@@ -14,12 +14,15 @@ import type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./events.t
 import { frozenCopy } from "./frozen.ts";
 import { createLedger, type Trial } from "./ledger.ts";
 import { readOutcome } from "./outcome.ts";
+import { createStages, type StageSpace } from "./stages.ts";
 
 export interface Proposal {
   /** The trial's number: 0, 1, 2, .. in the order of asking. */
   readonly id: number;
   readonly values: Values;
   readonly origin: Origin;
+  /** The stage that it is part of, undefined after all stages. */
+  readonly stage?: string;
 }
 
 /** A trial without the model's coordinates. */
@@ -70,14 +73,15 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   if (!Number.isSafeInteger(seed) || seed < 0) throw new StudyError(`seed must be a safe integer >= 0, not ${seed}`);
   if (!Array.isArray(spec.dimensions)) throw new StudyError("a study needs a list of dimensions");
   const space = createSpace(spec.dimensions);
-  const initialTrials = spec.initialTrials ?? defaultInitialTrials(space.size);
-  if (!Number.isSafeInteger(initialTrials) || initialTrials < 1) {
+  const { initialTrials } = spec;
+  if (initialTrials !== undefined && (!Number.isSafeInteger(initialTrials) || initialTrials < 1)) {
     throw new StudyError(`initialTrials must be a whole number >= 1, not ${initialTrials}`);
   }
   const scalarise = createScalarise(spec.metrics ?? ["score"], spec.objective ?? { kind: "mean" });
-  const ledger = createLedger(space, scalarise);
+  const stages = createStages(spec.dimensions, space, spec.stages ?? []);
+  const ledger = createLedger(space, scalarise, (stage) => stages.named(stage).space.size);
   const log: StudyEvent[] = [];
-  let cachedModel: Model | undefined;
+  const cachedModels = new Map<string | undefined, Model>();
 
   const record = <Event extends StudyEvent>(event: Event): Event => {
     const kept = frozenCopy(event);
@@ -89,26 +93,33 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   for (const event of events) record(event);
 
   /** Tells only ever add trials, so as many trials means the same trials. */
-  const model = (): Model => {
-    if (cachedModel?.trials.length !== ledger.completed().length) cachedModel = fitModel(ledger);
-    return cachedModel!;
+  const model = ({ name, view }: StageSpace): Model => {
+    const seen = view(ledger);
+    const cached = cachedModels.get(name);
+    if (cached?.trials.length === seen.completed().length) return cached;
+    const fitted = fitModel(seen);
+    cachedModels.set(name, fitted);
+    return fitted;
   };
 
-  const isStarting = (): boolean =>
-    ledger.trials.length < initialTrials || ledger.completed().length < Math.max(2, Math.ceil(initialTrials / 2));
-
-  const nextPoint = (id: number): { values: Values; origin: Origin; model?: ModelRecord } => {
+  const nextPoint = (stage: StageSpace, id: number): { values: Values; origin: Origin; model?: ModelRecord } => {
     const wanted = ledger.queue.find((values) => !ledger.isTaken(space.toUnit(values)));
     if (wanted !== undefined) return { values: wanted, origin: "enqueued" };
-    if (isStarting()) {
+    const seen = stage.view(ledger);
+    const initialTrials = spec.initialTrials ?? defaultInitialTrials(stage.space.size);
+    const isStarting =
+      seen.trials.length < initialTrials || seen.completed().length < Math.max(2, Math.ceil(initialTrials / 2));
+    const valuesAt = (unit: Float64Array): Values => stage.toFine(stage.space.toValues(unit));
+    if (isStarting) {
       // A space of few integers can run out of new points; repeating one is better than never answering.
       let tries = ledger.trials.length + 64;
-      for (const { unit, origin } of startPoints(space, seed)) {
-        if (!ledger.isTaken(unit) || --tries === 0) return { values: space.toValues(unit), origin };
+      for (const { unit, origin } of startPoints(stage.space, seed)) {
+        if (!seen.isTaken(unit) || --tries === 0) return { values: valuesAt(unit), origin };
       }
     }
-    const unit = proposeByModel(space, ledger, model(), seed, id);
-    return { values: space.toValues(unit), origin: "model", model: model().record };
+    const fitted = model(stage);
+    const unit = proposeByModel(stage.space, seen, fitted, seed, id);
+    return { values: valuesAt(unit), origin: "model", model: fitted.record };
   };
 
   return {
@@ -117,9 +128,11 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     trials: () => ledger.trials.map(({ unit: _, ...trial }) => trial),
     ask() {
       const id = ledger.trials.length;
-      const { values, origin, model: fitted } = nextPoint(id);
-      const asked = record({ type: "ask", id, values, origin, ...(fitted && { model: fitted }) });
-      return { id, values: asked.values, origin };
+      const stage = stages.at(ledger.asked);
+      const within = stage.name === undefined ? {} : { stage: stage.name };
+      const { values, origin, model: fitted } = nextPoint(stage, id);
+      const asked = record({ type: "ask", id, values, origin, ...within, ...(fitted && { model: fitted }) });
+      return { id, values: asked.values, origin, ...within };
     },
     enqueue(values) {
       record({ type: "enqueue", values });
@@ -144,6 +157,6 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     release(id) {
       if (ledger.trial(id).state === "pending") record({ type: "release", id });
     },
-    ...createAnswers({ spec, space, ledger, model }),
+    ...createAnswers({ spec, space, ledger, model: () => model(stages.named(undefined)) }),
   };
 }
