@@ -5,7 +5,15 @@ export { StudyError } from "./errors.ts";
 export type { ModelRecord, Prediction } from "./model/ensemble.ts";
 export { createScalarise, type Objective } from "./objective/scalarise.ts";
 export { type ItemResults, type PairedDifference, pairedDifference } from "./racing/paired.ts";
-export type { Dimension, FloatDimension, IntegerDimension, Values } from "./space/space.ts";
+export type {
+  CategoricalDimension,
+  Dimension,
+  FixedDimension,
+  FloatDimension,
+  IntegerDimension,
+  SimplexDimension,
+  Values,
+} from "./space/dimensions.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
 export type { Failure, Origin, Outcome, Stage, StudyEvent, StudySpec } from "./study/events.ts";
 export { formatLog, type OpenedLog, openLog } from "./study/log.ts";

@@ -1,5 +1,6 @@
 // Drives the optimizer from a job's trials so that each proposal depends on the recipe and the scores alone: what the thread is
 // told before trial k is what `studyEvents` says, and no more.
+import type { Values } from "@amalgam/optimizer";
 import type { AskRecord } from "../job/events.ts";
 import type { JobState } from "../job/state.ts";
 import { type StudyFacts, studyEvents, studyId } from "../job/study-events.ts";
@@ -32,7 +33,7 @@ export function createSearchDriver(thread: Pick<SearchThread, "answer">, facts: 
   return {
     async propose(state, trial) {
       const { type: _, values, origin, ...ask } = await thread.answer(studyEvents(state, facts, trial), "propose");
-      return { coefficients: values, origin, ask };
+      return { coefficients: numbersOf(values), origin, ask };
     },
     async recommend(state) {
       const found = await thread.answer(studyEvents(state, facts), "recommend");
@@ -43,3 +44,7 @@ export function createSearchDriver(thread: Pick<SearchThread, "answer">, facts: 
     },
   };
 }
+
+/** A recipe searches numbers only. */
+const numbersOf = (values: Values): Record<string, number> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]));

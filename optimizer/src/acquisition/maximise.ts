@@ -1,6 +1,7 @@
 // Maximises the acquisition over the unit cube: many scrambled Sobol points and local perturbations of the
 // incumbents (Gaussian, on random subsets of coordinates, which keeps high dimensions alive: Regis and Shoemaker
-// 2013), then L-BFGS from the best and from a Boltzmann sample of the rest.
+// 2013), then L-BFGS from the best and from a Boltzmann sample of the rest. Discrete dimensions do not move in L-BFGS:
+// they are searched one after the other, taking the best of their values with all others held, in turn with it.
 
 import { minimise } from "../numerics/lbfgs.ts";
 import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
@@ -20,6 +21,9 @@ export interface MaximiseInput {
 
 const localCount = 192;
 const polishCount = 8;
+/** Polished points whose discrete dimensions are searched, and evaluations that each may take. */
+const discreteCount = 3;
+const discreteEvaluations = 256;
 const polishing = { maxIterations: 50, gradientTolerance: 1e-5, valueTolerance: 1e-7 };
 
 interface Candidate {
@@ -27,11 +31,13 @@ interface Candidate {
   readonly value: number;
 }
 
+type Score = (candidates: readonly Float64Array[]) => Candidate[];
+
 /** Candidates that can be proposed (inside the cube, integers on their bins), best acquisition value first. */
 export function rankCandidates(input: MaximiseInput): Float64Array[] {
   const { space, acquisition, seed, trial } = input;
   const stream = createStream(seed, trial, purposes.perturbation);
-  const score = (candidates: readonly Float64Array[]): Candidate[] => {
+  const score: Score = (candidates) => {
     const points = new Float64Array(candidates.length * space.size);
     for (const [index, x] of candidates.entries()) {
       space.snap(x);
@@ -43,17 +49,37 @@ export function rankCandidates(input: MaximiseInput): Float64Array[] {
   };
   const scattered = score([...scatter(input), ...perturb(input, stream)]).toSorted(byValue);
   const polished = score(pickStarts(scattered, stream).map((start) => polish(input, start.x)));
+  for (const leader of polished.toSorted(byValue).slice(0, discreteCount)) {
+    const moved = searchDiscrete(input, leader, score);
+    if (moved !== leader) polished.push(moved, ...score([polish(input, moved.x)]));
+  }
   return [...polished, ...scattered].toSorted(byValue).map((candidate) => candidate.x);
 }
 
 // NaN cannot occur: the acquisition is finite on the cube.
 const byValue = (a: Candidate, b: Candidate): number => b.value - a.value;
 
+/** Coordinate search: each discrete dimension in turn takes its best value, until none does better or enough was tried. */
+function searchDiscrete({ space }: MaximiseInput, start: Candidate, score: Score): Candidate {
+  let best = start;
+  let left = discreteEvaluations;
+  for (let before: Candidate | undefined; before !== best && left > 0; ) {
+    before = best;
+    for (const group of space.groups) {
+      const others = group.neighbours(best.x).slice(0, left);
+      left -= others.length;
+      best = [best, ...score(others)].toSorted(byValue)[0]!;
+    }
+  }
+  return best;
+}
+
 function scatter({ space, seed, trial }: MaximiseInput): Float64Array[] {
   const sobol = createSobol(space.size, createStream(seed, trial, purposes.candidates));
   return Array.from({ length: space.size > 20 ? 1024 : 512 }, (_, index) => {
     const x = new Float64Array(space.size);
     sobol.point(index, x);
+    space.spread(x);
     return x;
   });
 }
@@ -61,6 +87,7 @@ function scatter({ space, seed, trial }: MaximiseInput): Float64Array[] {
 /** Steps of 0.25 down to 0.0025 of the cube around the leading incumbents. */
 function perturb({ space, incumbents }: MaximiseInput, stream: RandomStream): Float64Array[] {
   const centres = incumbents.slice(0, 4);
+  const discrete = space.groups.filter(({ from }) => space.steps[from]! > 0);
   return Array.from({ length: localCount }, (_, index) => {
     const x = Float64Array.from(centres[index % centres.length]!);
     const step = 0.25 * Math.exp(-Math.log(100) * stream.uniform());
@@ -70,6 +97,12 @@ function perturb({ space, incumbents }: MaximiseInput, stream: RandomStream): Fl
     for (let k = 0; k < space.size; k++) {
       const isMoved = stream.uniform() < share || k === always;
       if (isMoved) x[k] = Math.min(1, Math.max(0, x[k]! + step * stream.normal()));
+    }
+    // Small steps never leave a bin: every other time one discrete dimension takes another value.
+    for (const group of discrete) {
+      if (stream.uniform() >= 0.5 / discrete.length) continue;
+      const others = group.neighbours(x);
+      x.set(others[Math.floor(stream.uniform() * others.length)]!);
     }
     return x;
   });
@@ -95,7 +128,7 @@ function pickStarts(sorted: readonly Candidate[], stream: RandomStream): Candida
   return [sorted[0]!, ...drawn.slice(0, polishCount - 1).map(({ candidate }) => candidate)];
 }
 
-/** Local maximum near `start`; integer coordinates stay where they are. */
+/** Local maximum near `start`; discrete coordinates stay where they are. */
 function polish({ space, acquisition }: MaximiseInput, start: Float64Array): Float64Array {
   const value = new Float64Array(1);
   const negated = (x: Float64Array, gradient: Float64Array): number => {
@@ -103,7 +136,7 @@ function polish({ space, acquisition }: MaximiseInput, start: Float64Array): Flo
     for (let k = 0; k < gradient.length; k++) gradient[k] = -gradient[k]!;
     return -value[0]!;
   };
-  const low = Float64Array.from(start, (u, k) => (space.isInteger[k] ? u : 0));
-  const high = Float64Array.from(start, (u, k) => (space.isInteger[k] ? u : 1));
+  const low = Float64Array.from(start, (u, k) => (space.steps[k]! > 0 ? u : 0));
+  const high = Float64Array.from(start, (u, k) => (space.steps[k]! > 0 ? u : 1));
   return minimise(negated, start, low, high, polishing).x;
 }

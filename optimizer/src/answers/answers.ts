@@ -36,8 +36,9 @@ export function createAnswers({ spec, space, ledger, model }: Asked): Answers {
       return points.map((values) => model().predict(space.toUnit(values)));
     },
     importance() {
-      const effects = ledger.completed().length < 2 ? new Float64Array(space.size) : totalEffects(model(), seed);
-      return Object.fromEntries(spec.dimensions.map(({ name }) => [name, effects[space.freeNames.indexOf(name)] ?? 0]));
+      const effects = ledger.completed().length < 2 ? undefined : totalEffects(model(), space, seed);
+      const shareOf = (name: string): number => effects?.[space.groups.findIndex((group) => group.name === name)] ?? 0;
+      return Object.fromEntries(spec.dimensions.map(({ name }) => [name, shareOf(name)]));
     },
   };
 }

@@ -1,148 +1,174 @@
-// The search space and its map to the unit cube [0,1]^d the model works in. A dimension with low === high is
-// fixed: it appears in every proposal and takes no part in the search. Integers own equal bins of [0,1] and sit
-// at the centres of their bins, so the model only ever sees points that can be evaluated.
+// The search space and its map to the unit cube [0,1]^d the model works in. Dimensions with one value only are fixed:
+// they appear in every proposal and take no part in the search. The others are parts of one or several coordinates.
 
 import { StudyError } from "../errors.ts";
+import type { Dimension, Values } from "./dimensions.ts";
+import { categoricalPart } from "./parts/categorical.ts";
+import { floatPart } from "./parts/float.ts";
+import { integerPart } from "./parts/integer.ts";
+import { malformed, type Part } from "./parts/part.ts";
+import { simplexPart } from "./parts/simplex.ts";
 
-/** A real parameter in [low, high]; `scale: "log"` (low > 0) makes equal ratios equally far apart. */
-export interface FloatDimension {
+export type { Dimension, Values } from "./dimensions.ts";
+
+/** A searched dimension: the coordinates [from, to) of the unit cube. */
+export interface Group extends Pick<Part, "gridSize" | "gridPoint"> {
   readonly name: string;
-  readonly kind: "float";
-  readonly low: number;
-  readonly high: number;
-  readonly scale?: "linear" | "log";
+  readonly from: number;
+  readonly to: number;
+  /** Snapped points that differ from `unit` [d] in this dimension alone; none where it is continuous. */
+  neighbours(unit: Float64Array): Float64Array[];
 }
-
-/** A whole number in [low, high], both ends included. */
-export interface IntegerDimension {
-  readonly name: string;
-  readonly kind: "integer";
-  readonly low: number;
-  readonly high: number;
-}
-
-export type Dimension = FloatDimension | IntegerDimension;
-
-/** One point of the space: a value for every dimension, by name. */
-export type Values = Readonly<Record<string, number>>;
 
 export interface Space {
-  /** Names of the dimensions that are searched, in the order of unit coordinates. */
-  readonly freeNames: readonly string[];
-  /** How many dimensions are searched. */
+  /** The names of a point's values: of the dimensions, of a simplex its members. */
+  readonly names: readonly string[];
+  /** The number of unit coordinates. */
   readonly size: number;
-  /** Per searched dimension: does it take whole numbers only? */
-  readonly isInteger: readonly boolean[];
+  /** The searched dimensions, in the order of their coordinates. */
+  readonly groups: readonly Group[];
+  /** Per coordinate the width of its widest bin; 0 where the coordinate is continuous. */
+  readonly steps: readonly number[];
+  /** [d] the middle of the space: of weights that sum to 1, equal ones; to be snapped before use. */
+  readonly centre: readonly number[];
   /** All searched dimensions share one kind, range and scale, so "the same value everywhere" is a line in the space. */
   readonly hasSharedRange: boolean;
-  /** Throws StudyError unless `values` has exactly the space's names, each inside its range. */
+  /** Throws StudyError unless `values` has exactly the space's names, each with a value it can take. */
   check(values: Values): void;
-  /** Unit coordinates [size] of checked values. */
+  /** Unit coordinates [d] of checked values. */
   toUnit(values: Values): Float64Array;
-  /** Values of unit coordinates [size]; always inside the ranges. */
+  /** Values of unit coordinates [d]; always in the space. */
   toValues(unit: ArrayLike<number>): Values;
-  /** Moves integer coordinates of `unit` [size] to the centre of their bin, in place. */
+  /** Moves `unit` [d] in place to the one point that stands for its values. */
   snap(unit: Float64Array): void;
+  /** Moves `unit` [d], uniform in the cube, in place to a snapped point, uniform in the space. */
+  spread(unit: Float64Array): void;
 }
 
 /** Throws StudyError when a dimension is malformed, a name repeats, or nothing is left to search. */
 export function createSpace(dimensions: readonly Dimension[]): Space {
-  const names = new Set<string>();
-  for (const dimension of dimensions) {
-    checkDimension(dimension);
-    if (names.has(dimension.name)) throw new StudyError(`dimension "${dimension.name}" is declared twice`);
-    names.add(dimension.name);
+  const places = placesOf(dimensions);
+  const parts = places.filter((place) => "part" in place);
+  if (parts.length === 0) {
+    throw new StudyError("no dimension to search: give at least one with low < high, several choices or a simplex");
   }
-  const free = dimensions.filter((dimension) => dimension.low < dimension.high);
-  const first = free[0];
-  if (first === undefined) throw new StudyError("no dimension to search: give at least one with low < high");
+  const steps = parts.flatMap(({ part }) => part.steps);
+  const names = new Set(places.flatMap((place) => ("part" in place ? place.part.names : [place.name])));
+
+  const snap = (unit: Float64Array): void => {
+    for (const { part, at } of parts) part.snap(unit, at);
+  };
   return {
-    freeNames: free.map((dimension) => dimension.name),
-    size: free.length,
-    isInteger: free.map((dimension) => dimension.kind === "integer"),
-    hasSharedRange: free.every(
-      (other) =>
-        other.kind === first.kind &&
-        other.low === first.low &&
-        other.high === first.high &&
-        isLog(other) === isLog(first),
-    ),
+    names: [...names],
+    size: steps.length,
+    groups: parts.map(({ name, part, at }) => ({
+      name,
+      from: at,
+      to: at + part.steps.length,
+      neighbours: (unit) =>
+        part.neighbours(unit, at).map((coordinates) => {
+          const other = unit.slice();
+          other.set(coordinates, at);
+          return other;
+        }),
+      gridSize: part.gridSize,
+      gridPoint: part.gridPoint,
+    })),
+    steps,
+    centre: parts.flatMap(({ part }) => part.centre),
+    hasSharedRange: haveSharedRange(dimensions.filter(({ name }) => parts.some((place) => place.name === name))),
     check(values) {
       for (const name of Object.keys(values)) {
         if (!names.has(name)) {
           throw new StudyError(`unknown dimension "${name}"; the study has ${[...names].join(", ")}`);
         }
       }
-      for (const dimension of dimensions) checkValue(dimension, values);
-    },
-    toUnit: (values) => Float64Array.from(free, (dimension) => unitAt(dimension, values[dimension.name]!)),
-    toValues(unit) {
-      let next = 0;
-      return Object.fromEntries(
-        dimensions.map((dimension) => [
-          dimension.name,
-          dimension.low < dimension.high ? valueAt(dimension, unit[next++]!) : dimension.low,
-        ]),
-      );
-    },
-    snap(unit) {
-      for (const [index, dimension] of free.entries()) {
-        if (dimension.kind === "integer") unit[index] = unitAt(dimension, valueAt(dimension, unit[index]!));
+      for (const name of names) {
+        if (!Object.hasOwn(values, name)) throw new StudyError(`no value for dimension "${name}"`);
+      }
+      for (const place of places) {
+        if ("part" in place) place.part.check(values);
+        else if (values[place.name] !== place.value) {
+          const [given, only] = [values[place.name], place.value].map((value) => JSON.stringify(value));
+          throw new StudyError(`value ${given} of dimension "${place.name}" must be ${only}: it is fixed`);
+        }
       }
     },
+    toUnit: (values) => Float64Array.from(parts.flatMap(({ part }) => part.toUnit(values))),
+    toValues(unit) {
+      // Entries, since a name may be one that objects inherit.
+      const entries = places.flatMap((place) => {
+        if (!("part" in place)) return [[place.name, place.value]];
+        return place.part.toValues(unit, place.at).map((value, k) => [place.part.names[k]!, value]);
+      });
+      return Object.fromEntries(entries) as Values;
+    },
+    snap,
+    spread(unit) {
+      for (const { part, at } of parts) part.spread(unit, at);
+      snap(unit);
+    },
   };
 }
 
-function isLog(dimension: Dimension): boolean {
-  return dimension.kind === "float" && dimension.scale === "log";
+type Place =
+  | { readonly name: string; readonly value: number | string }
+  | { readonly name: string; readonly part: Part; readonly at: number };
+
+/** Checks the dimensions and gives each its coordinates, or its value if there is only one. */
+function placesOf(dimensions: readonly Dimension[]): Place[] {
+  const taken = new Set<string>();
+  let at = 0;
+  return dimensions.map((dimension) => {
+    const { name } = dimension;
+    if (typeof name !== "string" || name === "") throw new StudyError("every dimension needs a non-empty name");
+    const part = partOf(dimension);
+    for (const one of [name, ...(dimension.kind === "simplex" ? dimension.members : [])]) {
+      if (taken.has(one)) throw new StudyError(`the name "${one}" is declared twice: names of dimensions must differ`);
+      taken.add(one);
+    }
+    const value = onlyValue(dimension);
+    if (part === undefined || value !== undefined) return { name, value: value! };
+    at += part.steps.length;
+    return { name, part, at: at - part.steps.length };
+  });
 }
 
-function unitAt(dimension: Dimension, value: number): number {
-  const { low, high } = dimension;
-  if (dimension.kind === "integer") return (value - low + 0.5) / (high - low + 1);
-  const unit = isLog(dimension) ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
-  return Math.min(1, Math.max(0, unit));
-}
-
-function valueAt(dimension: Dimension, unit: number): number {
-  const { low, high } = dimension;
-  if (dimension.kind === "integer") {
-    return Math.min(high, Math.max(low, low + Math.floor(unit * (high - low + 1))));
-  }
-  // The ends are exact: low + (high - low) may round to a neighbour of high.
-  if (unit <= 0) return low;
-  if (unit >= 1) return high;
-  const value = isLog(dimension) ? low * Math.exp(unit * Math.log(high / low)) : low + unit * (high - low);
-  return Math.min(high, Math.max(low, value));
-}
-
-function checkDimension(dimension: Dimension): void {
-  const { name, kind, low, high } = dimension;
-  const refuse = (rule: string): never => {
-    throw new StudyError(`dimension "${name}": ${rule}`);
-  };
-  if (typeof name !== "string" || name === "") throw new StudyError("every dimension needs a non-empty name");
-  if (kind !== "float" && kind !== "integer") refuse(`kind must be "float" or "integer", not "${String(kind)}"`);
-  if (!Number.isFinite(low) || !Number.isFinite(high)) refuse(`the range [${low}, ${high}] must be finite`);
-  if (low > high) refuse(`low ${low} is above high ${high}`);
-  if (!Number.isFinite(high - low)) refuse(`the range [${low}, ${high}] is too wide for a double`);
-  if (kind === "integer" && !(Number.isSafeInteger(low) && Number.isSafeInteger(high))) {
-    refuse(`an integer range needs whole ends, not [${low}, ${high}]`);
-  }
-  if (isLog(dimension) && !(low > 0 && Number.isFinite(high / low))) {
-    refuse(`a log scale needs 0 < low and a finite ratio high/low, not [${low}, ${high}]`);
+/** Undefined for a fixed value. Throws StudyError when the dimension is malformed. */
+function partOf(dimension: Dimension): Part | undefined {
+  switch (dimension.kind) {
+    case "float":
+      return floatPart(dimension);
+    case "integer":
+      return integerPart(dimension);
+    case "categorical":
+      return categoricalPart(dimension);
+    case "simplex":
+      return simplexPart(dimension);
+    case "fixed":
+      if (typeof dimension.value === "string" || Number.isFinite(dimension.value)) return undefined;
+      throw malformed(dimension, `a fixed value must be a string or a finite number, not ${dimension.value}`);
+    default:
+      throw malformed(
+        dimension,
+        `kind must be "float", "integer", "categorical", "simplex" or "fixed", not "${(dimension satisfies never as Dimension).kind}"`,
+      );
   }
 }
 
-function checkValue(dimension: Dimension, values: Values): void {
-  const { name, low, high } = dimension;
-  if (!Object.hasOwn(values, name)) throw new StudyError(`no value for dimension "${name}"`);
-  const value = values[name]!;
-  // Values may come from files: "1" and null compare as numbers and are none.
-  if (typeof value !== "number" || !(value >= low && value <= high)) {
-    throw new StudyError(`value ${value} of dimension "${name}" is outside [${low}, ${high}]`);
-  }
-  if (dimension.kind === "integer" && !Number.isInteger(value)) {
-    throw new StudyError(`value ${value} of integer dimension "${name}" is not whole`);
-  }
+/** The value that every point has, if there is only one. */
+function onlyValue(dimension: Dimension): number | string | undefined {
+  if (dimension.kind === "fixed") return dimension.value;
+  if (dimension.kind === "simplex") return undefined;
+  if (dimension.kind === "categorical") return dimension.choices.length === 1 ? dimension.choices[0] : undefined;
+  return dimension.low === dimension.high ? dimension.low : undefined;
+}
+
+function haveSharedRange(searched: readonly Dimension[]): boolean {
+  const rangeOf = (dimension: Dimension): string | undefined =>
+    dimension.kind === "float" || dimension.kind === "integer"
+      ? [dimension.kind, dimension.low, dimension.high, dimension.scale ?? "linear"].join()
+      : undefined;
+  const ranges = new Set(searched.map(rangeOf));
+  return ranges.size === 1 && !ranges.has(undefined);
 }

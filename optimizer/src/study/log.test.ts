@@ -16,7 +16,7 @@ function eventful(): Study {
     const { id, values } = study.ask();
     if (k === 1) study.fail(id, "divergé");
     else if (k === 2) study.release(id);
-    else study.tell(id, { values: [-((values["a"]! - 0.4) ** 2)] });
+    else study.tell(id, { values: [-((Number(values["a"]) - 0.4) ** 2)] });
   }
   return study;
 }

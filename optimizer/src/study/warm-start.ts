@@ -47,7 +47,8 @@ export function warmStart(study: Study, trials: readonly PastTrial[], options: W
     throw new StudyError(`the standard error of past scores must be a finite number >= 0, not ${standardError}`);
   }
   const { dimensions, metrics = ["score"] } = study.spec;
-  const names = dimensions.map(({ name }) => name);
+  const space = createSpace(dimensions);
+  const { names } = space;
   const strange = [...Object.values(rename), ...Object.keys(fill)].find(
     (name) => name !== null && !names.includes(name),
   );
@@ -59,7 +60,6 @@ export function warmStart(study: Study, trials: readonly PastTrial[], options: W
     );
   }
 
-  const space = createSpace(dimensions);
   const nameOf = (name: string): string | null => (Object.hasOwn(rename, name) ? rename[name]! : name);
   const added: number[] = [];
   const dropped: WarmStart["dropped"][number][] = [];

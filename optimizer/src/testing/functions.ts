@@ -1,7 +1,7 @@
 // Test functions of the literature with their published constants and optima (Surjanovic, Bingham: Virtual library of
 // simulation experiments), as scores: negated where the literature minimises.
 
-import type { Dimension } from "../space/space.ts";
+import type { FloatDimension } from "../space/dimensions.ts";
 import { exact, floats, type Problem } from "./problem.ts";
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -10,7 +10,7 @@ export const branin: Problem = exact(
   [
     { name: "x0", kind: "float", low: -5, high: 10 },
     { name: "x1", kind: "float", low: 0, high: 15 },
-  ] satisfies Dimension[],
+  ] satisfies FloatDimension[],
   -0.39788735772973816,
   ([a = 0, b = 0]) =>
     -((b - (5.1 / (4 * Math.PI ** 2)) * a ** 2 + (5 / Math.PI) * a - 6) ** 2) -

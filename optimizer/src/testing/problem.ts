@@ -1,12 +1,12 @@
 // What a test problem is, and the loop that runs a study on one. Scores and metrics are maximised.
 
 import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
-import type { Dimension, Values } from "../space/space.ts";
+import type { FloatDimension, Values } from "../space/dimensions.ts";
 import type { Outcome } from "../study/events.ts";
 import type { Study } from "../study/study.ts";
 
 export interface Problem {
-  readonly dimensions: readonly Dimension[];
+  readonly dimensions: readonly FloatDimension[];
   /** The true score; `x` in the order of `dimensions`. */
   readonly score: (x: readonly number[]) => number;
   /** What an evaluator reports at `x`. */
@@ -15,12 +15,12 @@ export interface Problem {
   readonly optimum: number;
 }
 
-export function floats(count: number, low: number, high: number): Dimension[] {
+export function floats(count: number, low: number, high: number): FloatDimension[] {
   return Array.from({ length: count }, (_, k) => ({ name: `x${k}`, kind: "float", low, high }));
 }
 
 /** A problem whose evaluator reports the true score. */
-export function exact(dimensions: readonly Dimension[], optimum: number, score: Problem["score"]): Problem {
+export function exact(dimensions: readonly FloatDimension[], optimum: number, score: Problem["score"]): Problem {
   return { dimensions, optimum, score, observe: (x) => ({ values: [score(x)] }) };
 }
 
@@ -51,7 +51,7 @@ export function evaluationStream(seed: number, trial: number): RandomStream {
 }
 
 export function coordinates(problem: Pick<Problem, "dimensions">, values: Values): number[] {
-  return problem.dimensions.map(({ name }) => values[name]!);
+  return problem.dimensions.map(({ name }) => Number(values[name]));
 }
 
 /** Runs `budget` trials with `inFlight` asked ahead, told in the order they were asked. */
