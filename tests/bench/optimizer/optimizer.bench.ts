@@ -1,8 +1,9 @@
 // The optimizer on test problems with known optima, beside random search, Optuna and BoTorch, on a simulated cluster.
 //   npm run bench:optimizer -- [--cases protocol,held-out,NAME..] [--solvers ours,peers,NAME..] [--seeds 20 | 3-7]
-//     [--results FILE] [--processes 1] [--python PYTHON] [--table] [--markdown]
+//     [--results FILE] [--processes 1] [--venv DIRECTORY | --python PYTHON] [--table] [--markdown]
 // Prints medians [quartiles] over seeds. --results appends each search to a file of JSON lines and does not repeat what is
-// in it; --table only prints what is there. Peers need --python: an interpreter with the packages of peers.txt.
+// in it; --table only prints what is there. Peers run in --venv, an environment with the packages
+// of peers.txt that is made there if it is missing, or by the interpreter that --python names.
 
 import { cases, heldOut, protocol } from "./cases.ts";
 import { chosen, parseBenchOptions, seedsOf, solversOf } from "./options.ts";

@@ -1,5 +1,8 @@
 // Options that the benchmarks share.
 
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ours } from "./ours.ts";
 import { peers } from "./peer.ts";
@@ -11,13 +14,14 @@ export interface BenchOptions {
   readonly seeds: string;
   readonly results?: string | undefined;
   readonly processes: string;
+  /** An interpreter with the packages of peers.txt. */
   readonly python?: string | undefined;
   readonly markdown: boolean;
   readonly table: boolean;
 }
 
 export function parseBenchOptions(defaults: { readonly seeds: string; readonly solvers: string }): BenchOptions {
-  return parseArgs({
+  const { venv, python, ...rest } = parseArgs({
     options: {
       cases: { type: "string", default: "protocol" },
       solvers: { type: "string", default: defaults.solvers },
@@ -25,10 +29,23 @@ export function parseBenchOptions(defaults: { readonly seeds: string; readonly s
       results: { type: "string" },
       processes: { type: "string", default: "1" },
       python: { type: "string" },
+      venv: { type: "string" },
       markdown: { type: "boolean", default: false },
       table: { type: "boolean", default: false },
     },
   }).values;
+  return { ...rest, python: python ?? (venv === undefined ? undefined : environmentAt(venv)) };
+}
+
+/** The interpreter of a virtual environment with the peers' packages, which is made, from PyPI, if it is not there. */
+function environmentAt(directory: string): string {
+  const python = join(directory, "bin/python");
+  if (!existsSync(python)) {
+    execFileSync("python3", ["-m", "venv", directory]);
+    const packages = join(import.meta.dirname, "peers.txt");
+    execFileSync(python, ["-m", "pip", "install", "--quiet", "-r", packages], { stdio: "inherit" });
+  }
+  return python;
 }
 
 /** Members of `all` by their names, separated by commas; a name may also stand for a group. Throws on other names. */

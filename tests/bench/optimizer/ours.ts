@@ -1,14 +1,18 @@
 // Our strategies as solvers.
 
-import { createStudy } from "@amalgam/optimizer";
+import { createStudy, type Study } from "@amalgam/optimizer";
 import type { Solver, SolverOptions } from "./solver.ts";
 
 export const ours = ["bayesian"] as const;
 export type Ours = (typeof ours)[number];
 export const isOurs = (name: string): name is Ours => (ours as readonly string[]).includes(name);
 
-export function createOurs(_strategy: Ours, { dimensions, seed }: SolverOptions): Solver {
-  const study = createStudy({ dimensions, seed });
+export const studyOf = (_strategy: Ours, { dimensions, seed }: SolverOptions): Study =>
+  createStudy({ dimensions, seed });
+
+export const createOurs = (strategy: Ours, options: SolverOptions): Solver => driving(studyOf(strategy, options));
+
+export function driving(study: Study): Solver {
   return {
     async ask() {
       const before = process.cpuUsage();

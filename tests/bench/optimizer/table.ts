@@ -2,6 +2,7 @@
 
 import type { BenchCase } from "./cases.ts";
 import type { Row } from "./rows.ts";
+import { basinTargets, targets } from "./targets.ts";
 
 export type Table = readonly (readonly string[])[];
 
@@ -63,6 +64,49 @@ export function basinTable(cases: readonly BenchCase[], solvers: readonly string
             }),
           ]),
     ),
+  ];
+}
+
+/** Each target beside the medians (searches): ours, whether that reaches it, the other solvers', and what was known before. */
+export function targetTable(cases: readonly BenchCase[], others: readonly string[], rows: readonly Row[]): Table {
+  const regrets = (name: string, solver: string, completed: number): number[] => {
+    const one = cases.find((candidate) => candidate.name === name)!;
+    const of = rows.filter((row) => row.case === name && row.solver === solver);
+    return of.map((row) => regretAt(one, row, completed));
+  };
+  const cell = (values: readonly number[]): string =>
+    values.length === 0 ? "-" : `${short(quantile(values, 0.5))} (${values.length})`;
+  return [
+    ["median regret (seeds)", "target", "Amalgam", "reached", ...others, "measured before"],
+    ...targets.map(({ case: name, completed, regret, measuredBefore }) => {
+      const found = regrets(name, "bayesian", completed);
+      const ratio = quantile(found, 0.5) / regret;
+      return [
+        `${name} @ ${completed}`,
+        `≤ ${short(regret)}`,
+        cell(found),
+        found.length === 0 ? "-" : ratio <= 1 ? "yes" : `no, ${short(ratio)} times`,
+        ...others.map((solver) => cell(regrets(name, solver, completed))),
+        measuredBefore,
+      ];
+    }),
+    ...basinTargets.map(({ case: name, completed, regret: share, measuredBefore }) => {
+      const { basinRegret } = cases.find((candidate) => candidate.name === name)!;
+      const found = (solver: string): number[] =>
+        regrets(name, solver, completed).map((regret) => (regret < basinRegret! ? 1 : 0));
+      const shareOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+      const shown = (values: readonly number[]): string =>
+        values.length === 0 ? "-" : `${Math.round(100 * shareOf(values))} % (${values.length})`;
+      const own = found("bayesian");
+      return [
+        `${name} @ ${completed}, in the global basin`,
+        `≥ ${100 * share} %`,
+        shown(own),
+        own.length === 0 ? "-" : shareOf(own) >= share ? "yes" : "no",
+        ...others.map((solver) => shown(found(solver))),
+        measuredBefore,
+      ];
+    }),
   ];
 }
 
