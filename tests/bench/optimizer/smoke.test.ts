@@ -33,9 +33,6 @@ test.each([
   for (const seed of seeds) {
     const { regret, study } = await searched("bayesian", one, seed);
     expect(regret, `seed ${seed}`).toBeLessThanOrEqual(row.within);
-    for (const other of ["random", "sobol"] as const) {
-      expect(regret, `${other}, seed ${seed}`).toBeLessThan((await searched(other, one, seed)).regret);
-    }
 
     const points = proposals(study).map(({ values }) => values);
     for (const { name, low, high } of one.problem.dimensions) {
