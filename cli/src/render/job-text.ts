@@ -58,7 +58,7 @@ export function liveLines(view: JobView): string[] {
         (best ? `   best ${objectiveText(best)} (${best.name})` : ""),
     );
     if (view.recommendedId !== "") {
-      const rows = view.candidates.filter(({ role }) => role !== "trial");
+      const rows = view.candidates.filter(({ role }) => role === "comparison" || role === "final");
       const settled = rows.filter(isSettled).length;
       lines.push(`compare  ${progressBar(settled, rows.length)} ${settled}/${rows.length}`);
     }

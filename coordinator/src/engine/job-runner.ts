@@ -159,7 +159,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const take = (step: Step, job: PreparedJob): void => {
     switch (step.kind) {
       case "begin":
-        record({ type: "searchBegun", basis: job.searchBasis() });
+        record({ type: "searchBegun", basis: job.searchBasis(state) });
         break;
       case "propose":
         run("propose", async () => {

@@ -34,7 +34,7 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { type Pins, parseStages, pinned, requireJobKind, type Stage } from "../recipe/index.ts";
+import { type Pins, parseStages, pinned, type RecipeVariant, requireJobKind, type Stage } from "../recipe/index.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
 import { outputTexts } from "./output-config.ts";
 import { searchBasis } from "./search-basis.ts";
@@ -59,7 +59,8 @@ export interface PreparedJob extends AsyncDisposable {
   candidateOf(state: JobState, candidateId: string): CandidateDefinition;
   candidate(state: JobState, candidateId: string): CandidateMerge;
   segmentBytes(shard: number, segment: number): number;
-  searchBasis(): SearchBasis;
+  /** Experts, where the search needs them, must have scores in `state`. */
+  searchBasis(state: JobState): SearchBasis;
   readInput(file: number, offset: number, length: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** The inputs as the manifest records them. Throws when one is no longer what it was when the job was planned. */
   inputRecords(): Promise<InputRecord[]>;
@@ -78,6 +79,7 @@ const REMOTE_READ_BYTES = 16 * 2 ** 20;
 const LOOKS = [1, 2, 4, 8] as const;
 
 const comparisonId = (index: number): string => `c${index}`;
+const expertId = (index: number): string => `e${index}`;
 
 /**
  * Reads the recipe, opens its inputs and plans.
@@ -105,6 +107,11 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
     const comparison = facts.comparisons.indexOf(candidateId);
     if (comparison >= 0)
       return { planned: plan.variants[comparison + 1]!, coefficients: {}, split: facts.confirmSplit };
+    const expert = (facts.experts ?? []).findIndex(({ id }) => id === candidateId);
+    if (expert >= 0) {
+      const planned = plan.variants[1 + facts.comparisons.length + expert]!;
+      return { planned, coefficients: {}, split: facts.split };
+    }
     const trial = state.trials.find((each) => each.candidateId === candidateId);
     if (trial === undefined) throw new AmalgamError("not_found", `job ${jobId} has no candidate ${candidateId}`);
     return { planned: plan.variants[0]!, coefficients: trial.coefficients, split: facts.split };
@@ -160,7 +167,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       if (!isDType(outputDtype)) throw new Error(`unknown dtype ${outputDtype}`);
       return Number(elements) * dtypeBytes(outputDtype);
     },
-    searchBasis: () => searchBasis(recipe, facts.tasks),
+    searchBasis: (state) => searchBasis(recipe, facts, state),
     async *readInput(file, offset, length, signal) {
       const input = plan.files[file];
       if (input === undefined) throw new AmalgamError("not_found", `job ${jobId} has no input file ${file}`);
@@ -215,7 +222,10 @@ function digestJob(plan: Plan, tasks: readonly TaskInput[], backend: string): st
 function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFacts {
   const { recipe, variants } = plan;
   const { search, evaluate } = recipe;
-  const comparisons = spec.kind === "search" ? variants.slice(1).map((_, index) => comparisonId(index)) : [];
+  const namesOf = (role: RecipeVariant["role"]): string[] =>
+    variants.flatMap(({ variant }) => (spec.kind === "search" && variant.role === role ? [variant.name] : []));
+  const comparisonNames = namesOf("comparison");
+  const experts = namesOf("expert").map((name, index) => ({ id: expertId(index), name }));
   return {
     kind: spec.kind,
     trials: search?.trials ?? 0,
@@ -223,8 +233,9 @@ function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFa
     ...(search?.strategy === "greedy_soup" ? { firstTrials: recipe.models.length } : {}),
     tasks: tasks.map(({ name }) => name),
     ...(search?.racing ? { looks: LOOKS } : {}),
-    comparisons,
-    comparisonNames: comparisons.map((_, index) => variants[index + 1]!.variant.name),
+    ...(experts.length === 0 ? {} : { experts }),
+    comparisons: comparisonNames.map((_, index) => comparisonId(index)),
+    comparisonNames,
     variantName: variants[0]!.variant.name,
     shards: plan.shards.length,
     method: recipe.method,
@@ -270,7 +281,7 @@ async function recordAll(headers: readonly SlotHeader[], pins: Pins, withContent
 
 function cardOf(view: JobView, plan: Plan, recipe: string): ModelCard {
   const rows = view.candidates
-    .filter(({ role, state }) => role !== "trial" && state === "scored")
+    .filter(({ role, state }) => ["comparison", "final"].includes(role) && state === "scored")
     .map(({ name, scores, objective, objectiveStandardError }) => ({
       model: name,
       scores: [

@@ -5,6 +5,7 @@ import { compareCandidates } from "../job/confirm.ts";
 import { FINAL_ID } from "../job/decide.ts";
 import type { LostRace, ViewFacts } from "../job/events.ts";
 import { type JobState, objective } from "../job/state.ts";
+import { objectiveTitle, type TrialScore, trialScore } from "../job/trial-score.ts";
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
 export interface CandidateActivity {
@@ -31,7 +32,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     origin: string,
   ): void => {
     const scores = state.scores.get(id);
-    const mean = facts && objective(state, id, facts.tasks);
+    const score = facts && scored(state, role, id, facts.tasks);
     const problem = state.failures.get(id) ?? "";
     const activity = live.activities.get(id);
     candidates.push(
@@ -41,16 +42,17 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
         name,
         coefficients: { ...coefficients },
         origin,
-        state: problem !== "" ? "failed" : mean ? "scored" : (activity?.stage ?? "waiting"),
+        state: problem !== "" ? "failed" : score ? "scored" : (activity?.stage ?? "waiting"),
         shardsMerged: activity?.shardsMerged ?? 0,
-        objective: mean?.value ?? 0,
-        objectiveStandardError: mean?.standardError ?? 0,
+        objective: score?.value ?? 0,
+        objectiveStandardError: score?.standardError ?? 0,
+        unmet: [...(score?.unmet ?? [])],
         problem,
         ...racing(state.lostRaces.get(id)),
         ...(role === "comparison" && facts && published(state, id, facts.tasks)),
         scores: (facts?.tasks ?? []).flatMap((task) => {
-          const score = scores?.get(task);
-          return score ? [{ task, split, ...score }] : [];
+          const measured = scores?.get(task);
+          return measured ? [{ task, split, ...measured }] : [];
         }),
       }),
     );
@@ -59,6 +61,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin);
   }
   if (facts?.kind === "search") {
+    for (const { id, name } of facts.experts ?? []) add(id, "expert", name, facts.split, {}, "");
     for (const [index, id] of facts.comparisons.entries()) {
       add(id, "comparison", facts.comparisonNames[index]!, facts.confirmSplit, {}, "");
     }
@@ -82,6 +85,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     outputDirectory: state.spec.outputDirectory,
     workers: live.workers,
     tasks: [...(facts?.tasks ?? [])],
+    objective: state.basis === undefined ? "" : objectiveTitle(state.basis),
     waitingFor: state.end ? "" : live.waitingFor,
   });
 }
@@ -106,4 +110,11 @@ function phase(state: JobState, facts: ViewFacts | undefined, live: LiveFacts): 
   if (state.recommended === undefined) return "searching";
   const settled = (id: string): boolean => state.failures.has(id) || objective(state, id, facts.tasks) !== undefined;
   return [FINAL_ID, ...facts.comparisons].every(settled) ? "writing" : "comparing";
+}
+
+/** A trial by what the search is after, any other model by its mean accuracy. */
+function scored(state: JobState, role: string, id: string, tasks: readonly string[]): TrialScore | undefined {
+  if (role === "trial") return trialScore(state, id, tasks);
+  const mean = objective(state, id, tasks);
+  return mean && { ...mean, unmet: [] };
 }

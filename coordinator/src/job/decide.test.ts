@@ -222,6 +222,27 @@ test("a merge writes the shards that are missing, then publishes, then is done",
   expect(decide(reduce(state, { type: "cancelled" }), MERGE)).toEqual([]);
 });
 
+test("models that the search is measured against are scored before it begins, and it does not begin without one", () => {
+  const experts = [
+    { id: "e0", name: "a" },
+    { id: "e1", name: "b" },
+    { id: "e2", name: "c" },
+  ];
+  const job: JobFacts = { ...SEARCH, tasks: ["a"], experts };
+  const scored = (candidateId: string): JobEvent => ({ type: "scored", candidateId, task: "a", score: scoreOf(0.5) });
+  const evaluate = (candidateId: string): Step => ({ kind: "evaluate", candidateId, tasks: ["a"] });
+  expect(decide(submitted(), job)).toEqual([evaluate("e0"), evaluate("e1")]);
+  const some = replay([scored("e0"), scored("e2")], submitted());
+  expect(decide(some, job)).toEqual([evaluate("e1")]);
+  expect(decide(reduce(some, scored("e1")), job)).toEqual([{ kind: "begin" }]);
+  const failed = reduce(some, { type: "candidateFailed", candidateId: "e1", problem: "no such file" });
+  expect(decide(failed, job)).toEqual([
+    { kind: "fail", problem: "the search is measured against b, which cannot be scored: no such file" },
+  ]);
+  const resumed = reduce(reduce(failed, { type: "cancelled" }), { type: "resumed", spec: SPEC });
+  expect(decide(resumed, job)).toEqual([evaluate("e1")]);
+});
+
 test("the reasons of a search that cannot go on are said", () => {
   const one: JobFacts = { ...SEARCH, trials: 1 };
   const proposed: JobEvent = { type: "proposed", candidateId: "t0", coefficients: {}, origin: "sobol" };

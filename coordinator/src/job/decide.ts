@@ -46,12 +46,12 @@ export function decide(state: JobState, facts: JobFacts): readonly Step[] {
 }
 
 function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
-  if (state.basis === undefined) return [{ kind: "begin" }];
   const settled = (candidateId: string): boolean => isSettled(state, candidateId, facts.tasks);
   const evaluate = (candidateId: string): Step => {
     const scores = state.scores.get(candidateId);
     return { kind: "evaluate", candidateId, tasks: facts.tasks.filter((task) => !scores?.has(task)) };
   };
+  if (state.basis === undefined) return beginning(state, facts, settled, evaluate);
   const evaluateTrial = (candidateId: string, trial: number): Step => {
     if (facts.looks === undefined) return evaluate(candidateId);
     const step = raceStep(state, trial, facts, facts.looks);
@@ -81,4 +81,22 @@ function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
     .filter((candidateId) => !settled(candidateId))
     .slice(0, facts.parallel)
     .map(evaluate);
+}
+
+/** Experts first, where the search is measured against them: what it is after follows from their scores. */
+function beginning(
+  state: JobState,
+  { experts = [], parallel }: JobFacts,
+  settled: (candidateId: string) => boolean,
+  evaluate: (candidateId: string) => Step,
+): readonly Step[] {
+  const failed = experts.find(({ id }) => state.failures.has(id));
+  if (failed !== undefined) {
+    const reason = state.failures.get(failed.id)!;
+    return [
+      { kind: "fail", problem: `the search is measured against ${failed.name}, which cannot be scored: ${reason}` },
+    ];
+  }
+  const open = experts.filter(({ id }) => !settled(id));
+  return open.length === 0 ? [{ kind: "begin" }] : open.slice(0, parallel).map(({ id }) => evaluate(id));
 }

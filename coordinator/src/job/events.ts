@@ -62,11 +62,16 @@ export interface LostRace {
   readonly probabilityBetter: number;
 }
 
+export interface Constraint {
+  readonly metric: string;
+  readonly atLeast: number;
+}
+
 /** What proposals follow from, besides the scores. */
 export interface SearchBasis {
   /** A study of a box, or a soup of the models whose coefficients the dimensions are. */
   readonly proposer: "study" | "greedy_soup";
-  readonly spec: StudySpec;
+  readonly spec: StudySpec & { readonly constraints?: readonly Constraint[]; readonly strategy?: string };
   /** What the study knows and has queued before its first trial. */
   readonly events: readonly StudyEvent[];
 }

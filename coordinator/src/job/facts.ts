@@ -11,6 +11,8 @@ export interface JobFacts {
   readonly tasks: readonly string[];
   /** Of a search whose trials race: after which pieces of the items a trial is judged; the last is all of them. */
   readonly looks?: readonly number[];
+  /** Models by themselves, which are scored before the search where it is measured against them. */
+  readonly experts?: readonly { readonly id: string; readonly name: string }[];
   /** Candidates of the final table besides the recommended one. */
   readonly comparisons: readonly string[];
   readonly shards: number;

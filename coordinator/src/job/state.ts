@@ -79,7 +79,7 @@ const nextGeneration = ({ firstGeneration, generations }: JobState): number =>
 
 /**
  * What was learned stays; what only failed is tried again, unless later proposals rest on it: a trial that failed is what the
- * optimizer was told. When nothing but failures is known the search begins anew.
+ * optimizer was told. When nothing but failures is known of trials the search begins anew.
  */
 function resume(state: JobState, spec: JobSpec): JobState {
   const { trials, failures } = state;
@@ -90,7 +90,7 @@ function resume(state: JobState, spec: JobSpec): JobState {
       ...resumed,
       basis: undefined,
       trials: [],
-      scores: new Map(),
+      scores: new Map([...state.scores].filter(([id]) => !isTrial(id))),
       partialScores: new Map(),
       lostRaces: new Map(),
       failures: new Map(),

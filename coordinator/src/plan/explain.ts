@@ -1,7 +1,7 @@
 /** A plan in words and numbers, for `amalgam plan`: plain JSON data, and the same as rows of a table. */
 import { dtypeBytes } from "@amalgam/checkpoint";
 import type { Stage } from "@amalgam/kernels";
-import { BASE_ROW } from "../recipe/index.ts";
+import { BASE_ROW, type SearchStrategy } from "../recipe/index.ts";
 import { type CoefficientCoverage, coefficientCoverage } from "./coverage.ts";
 import type { TaskInput } from "./tasks.ts";
 import type { Plan, PlannedVariant, PlanTotals } from "./types.ts";
@@ -21,7 +21,7 @@ export interface PlanExplanation {
   /** What a worker needs for one shard at a time, and to keep all inputs and one merged model between trials. */
   readonly memoryBytes: { readonly oneShard: number; readonly allResident: number };
   readonly search?: {
-    readonly strategy: "bayesian" | "greedy_soup";
+    readonly strategy: SearchStrategy;
     readonly trials: number;
     readonly parallel: number;
     readonly dimensions: readonly CoefficientCoverage[];
@@ -59,7 +59,7 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
             dimensions: coefficientCoverage(recipe, variants[0] as PlannedVariant, plan.tensors),
           },
         }),
-    comparison: variants.slice(1).map(({ variant }) => variant.name),
+    comparison: variants.filter(({ variant }) => variant.role === "comparison").map(({ variant }) => variant.name),
     tasks: tasks.map(({ name }) => name),
     notes: plan.notes,
     digest: plan.digest,

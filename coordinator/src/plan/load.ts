@@ -13,6 +13,7 @@ import {
 } from "@amalgam/checkpoint";
 import { type Pins, pinned, type Recipe, splitReference } from "../recipe/index.ts";
 import { PlanProblems } from "./problems.ts";
+import { searchTaskProblems } from "./search-tasks.ts";
 import { companionFile, slotsOf } from "./slots.ts";
 import { readTasks, type TaskInput } from "./tasks.ts";
 import { withTokenizer } from "./tokenizer-files.ts";
@@ -65,7 +66,12 @@ export async function loadPlanInputs(
       problems.push(...found.map(({ message }) => `${slot.name}: ${message}`));
     }
   }
-  const tasks = recipe.evaluate === undefined ? [] : await readTasks(recipe.evaluate, baseDirectory, problems);
+  const { evaluate, search } = recipe;
+  const tasks = evaluate === undefined ? [] : await readTasks(evaluate, baseDirectory, problems);
+  if (search !== undefined && tasks.length === evaluate?.tasks.length) {
+    const names = tasks.map(({ name }) => name);
+    problems.push(...searchTaskProblems(search, names));
+  }
   // A network that is down says nothing of the recipe, and costs a job that goes on nothing of what it has.
   if (problems.length > 0) {
     throw new PlanProblems(problems, unreachable === problems.length ? "unavailable" : "invalid_argument");

@@ -1,17 +1,32 @@
-/** Reads the `search:` section: how many trials, which coefficients between which bounds, and points to start from. */
+/** Reads the `search:` section: what proposes, how often, what it is after, and what it starts from. */
 import type { MergeMethod } from "@amalgam/kernels";
 import { greedySoupTrials } from "@amalgam/optimizer";
 import type { Located } from "./located.ts";
 import type { Entries, Reader } from "./reader.ts";
 import { checkVaryingSettings, defaultCoefficients, readCoefficients } from "./search-coefficients.ts";
+import { MEAN, needsExperts, readConstraints, readObjective } from "./search-goal.ts";
 import { readStart } from "./search-start.ts";
-import type { MergeSettings, SearchSection } from "./types.ts";
+import type { MergeSettings, SearchObjective, SearchSection, SearchStrategy } from "./types.ts";
 
 const DEFAULT_TRIALS = 30;
 const DEFAULT_PARALLEL = 2;
 const MAX_TRIALS = 100_000;
 const MAX_PARALLEL = 256;
-const SOUP_KEYS = ["strategy", "parallel"];
+const STRATEGIES: readonly SearchStrategy[] = ["bayesian", "random", "sobol", "grid", "cmaes", "greedy_soup"];
+const SOUP_KEYS = ["strategy", "parallel", "objective"];
+const KEYS = [
+  "strategy",
+  "trials",
+  "initial_trials",
+  "parallel",
+  "racing",
+  "objective",
+  "constraints",
+  "stop",
+  "warm_start",
+  "coefficients",
+  "start",
+];
 
 export function readSearch(
   reader: Reader,
@@ -22,22 +37,47 @@ export function readSearch(
   // `search:` alone asks for the defaults.
   const empty = node.kind === "scalar" && node.value === null;
   const strategy = empty ? "bayesian" : readStrategy(reader, node);
-  const keys =
-    strategy === "bayesian" ? ["strategy", "trials", "parallel", "racing", "coefficients", "start"] : SOUP_KEYS;
-  const entries: Entries | undefined = empty ? new Map() : reader.map(node, "`search`", keys, explainKey(strategy));
+  const isSoup = strategy === "greedy_soup";
+  const entries: Entries | undefined = empty
+    ? new Map()
+    : reader.map(node, "`search`", isSoup ? SOUP_KEYS : KEYS, explainKey(strategy));
   if (entries === undefined) return undefined;
-  const integer = (key: string, fallback: number, high: number): number => {
+  const integer = (key: string, high: number): number | undefined => {
     const entry = entries.get(key);
-    if (entry === undefined) return fallback;
-    return reader.number(entry.value, `\`${key}\``, { low: 1, high, integer: true }) ?? fallback;
+    return entry && reader.number(entry.value, `\`${key}\``, { low: 1, high, integer: true });
   };
-  if (strategy === "greedy_soup") {
-    return readSoup(reader, node.line, method, merge, integer("parallel", DEFAULT_PARALLEL, MAX_PARALLEL));
+  const parallel = integer("parallel", MAX_PARALLEL) ?? DEFAULT_PARALLEL;
+  const objectiveEntry = entries.get("objective");
+  const objective = objectiveEntry === undefined ? MEAN : readObjective(reader, objectiveEntry.value);
+  if (isSoup) return readSoup(reader, node.line, method, merge, parallel, objective);
+  const trials = integer("trials", MAX_TRIALS) ?? DEFAULT_TRIALS;
+  const initialTrials = integer("initial_trials", MAX_TRIALS);
+  const racingEntry = entries.get("racing");
+  const racing = (racingEntry && reader.boolean(racingEntry.value, "`racing`")) ?? false;
+  const constraintsEntry = entries.get("constraints");
+  const constraints = constraintsEntry === undefined ? [] : readConstraints(reader, constraintsEntry.value);
+  const stopEntry = entries.get("stop");
+  const stop = (stopEntry && reader.choice(stopEntry.value, "`stop`", ["auto", "never"] as const)) ?? "never";
+  const warmStartEntry = entries.get("warm_start");
+  const warmStart = warmStartEntry && reader.text(warmStartEntry.value, "`warm_start`");
+  if (racing && (objective.kind !== "mean" || objective.weights !== undefined || objective.normalised)) {
+    reader.fail(
+      racingEntry?.line ?? node.line,
+      "`racing` compares means of accuracies: it goes with `objective: mean` only",
+    );
   }
-  const trials = integer("trials", DEFAULT_TRIALS, MAX_TRIALS);
-  const parallel = integer("parallel", DEFAULT_PARALLEL, MAX_PARALLEL);
-  const racingNode = entries.get("racing")?.value;
-  const racing = (racingNode && reader.boolean(racingNode, "`racing`")) ?? false;
+  if (racing && constraints.length > 0) {
+    reader.fail(
+      racingEntry?.line ?? node.line,
+      "`racing` gives up trials by their mean, whatever `constraints` they would meet: remove one of the two",
+    );
+  }
+  if (merge.modules !== undefined && needsExperts({ objective, constraints })) {
+    reader.fail(
+      node.line,
+      "`normalised` and `loses_at_most` compare with the models by themselves, which have other layers than one made of slices or modules",
+    );
+  }
   const written = entries.get("coefficients");
   const coefficients =
     written === undefined
@@ -46,17 +86,31 @@ export function readSearch(
   checkVaryingSettings(reader, node.line, coefficients, merge);
   const start = entries.get("start");
   const points =
-    start === undefined || coefficients.length === 0 ? [] : readStart(reader, start.value, coefficients, merge.models);
-  return { strategy, trials, parallel, racing, coefficients, start: points };
+    start === undefined || coefficients.length === 0
+      ? []
+      : readStart(reader, start.value, coefficients, merge.models, method);
+  return {
+    strategy,
+    trials,
+    ...(initialTrials === undefined ? {} : { initialTrials }),
+    parallel,
+    racing,
+    objective,
+    constraints,
+    stop,
+    ...(warmStart === undefined ? {} : { warmStart }),
+    coefficients,
+    start: points,
+  };
 }
 
-function readStrategy(reader: Reader, node: Located): SearchSection["strategy"] {
+function readStrategy(reader: Reader, node: Located): SearchStrategy {
   const written = node.kind === "map" ? node.entries.get("strategy")?.value : undefined;
-  return (written && reader.choice(written, "`strategy`", ["bayesian", "greedy_soup"] as const)) ?? "bayesian";
+  return (written && reader.choice(written, "`strategy`", STRATEGIES)) ?? "bayesian";
 }
 
-const explainKey = (strategy: SearchSection["strategy"]) => (key: string) =>
-  strategy === "greedy_soup" && ["trials", "racing", "coefficients", "start"].includes(key)
+const explainKey = (strategy: SearchStrategy) => (key: string) =>
+  strategy === "greedy_soup" && KEYS.includes(key)
     ? `\`${key}\` says nothing to \`strategy: greedy_soup\`: it tries every model alone and then adds them one by one, with weight 1`
     : undefined;
 
@@ -67,7 +121,11 @@ function readSoup(
   method: MergeMethod,
   merge: MergeSettings,
   parallel: number,
+  objective: SearchObjective,
 ): SearchSection {
+  if (objective.kind === "pareto") {
+    reader.fail(line, "a greedy soup keeps what scores higher: its `objective` is one number, not `pareto`");
+  }
   const { weight, normalize } = method.parameters;
   const normalized = merge.parameters["normalize"] ?? normalize?.default;
   if (weight?.kind !== "number" || weight.scope !== "model" || normalize?.kind !== "boolean" || normalized !== true) {
@@ -80,5 +138,15 @@ function readSoup(
   const coefficients = [{ parameter: "weight", per: "model", low: 0, high: 1, scale: "linear" }] as const;
   checkVaryingSettings(reader, line, coefficients, merge);
   const trials = greedySoupTrials(merge.models.length);
-  return { strategy: "greedy_soup", trials, parallel, racing: false, coefficients, start: [] };
+  return {
+    strategy: "greedy_soup",
+    trials,
+    parallel,
+    racing: false,
+    objective,
+    constraints: [],
+    stop: "never",
+    coefficients,
+    start: [],
+  };
 }

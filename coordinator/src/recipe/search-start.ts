@@ -1,5 +1,6 @@
-/** Reads the `start` of a search: points to try first, which name every coefficient. */
-import { coefficientNames } from "./coefficients.ts";
+/** Reads the `start` of a search: points to try first, which name every coefficient, or the words for the usual ones. */
+import type { MergeMethod } from "@amalgam/kernels";
+import { coefficientNames, coefficientNamesByModel } from "./coefficients.ts";
 import type { Located } from "./located.ts";
 import { listed, suggestion } from "./problems.ts";
 import type { Reader } from "./reader.ts";
@@ -10,6 +11,7 @@ export function readStart(
   node: Located,
   coefficients: readonly Coefficient[],
   models: readonly RecipeModel[],
+  method: MergeMethod,
 ): Record<string, number>[] {
   const boxes = new Map<string, Coefficient>();
   for (const coefficient of coefficients) {
@@ -18,7 +20,8 @@ export function readStart(
   const points: Record<string, number>[] = [];
   for (const item of reader.list(node, "`start`") ?? []) {
     if (item.kind !== "map") {
-      reader.fail(item.line, "each item of `start` must be a mapping of coefficient names to numbers");
+      const word = reader.choice(item, "an item of `start` that is a word", ["models", "average"] as const);
+      if (word !== undefined) points.push(...namedPoints(reader, item.line, word, coefficients, models, method));
       continue;
     }
     const given: { readonly names: readonly string[]; readonly number: number }[] = [];
@@ -47,6 +50,46 @@ export function readStart(
     else if (known) reader.fail(item.line, `a point of \`start\` needs every coefficient: add ${listed(missing)}`);
   }
   return points;
+}
+
+/** Every model by itself, or all with the same share: points of weights. What else is searched has its default, or the middle. */
+function namedPoints(
+  reader: Reader,
+  line: number,
+  word: "models" | "average",
+  coefficients: readonly Coefficient[],
+  models: readonly RecipeModel[],
+  method: MergeMethod,
+): Record<string, number>[] {
+  const weight = coefficients.find(({ parameter, per }) => parameter === "weight" && per === "model");
+  const share = 1 / models.length;
+  const [least, most] = word === "models" ? [0, 1] : [share, share];
+  if (weight === undefined || weight.low > least || weight.high < most) {
+    const range = word === "models" ? "from 0 to 1" : `that reaches ${share.toPrecision(3)}`;
+    reader.fail(
+      line,
+      `\`${word}\` in \`start\` is a point of weights: it needs the coefficient \`weight\` of each model, in a range ${range}`,
+    );
+    return [];
+  }
+  const names = coefficientNamesByModel(weight, models);
+  const others = coefficients.filter((coefficient) => coefficient !== weight);
+  const rest = others.flatMap((coefficient) =>
+    coefficientNames(coefficient, models).map((name) => [name, usualValue(coefficient, method)] as const),
+  );
+  const point = (weightOf: (model: number) => number): Record<string, number> => {
+    const weights = names.flatMap((ofModel, model) => ofModel.map((name) => [name, weightOf(model)] as const));
+    return Object.fromEntries([...weights, ...rest]);
+  };
+  if (word === "average") return [point(() => share)];
+  return models.map((_, alone) => point((model) => (model === alone ? 1 : 0)));
+}
+
+function usualValue({ parameter, low, high, scale }: Coefficient, { parameters }: MergeMethod): number {
+  const definition = parameters[parameter];
+  const usual = definition?.kind === "number" ? definition.default : undefined;
+  if (usual !== undefined && usual >= low && usual <= high) return usual;
+  return scale === "log" ? Math.sqrt(low * high) : (low + high) / 2;
 }
 
 /**

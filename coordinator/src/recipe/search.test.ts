@@ -181,7 +181,7 @@ test("a coefficient that was refused is one problem: its parameter is not missin
     expect.stringMatching(/^r.yaml:9: method `task_arithmetic` has no parameter `wieght` \(did you mean `weight`\?\)/),
   ]);
   expect(problemsOf(`${head}search: 30\n`)).toEqual([
-    "r.yaml:8: `search` must be a mapping of `strategy`, `trials`, `parallel`, `racing`, `coefficients`, `start`",
+    expect.stringMatching(/^r.yaml:8: `search` must be a mapping of `strategy`, `trials`,/),
   ]);
 });
 
@@ -191,6 +191,81 @@ test("a search needs tasks, and cannot replace settings that vary over layers", 
     "r.yaml:3: `search` needs an `evaluate` section: its tasks are what the search improves",
     "r.yaml:3: `weight` is searched and also varies over layers: remove one of the two",
   ]);
+});
+
+test("what a search is after, where it starts and when it stops reads back as it was written", () => {
+  const goal = (body: string): Recipe["search"] => {
+    const recipe = parse(`${HEAD}search: {${body}}\n`);
+    expect(parse(stringifyRecipe(recipe))).toEqual(recipe);
+    return recipe.search;
+  };
+  expect(goal("trials: 4")).toMatchObject({
+    strategy: "bayesian",
+    objective: { kind: "mean", normalised: false },
+    constraints: [],
+    stop: "never",
+  });
+  for (const strategy of ["random", "sobol", "grid", "cmaes"])
+    expect(goal(`strategy: ${strategy}`)?.strategy).toBe(strategy);
+  expect(goal("objective: worst")?.objective).toEqual({ kind: "worst", normalised: false });
+  expect(goal("objective: normalised")?.objective).toEqual({ kind: "mean", normalised: true });
+  expect(goal("objective: {kind: pareto, normalised: true}")?.objective).toEqual({ kind: "pareto", normalised: true });
+  expect(goal("objective: {weights: {x: 2, y: 1}}")?.objective).toEqual({
+    kind: "mean",
+    weights: { x: 2, y: 1 },
+    normalised: false,
+  });
+  expect(goal("constraints: [{task: x, at_least: 0.8}, {every_task_loses_at_most: 0.02}]")?.constraints).toEqual([
+    { task: "x", kind: "at_least", amount: 0.8 },
+    { kind: "loses_at_most", amount: 0.02 },
+  ]);
+  expect(goal("stop: auto, warm_start: ../earlier, initial_trials: 6")).toMatchObject({
+    stop: "auto",
+    warmStart: "../earlier",
+    initialTrials: 6,
+  });
+});
+
+test("the words of `start` are points of weights; what else is searched has its default, or the middle", () => {
+  const start = (body: string) => parse(`${HEAD}search: {${body}}\n`).search?.start;
+  expect(start("start: [models, average, {a: 0.2, b: 0.3}]")).toEqual([
+    { "weight[a]": 1, "weight[b]": 0 },
+    { "weight[a]": 0, "weight[b]": 1 },
+    { "weight[a]": 0.5, "weight[b]": 0.5 },
+    { "weight[a]": 0.2, "weight[b]": 0.3 },
+  ]);
+  const [point] = start(
+    "coefficients: {weight: {}, epsilon: {low: 1.0e-4, high: 1.0e-2, scale: log}}, start: [average]",
+  )!;
+  expect(point?.["epsilon"]).toBeCloseTo(1e-3, 12);
+  expect(problemsOf(`${HEAD}search: {coefficients: {weight: {low: 0.1}}, start: [models]}\n`)).toEqual([
+    "r.yaml:8: `models` in `start` is a point of weights: it needs the coefficient `weight` of each model, in a range from 0 to 1",
+  ]);
+  expect(problemsOf(`${HEAD}search: {start: [avrage]}\n`)[0]).toContain("(did you mean `average`?)");
+});
+
+test("problems of what a search is after name line, rule and what to write", () => {
+  const problem = (body: string): string => {
+    const [first, ...others] = problemsOf(`${HEAD}search:\n  ${body}\n`);
+    expect(others).toEqual([]);
+    return first!;
+  };
+  expect(problem("strategy: bayes")).toContain("r.yaml:9: `strategy` must be one of `bayesian`");
+  expect(problem("objective: worse")).toContain("(did you mean `worst`?)");
+  expect(problem("objective: {kind: worst, weights: {x: 1}}")).toBe(
+    "r.yaml:9: `weights` say nothing to an `objective` of kind `worst`",
+  );
+  expect(problem("objective: {weights: {x: 0}}")).toContain("are all 0");
+  expect(problem("constraints: [{task: x}]")).toContain("needs one bound: `at_least`");
+  expect(problem("constraints: [{at_least: 0.5}]")).toContain("of all tasks say `every_task_at_least`");
+  expect(problem("constraints: [{task: x, every_task_at_least: 0.5}]")).toContain("takes no `task`");
+  expect(problem("constraints: [{task: x, at_least: 80}]")).toContain("`at_least` must be from 0 to 1, not 80");
+  expect(problem("constraints: [{task: x, at_least: 0.8}, {task: x, at_least: 0.9}]")).toContain(
+    "two constraints say `at_least` of task `x`",
+  );
+  expect(problem("stop: early")).toContain("`stop` must be one of `auto`, `never`");
+  expect(problem("{racing: true, objective: worst}")).toContain("it goes with `objective: mean` only");
+  expect(problem("{racing: true, constraints: [{task: x, at_least: 0.8}]}")).toContain("remove one of the two");
 });
 
 const SOUP = `merge_method: linear

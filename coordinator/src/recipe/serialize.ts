@@ -12,6 +12,8 @@ import type {
   OutputSlice,
   Recipe,
   RecipeModel,
+  SearchConstraint,
+  SearchObjective,
   SearchSection,
   Setting,
   Settings,
@@ -49,23 +51,36 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
         objective: evaluate.objective,
         compare: evaluate.compare.length === 0 ? undefined : evaluate.compare.map(comparisonDocument),
       }),
-    search:
-      search &&
-      (search.strategy === "greedy_soup"
-        ? { strategy: search.strategy, parallel: search.parallel }
-        : searchDocument(search)),
+    search: search && searchDocument(search),
   });
 }
 
-function searchDocument({ trials, parallel, racing, coefficients, start }: SearchSection): Record<string, unknown> {
+function searchDocument(search: SearchSection): Record<string, unknown> {
+  const { strategy, parallel, coefficients, start, constraints } = search;
+  const objective = objectiveDocument(search.objective);
+  if (strategy === "greedy_soup") return defined({ strategy, parallel, objective });
   return defined({
-    trials,
+    strategy: strategy === "bayesian" ? undefined : strategy,
+    trials: search.trials,
+    initial_trials: search.initialTrials,
     parallel,
-    racing: racing || undefined,
+    racing: search.racing || undefined,
+    objective,
+    constraints: constraints.length === 0 ? undefined : constraints.map(constraintDocument),
+    stop: search.stop === "never" ? undefined : search.stop,
+    warm_start: search.warmStart,
     coefficients: Object.fromEntries(coefficients.map(coefficientEntry)),
     start: start.length === 0 ? undefined : start,
   });
 }
+
+function objectiveDocument({ kind, weights, normalised }: SearchObjective): unknown {
+  if (weights === undefined && !normalised) return kind === "mean" ? undefined : kind;
+  return defined({ kind, weights, normalised: normalised || undefined });
+}
+
+const constraintDocument = ({ task, kind, amount }: SearchConstraint): Record<string, unknown> =>
+  task === undefined ? { [`every_task_${kind}`]: amount } : { task, [kind]: amount };
 
 function coefficientEntry({ parameter, per, layers, ...rest }: Coefficient): [string, Record<string, unknown>] {
   const ranges = typeof layers === "object" ? layers.map(({ first, end }) => [first, end]) : layers;

@@ -117,14 +117,41 @@ export interface Coefficient {
   readonly scale: "linear" | "log";
 }
 
+/** What proposes the points of a search; `greedy_soup` adds one model after another with weight 1. */
+export type SearchStrategy = "bayesian" | "random" | "sobol" | "grid" | "cmaes" | "greedy_soup";
+
+/** What is maximised of the accuracies on the tasks: their mean, the worst, or no single number but the front of trade-offs. */
+export interface SearchObjective {
+  readonly kind: "mean" | "worst" | "pareto";
+  /** Of a mean, by task; all tasks count the same without it. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** Accuracies are divided by those of the task's expert, the best of the models by itself. */
+  readonly normalised: boolean;
+}
+
+/** What a candidate must keep: an accuracy, or one that is so much below that of the task's expert. */
+export interface SearchConstraint {
+  /** Undefined: every task. */
+  readonly task?: string;
+  readonly kind: "at_least" | "loses_at_most";
+  readonly amount: number;
+}
+
 export interface SearchSection {
-  /** What proposes: Bayesian optimisation, or the greedy soup, which adds one model after another with weight 1. */
-  readonly strategy: "bayesian" | "greedy_soup";
+  readonly strategy: SearchStrategy;
   readonly trials: number;
+  /** Proposals before the optimizer's model takes over; undefined: as many as suit the number of coefficients. */
+  readonly initialTrials?: number;
   /** Trials in flight. Part of the recipe because it decides what is proposed. */
   readonly parallel: number;
   /** A trial is scored on some items first, and on the others only while it may still be the best. */
   readonly racing: boolean;
+  readonly objective: SearchObjective;
+  readonly constraints: readonly SearchConstraint[];
+  /** Whether the search ends before `trials` when more of them would gain less than noise. */
+  readonly stop: "auto" | "never";
+  /** An output of an earlier search, its search.json, a study or trials of Optuna; as written. */
+  readonly warmStart?: string;
   readonly coefficients: readonly Coefficient[];
   /** Points tried first: full vectors by coefficient name. */
   readonly start: readonly Readonly<Record<string, number>>[];
@@ -208,11 +235,11 @@ export interface Part {
   readonly options: Readonly<Record<string, boolean | string>>;
 }
 
-/** One merge of a job: the recipe's own, or a row of the comparison. Everything a plan needs to build its programs. */
+/** One merge of a job: the recipe's own, a row of the comparison, or a model that the search is measured against. Everything a plan needs to build its programs. */
 export interface RecipeVariant {
-  /** Display name, unique in the job. */
+  /** Display name, unique among the variants of its role. */
   readonly name: string;
-  readonly role: "recipe" | "comparison";
+  readonly role: "recipe" | "comparison" | "expert";
   readonly merge: MergeSettings;
   /** In the order of the merged model; all variants of a recipe with slices have the same. */
   readonly parts: readonly Part[];

@@ -87,7 +87,7 @@ export function reportData(view: JobView, recommended: Recommended, recipeText: 
     if (experts.has(name)) return "expert";
     return unmerged.length > 0 && name === BASE_ROW ? "base" : "fixed";
   };
-  const shown = view.candidates.filter(({ role }) => role !== "trial");
+  const shown = view.candidates.filter(({ role }) => role === "comparison" || role === "final");
   const rows = shown
     .map((candidate) => ({
       kind: kindOf(candidate),

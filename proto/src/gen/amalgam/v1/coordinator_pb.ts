@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/coordinator.proto.
  */
 export const file_amalgam_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3Iu4CCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJIrcDCg1DYW5kaWRhdGVWaWV3EgoKAmlkGAEgASgJEgwKBHJvbGUYAiABKAkSDAoEbmFtZRgDIAEoCRJBCgxjb2VmZmljaWVudHMYBCADKAsyKy5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcuQ29lZmZpY2llbnRzRW50cnkSDgoGb3JpZ2luGAUgASgJEg0KBXN0YXRlGAYgASgJEiUKBnNjb3JlcxgHIAMoCzIVLmFtYWxnYW0udjEuVGFza1Njb3JlEhEKCW9iamVjdGl2ZRgIIAEoARIgChhvYmplY3RpdmVfc3RhbmRhcmRfZXJyb3IYCSABKAESDwoHcHJvYmxlbRgKIAEoCRIVCg1zaGFyZHNfbWVyZ2VkGAsgASgNEjoKFHB1Ymxpc2hlZF9taW51c190aGlzGAwgASgLMhwuYW1hbGdhbS52MS5QYWlyZWREaWZmZXJlbmNlEicKCWxvc3RfcmFjZRgNIAEoCzIULmFtYWxnYW0udjEuTG9zdFJhY2UaMwoRQ29lZmZpY2llbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJaChBQYWlyZWREaWZmZXJlbmNlEhIKCmRpZmZlcmVuY2UYASABKAESFgoOc3RhbmRhcmRfZXJyb3IYAiABKAESGgoScHJvYmFiaWxpdHlfYmV0dGVyGAMgASgBIk0KCExvc3RSYWNlEg8KB2FnYWluc3QYASABKAkSMAoKZGlmZmVyZW5jZRgCIAEoCzIcLmFtYWxnYW0udjEuUGFpcmVkRGlmZmVyZW5jZSJvCglUYXNrU2NvcmUSDAoEdGFzaxgBIAEoCRINCgVzcGxpdBgCIAEoCRIQCghhY2N1cmFjeRgDIAEoARIWCg5zdGFuZGFyZF9lcnJvchgEIAEoARIMCgRsb3NzGAUgASgBEg0KBWl0ZW1zGAYgASgNIlAKEFJlYWRJbnB1dFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEgwKBGZpbGUYAiABKA0SDgoGb2Zmc2V0GAMgASgEEg4KBmxlbmd0aBgEIAEoBCIhChFSZWFkSW5wdXRSZXNwb25zZRIMCgRkYXRhGAEgASgMIioKGEdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiKQoZR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZRIMCgRkYXRhGAEgASgMMugEChJDb29yZGluYXRvclNlcnZpY2USSAoJU3VibWl0Sm9iEhwuYW1hbGdhbS52MS5TdWJtaXRKb2JSZXF1ZXN0Gh0uYW1hbGdhbS52MS5TdWJtaXRKb2JSZXNwb25zZRI/CgZHZXRKb2ISGS5hbWFsZ2FtLnYxLkdldEpvYlJlcXVlc3QaGi5hbWFsZ2FtLnYxLkdldEpvYlJlc3BvbnNlEkUKCExpc3RKb2JzEhsuYW1hbGdhbS52MS5MaXN0Sm9ic1JlcXVlc3QaHC5hbWFsZ2FtLnYxLkxpc3RKb2JzUmVzcG9uc2USRwoIV2F0Y2hKb2ISGy5hbWFsZ2FtLnYxLldhdGNoSm9iUmVxdWVzdBocLmFtYWxnYW0udjEuV2F0Y2hKb2JSZXNwb25zZTABEkgKCUNhbmNlbEpvYhIcLmFtYWxnYW0udjEuQ2FuY2VsSm9iUmVxdWVzdBodLmFtYWxnYW0udjEuQ2FuY2VsSm9iUmVzcG9uc2USPQoEV29yaxIXLmFtYWxnYW0udjEuV29ya1JlcXVlc3QaGC5hbWFsZ2FtLnYxLldvcmtSZXNwb25zZSgBMAESSgoJUmVhZElucHV0EhwuYW1hbGdhbS52MS5SZWFkSW5wdXRSZXF1ZXN0Gh0uYW1hbGdhbS52MS5SZWFkSW5wdXRSZXNwb25zZTABEmIKEUdldEV2YWx1YXRpb25TcGVjEiQuYW1hbGdhbS52MS5HZXRFdmFsdWF0aW9uU3BlY1JlcXVlc3QaJS5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVzcG9uc2UwAWIGcHJvdG8z", [file_amalgam_v1_work]);
+  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IsYDCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJEhEKCW9iamVjdGl2ZRgSIAEoCRIjCgdsZWFkZXJzGBMgAygLMhIuYW1hbGdhbS52MS5CZWxpZWYSDwoHc3RvcHBlZBgUIAEoCRINCgVmcm9udBgVIAMoCSLTAQoGQmVsaWVmEhQKDGNhbmRpZGF0ZV9pZBgBIAEoCRIMCgRtZWFuGAIgASgBEhoKEnN0YW5kYXJkX2RldmlhdGlvbhgDIAEoARILCgNsb3cYBCABKAESDAoEaGlnaBgFIAEoARIdChBwcm9iYWJpbGl0eV9iZXN0GAYgASgBSACIAQESIQoUcHJvYmFiaWxpdHlfZmVhc2libGUYByABKAFIAYgBAUITChFfcHJvYmFiaWxpdHlfYmVzdEIXChVfcHJvYmFiaWxpdHlfZmVhc2libGUixgMKDUNhbmRpZGF0ZVZpZXcSCgoCaWQYASABKAkSDAoEcm9sZRgCIAEoCRIMCgRuYW1lGAMgASgJEkEKDGNvZWZmaWNpZW50cxgEIAMoCzIrLmFtYWxnYW0udjEuQ2FuZGlkYXRlVmlldy5Db2VmZmljaWVudHNFbnRyeRIOCgZvcmlnaW4YBSABKAkSDQoFc3RhdGUYBiABKAkSJQoGc2NvcmVzGAcgAygLMhUuYW1hbGdhbS52MS5UYXNrU2NvcmUSEQoJb2JqZWN0aXZlGAggASgBEiAKGG9iamVjdGl2ZV9zdGFuZGFyZF9lcnJvchgJIAEoARIPCgdwcm9ibGVtGAogASgJEhUKDXNoYXJkc19tZXJnZWQYCyABKA0SOgoUcHVibGlzaGVkX21pbnVzX3RoaXMYDCABKAsyHC5hbWFsZ2FtLnYxLlBhaXJlZERpZmZlcmVuY2USJwoJbG9zdF9yYWNlGA0gASgLMhQuYW1hbGdhbS52MS5Mb3N0UmFjZRINCgV1bm1ldBgOIAMoCRozChFDb2VmZmljaWVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIloKEFBhaXJlZERpZmZlcmVuY2USEgoKZGlmZmVyZW5jZRgBIAEoARIWCg5zdGFuZGFyZF9lcnJvchgCIAEoARIaChJwcm9iYWJpbGl0eV9iZXR0ZXIYAyABKAEiTQoITG9zdFJhY2USDwoHYWdhaW5zdBgBIAEoCRIwCgpkaWZmZXJlbmNlGAIgASgLMhwuYW1hbGdhbS52MS5QYWlyZWREaWZmZXJlbmNlIm8KCVRhc2tTY29yZRIMCgR0YXNrGAEgASgJEg0KBXNwbGl0GAIgASgJEhAKCGFjY3VyYWN5GAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESDQoFaXRlbXMYBiABKA0iUAoQUmVhZElucHV0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDAoEZmlsZRgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDgoGbGVuZ3RoGAQgASgEIiEKEVJlYWRJbnB1dFJlc3BvbnNlEgwKBGRhdGEYASABKAwiKgoYR2V0RXZhbHVhdGlvblNwZWNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIpChlHZXRFdmFsdWF0aW9uU3BlY1Jlc3BvbnNlEgwKBGRhdGEYASABKAwy6AQKEkNvb3JkaW5hdG9yU2VydmljZRJICglTdWJtaXRKb2ISHC5hbWFsZ2FtLnYxLlN1Ym1pdEpvYlJlcXVlc3QaHS5hbWFsZ2FtLnYxLlN1Ym1pdEpvYlJlc3BvbnNlEj8KBkdldEpvYhIZLmFtYWxnYW0udjEuR2V0Sm9iUmVxdWVzdBoaLmFtYWxnYW0udjEuR2V0Sm9iUmVzcG9uc2USRQoITGlzdEpvYnMSGy5hbWFsZ2FtLnYxLkxpc3RKb2JzUmVxdWVzdBocLmFtYWxnYW0udjEuTGlzdEpvYnNSZXNwb25zZRJHCghXYXRjaEpvYhIbLmFtYWxnYW0udjEuV2F0Y2hKb2JSZXF1ZXN0GhwuYW1hbGdhbS52MS5XYXRjaEpvYlJlc3BvbnNlMAESSAoJQ2FuY2VsSm9iEhwuYW1hbGdhbS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh0uYW1hbGdhbS52MS5DYW5jZWxKb2JSZXNwb25zZRI9CgRXb3JrEhcuYW1hbGdhbS52MS5Xb3JrUmVxdWVzdBoYLmFtYWxnYW0udjEuV29ya1Jlc3BvbnNlKAEwARJKCglSZWFkSW5wdXQSHC5hbWFsZ2FtLnYxLlJlYWRJbnB1dFJlcXVlc3QaHS5hbWFsZ2FtLnYxLlJlYWRJbnB1dFJlc3BvbnNlMAESYgoRR2V0RXZhbHVhdGlvblNwZWMSJC5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBolLmFtYWxnYW0udjEuR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZTABYgZwcm90bzM", [file_amalgam_v1_work]);
 
 /**
  * @generated from message amalgam.v1.SubmitJobRequest
@@ -346,6 +346,34 @@ export type JobView = Message<"amalgam.v1.JobView"> & {
    * @generated from field: string problem_code = 17;
    */
   problemCode: string;
+
+  /**
+   * What the search maximises, in words; empty for a merge.
+   *
+   * @generated from field: string objective = 18;
+   */
+  objective: string;
+
+  /**
+   * What the optimizer would recommend, best first: the first one while the search goes on, several at its end.
+   *
+   * @generated from field: repeated amalgam.v1.Belief leaders = 19;
+   */
+  leaders: Belief[];
+
+  /**
+   * Why the search ended before its last trial; empty when it did not.
+   *
+   * @generated from field: string stopped = 20;
+   */
+  stopped: string;
+
+  /**
+   * Trials that no other beats on every task, by id, where the search is after them.
+   *
+   * @generated from field: repeated string front = 21;
+   */
+  front: string[];
 };
 
 /**
@@ -354,6 +382,61 @@ export type JobView = Message<"amalgam.v1.JobView"> & {
  */
 export const JobViewSchema: GenMessage<JobView> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_coordinator, 10);
+
+/**
+ * What is believed of a trial's true objective.
+ *
+ * @generated from message amalgam.v1.Belief
+ */
+export type Belief = Message<"amalgam.v1.Belief"> & {
+  /**
+   * @generated from field: string candidate_id = 1;
+   */
+  candidateId: string;
+
+  /**
+   * @generated from field: double mean = 2;
+   */
+  mean: number;
+
+  /**
+   * @generated from field: double standard_deviation = 3;
+   */
+  standardDeviation: number;
+
+  /**
+   * The central 95 % of it.
+   *
+   * @generated from field: double low = 4;
+   */
+  low: number;
+
+  /**
+   * @generated from field: double high = 5;
+   */
+  high: number;
+
+  /**
+   * That it is the best of all trials; absent where the search has no model of them.
+   *
+   * @generated from field: optional double probability_best = 6;
+   */
+  probabilityBest?: number | undefined;
+
+  /**
+   * That it meets every constraint; absent where there are none.
+   *
+   * @generated from field: optional double probability_feasible = 7;
+   */
+  probabilityFeasible?: number | undefined;
+};
+
+/**
+ * Describes the message amalgam.v1.Belief.
+ * Use `create(BeliefSchema)` to create a new message.
+ */
+export const BeliefSchema: GenMessage<Belief> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_coordinator, 11);
 
 /**
  * @generated from message amalgam.v1.CandidateView
@@ -365,7 +448,7 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
   id: string;
 
   /**
-   * trial, comparison or final.
+   * trial, expert (a model that the search is measured against), comparison or final.
    *
    * @generated from field: string role = 2;
    */
@@ -433,6 +516,13 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
    * @generated from field: amalgam.v1.LostRace lost_race = 13;
    */
   lostRace?: LostRace | undefined;
+
+  /**
+   * Of a trial: tasks whose measured accuracy is below what a constraint asks.
+   *
+   * @generated from field: repeated string unmet = 14;
+   */
+  unmet: string[];
 };
 
 /**
@@ -440,7 +530,7 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
  * Use `create(CandidateViewSchema)` to create a new message.
  */
 export const CandidateViewSchema: GenMessage<CandidateView> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 11);
+  messageDesc(file_amalgam_v1_coordinator, 12);
 
 /**
  * @generated from message amalgam.v1.PairedDifference
@@ -469,7 +559,7 @@ export type PairedDifference = Message<"amalgam.v1.PairedDifference"> & {
  * Use `create(PairedDifferenceSchema)` to create a new message.
  */
 export const PairedDifferenceSchema: GenMessage<PairedDifference> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 12);
+  messageDesc(file_amalgam_v1_coordinator, 13);
 
 /**
  * @generated from message amalgam.v1.LostRace
@@ -495,7 +585,7 @@ export type LostRace = Message<"amalgam.v1.LostRace"> & {
  * Use `create(LostRaceSchema)` to create a new message.
  */
 export const LostRaceSchema: GenMessage<LostRace> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 13);
+  messageDesc(file_amalgam_v1_coordinator, 14);
 
 /**
  * @generated from message amalgam.v1.TaskScore
@@ -537,7 +627,7 @@ export type TaskScore = Message<"amalgam.v1.TaskScore"> & {
  * Use `create(TaskScoreSchema)` to create a new message.
  */
 export const TaskScoreSchema: GenMessage<TaskScore> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 14);
+  messageDesc(file_amalgam_v1_coordinator, 15);
 
 /**
  * @generated from message amalgam.v1.ReadInputRequest
@@ -569,7 +659,7 @@ export type ReadInputRequest = Message<"amalgam.v1.ReadInputRequest"> & {
  * Use `create(ReadInputRequestSchema)` to create a new message.
  */
 export const ReadInputRequestSchema: GenMessage<ReadInputRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 15);
+  messageDesc(file_amalgam_v1_coordinator, 16);
 
 /**
  * @generated from message amalgam.v1.ReadInputResponse
@@ -586,7 +676,7 @@ export type ReadInputResponse = Message<"amalgam.v1.ReadInputResponse"> & {
  * Use `create(ReadInputResponseSchema)` to create a new message.
  */
 export const ReadInputResponseSchema: GenMessage<ReadInputResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 16);
+  messageDesc(file_amalgam_v1_coordinator, 17);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecRequest
@@ -603,7 +693,7 @@ export type GetEvaluationSpecRequest = Message<"amalgam.v1.GetEvaluationSpecRequ
  * Use `create(GetEvaluationSpecRequestSchema)` to create a new message.
  */
 export const GetEvaluationSpecRequestSchema: GenMessage<GetEvaluationSpecRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 17);
+  messageDesc(file_amalgam_v1_coordinator, 18);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecResponse
@@ -620,7 +710,7 @@ export type GetEvaluationSpecResponse = Message<"amalgam.v1.GetEvaluationSpecRes
  * Use `create(GetEvaluationSpecResponseSchema)` to create a new message.
  */
 export const GetEvaluationSpecResponseSchema: GenMessage<GetEvaluationSpecResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 18);
+  messageDesc(file_amalgam_v1_coordinator, 19);
 
 /**
  * @generated from service amalgam.v1.CoordinatorService
