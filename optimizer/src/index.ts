@@ -15,7 +15,7 @@ export type {
   Values,
 } from "./space/dimensions.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
-export type { Failure, Origin, Outcome, Stage, StudyEvent, StudySpec } from "./study/events.ts";
+export type { Failure, Origin, Outcome, ProposalRecord, Stage, StudyEvent, StudySpec } from "./study/events.ts";
 export { formatLog, type OpenedLog, openLog } from "./study/log.ts";
 export { type OptunaOptions, type OptunaTrials, readOptunaTrials } from "./study/optuna.ts";
 export { createStudy, type Proposal, replay, type Study, type TrialRecord } from "./study/study.ts";

@@ -1,9 +1,10 @@
 // Maximises the acquisition over the unit cube: many scrambled Sobol points and local perturbations of the
 // incumbents (Gaussian, on random subsets of coordinates, which keeps high dimensions alive: Regis and Shoemaker
-// 2013), then L-BFGS from the best and from a Boltzmann sample of the rest. Discrete dimensions do not move in L-BFGS:
-// they are searched one after the other, taking the best of their values with all others held, in turn with it.
+// 2013), then L-BFGS from the best and from a Boltzmann sample of the rest, a short way for all and to the end for the
+// best. Discrete dimensions do not move in L-BFGS: they are searched one after the other, taking the best of their
+// values with all others held, in turn with it.
 
-import { minimise } from "../numerics/lbfgs.ts";
+import { type LbfgsOptions, minimise } from "../numerics/lbfgs.ts";
 import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
 import type { Space } from "../space/space.ts";
@@ -20,13 +21,16 @@ export interface MaximiseInput {
 }
 
 const localCount = 192;
-const polishCount = 8;
-/** Polished points whose discrete dimensions are searched, and evaluations that each may take. */
+/** Starts that are climbed some way, and how many of them to the top. */
+const climbCount = 8;
+const climbing = { maxIterations: 10, gradientTolerance: 1e-3, valueTolerance: 1e-4 };
+const finishCount = 2;
+const finishing = { maxIterations: 50, gradientTolerance: 1e-5, valueTolerance: 1e-7 };
+/** Climbed points whose discrete dimensions are searched, and evaluations that each may take. */
 const discreteCount = 3;
 const discreteEvaluations = 256;
-const polishing = { maxIterations: 50, gradientTolerance: 1e-5, valueTolerance: 1e-7 };
 
-interface Candidate {
+export interface Candidate {
   readonly x: Float64Array;
   readonly value: number;
 }
@@ -34,7 +38,7 @@ interface Candidate {
 type Score = (candidates: readonly Float64Array[]) => Candidate[];
 
 /** Candidates that can be proposed (inside the cube, integers on their bins), best acquisition value first. */
-export function rankCandidates(input: MaximiseInput): Float64Array[] {
+export function rankCandidates(input: MaximiseInput): Candidate[] {
   const { space, acquisition, seed, trial } = input;
   const stream = createStream(seed, trial, purposes.perturbation);
   const score: Score = (candidates) => {
@@ -48,12 +52,15 @@ export function rankCandidates(input: MaximiseInput): Float64Array[] {
     return candidates.map((x, index) => ({ x, value: values[index]! }));
   };
   const scattered = score([...scatter(input), ...perturb(input, stream)]).toSorted(byValue);
-  const polished = score(pickStarts(scattered, stream).map((start) => polish(input, start.x)));
-  for (const leader of polished.toSorted(byValue).slice(0, discreteCount)) {
+  const polished = (starts: readonly Candidate[], limits: LbfgsOptions): Candidate[] =>
+    score(starts.map((start) => polish(input, start.x, limits))).toSorted(byValue);
+  const climbed = polished(pickStarts(scattered, stream), climbing);
+  for (const leader of climbed.slice(0, discreteCount)) {
     const moved = searchDiscrete(input, leader, score);
-    if (moved !== leader) polished.push(moved, ...score([polish(input, moved.x)]));
+    if (moved !== leader) climbed.push(moved);
   }
-  return [...polished, ...scattered].toSorted(byValue).map((candidate) => candidate.x);
+  const finished = polished(climbed.toSorted(byValue).slice(0, finishCount), finishing);
+  return [...finished, ...climbed, ...scattered].toSorted(byValue);
 }
 
 // NaN cannot occur: the acquisition is finite on the cube.
@@ -125,11 +132,11 @@ function pickStarts(sorted: readonly Candidate[], stream: RandomStream): Candida
       return { candidate, key: (2 * (candidate.value - top)) / deviation + gumbel };
     })
     .toSorted((a, b) => b.key - a.key);
-  return [sorted[0]!, ...drawn.slice(0, polishCount - 1).map(({ candidate }) => candidate)];
+  return [sorted[0]!, ...drawn.slice(0, climbCount - 1).map(({ candidate }) => candidate)];
 }
 
 /** Local maximum near `start`; discrete coordinates stay where they are. */
-function polish({ space, acquisition }: MaximiseInput, start: Float64Array): Float64Array {
+function polish({ space, acquisition }: MaximiseInput, start: Float64Array, limits: LbfgsOptions): Float64Array {
   const value = new Float64Array(1);
   const negated = (x: Float64Array, gradient: Float64Array): number => {
     acquisition.evaluate(x, 1, value, gradient);
@@ -138,5 +145,5 @@ function polish({ space, acquisition }: MaximiseInput, start: Float64Array): Flo
   };
   const low = Float64Array.from(start, (u, k) => (space.steps[k]! > 0 ? u : 0));
   const high = Float64Array.from(start, (u, k) => (space.steps[k]! > 0 ? u : 1));
-  return minimise(negated, start, low, high, polishing).x;
+  return minimise(negated, start, low, high, limits).x;
 }

@@ -207,6 +207,25 @@ export function predictLatent(gp: GaussianProcess, x: Float64Array): { mean: num
   return { mean: means[0]!, variance: variances[0]! };
 }
 
+/** Posterior covariances [count, count] of the latent function at the first `count` rows of `points` [count, d]. */
+export function covariancesWithin(gp: GaussianProcess, points: Float64Array, count: number): Float64Array {
+  const { dimension: d, count: n } = gp.data;
+  const scaled = scalePoints(points, count, gp.inverseLengths);
+  const v = crossCovariances(gp, points, count);
+  solveLower(gp.factor, n, v, count);
+  const out = new Float64Array(count * count);
+  for (let r = 0; r < count; r++) squaredDistances(scaled, r * d, scaled, count, d, out, r * count);
+  gp.kernel.correlate(out, out.length);
+  for (let r = 0; r < count; r++) {
+    for (let c = 0; c < count; c++) {
+      let explained = 0;
+      for (let i = 0; i < n; i++) explained += v[r * n + i]! * v[c * n + i]!;
+      out[r * count + c] = gp.signalVariance * out[r * count + c]! - explained;
+    }
+  }
+  return out;
+}
+
 /** Prior covariances [rows, count] of the first `rows` rows of `points` with the training points. */
 function crossCovariances(gp: GaussianProcess, points: Float64Array, rows: number): Float64Array {
   const { dimension: d, count: n } = gp.data;

@@ -12,8 +12,8 @@ export interface StartPoint {
   readonly origin: Origin;
 }
 
-/** Positions on the uniform-scale line besides its middle, which is the centre of the space. */
-const linePositions = [0.3, 0.7];
+/** Positions on the uniform-scale line besides its middle, which is the centre of the space; most useful first. */
+const linePositions = [0.3, 0.7, 0.4, 0.6, 0.2];
 
 /** Default number of proposals before the model takes over, for `dimension` searched dimensions. */
 export function defaultInitialTrials(dimension: number): number {
@@ -27,8 +27,9 @@ export function* startPoints(space: Space, seed: number): Generator<StartPoint, 
     space.snap(unit);
     return unit;
   };
-  if (space.hasSharedRange && space.size > 1) {
-    for (const position of linePositions) {
+  if (isScaleLine(space)) {
+    const count = Math.max(2, Math.min(linePositions.length, Math.floor(defaultInitialTrials(space.size) / 3)));
+    for (const position of linePositions.slice(0, count)) {
       yield { unit: snapped(space.centre.map(() => position)), origin: "line" };
     }
   }
@@ -40,4 +41,15 @@ export function* startPoints(space: Space, seed: number): Generator<StartPoint, 
     space.spread(unit);
     yield { unit, origin: "sobol" };
   }
+}
+
+/**
+ * Equal values everywhere are the scale of one merge where 0 leaves every expert out, in all dimensions alike. On other
+ * ranges they mean nothing in particular.
+ */
+function isScaleLine(space: Space): boolean {
+  if (!space.hasSharedRange || space.size === 1) return false;
+  const lowest = space.toValues(new Float64Array(space.size));
+  const highest = space.toValues(new Float64Array(space.size).fill(1));
+  return Object.entries(lowest).every(([name, value]) => value === 0 || value === highest[name]);
 }

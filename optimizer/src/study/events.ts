@@ -30,6 +30,11 @@ export interface StudySpec {
   readonly metrics?: readonly string[];
   /** What is maximised of the metrics. Default: their mean. */
   readonly objective?: Objective;
+  /**
+   * Evaluating a point again draws new noise, so that it is worth it to evaluate the best ones again. Default: false, as
+   * for a fixed validation set, which gives the same number every time.
+   */
+  readonly replicates?: boolean;
 }
 
 /** What a trial gave. */
@@ -55,6 +60,14 @@ export interface Failure {
  */
 export type Origin = "enqueued" | "observed" | "line" | "centre" | "sobol" | "model" | "alone" | "soup";
 
+/** The model behind a proposal. */
+export interface ProposalRecord extends ModelRecord {
+  /** Logarithm of the largest expected improvement found, in standard deviations of the scores. */
+  readonly logImprovement: number;
+  /** The search was stuck, and this proposal looks elsewhere. */
+  readonly isExploring: boolean;
+}
+
 export type StudyEvent =
   | {
       readonly type: "ask";
@@ -62,7 +75,7 @@ export type StudyEvent =
       readonly values: Values;
       readonly origin: Origin;
       readonly stage?: string;
-      readonly model?: ModelRecord;
+      readonly model?: ProposalRecord;
     }
   | { readonly type: "enqueue"; readonly values: Values }
   | {

@@ -2,11 +2,10 @@
 // wants tried. Knows nothing of models; refuses events that contradict the log so far.
 
 import { StudyError } from "../errors.ts";
-import type { ModelRecord } from "../model/ensemble.ts";
 import type { Score } from "../model/targets.ts";
 import type { Scalarise } from "../objective/scalarise.ts";
 import type { Space, Values } from "../space/space.ts";
-import type { Origin, Outcome, StudyEvent } from "./events.ts";
+import type { Origin, Outcome, ProposalRecord, StudyEvent } from "./events.ts";
 
 export interface Trial {
   readonly id: number;
@@ -41,7 +40,7 @@ export interface Ledger {
   /** Trials that were asked for. */
   readonly asked: number;
   /** The record of the last model proposal of a stage; of the study's own space for `undefined`. */
-  lastModelOf(stage: string | undefined): ModelRecord | undefined;
+  lastModelOf(stage: string | undefined): ProposalRecord | undefined;
   /** Trials with a score, by id whatever the order they were told in. */
   completed(): CompletedTrial[];
   trial(id: number): Trial;
@@ -65,7 +64,7 @@ export function createLedger(
 ): Ledger {
   const trials: Trial[] = [];
   const queue: Values[] = [];
-  const lastModels = new Map<string | undefined, ModelRecord>();
+  const lastModels = new Map<string | undefined, ProposalRecord>();
   let asked = 0;
 
   const trial = (id: number): Trial => {

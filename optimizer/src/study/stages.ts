@@ -3,10 +3,9 @@
 // more dimensions, sees them all.
 
 import { StudyError } from "../errors.ts";
-import type { ModelRecord } from "../model/ensemble.ts";
 import { createSpace, type Dimension, type Space, type Values } from "../space/space.ts";
 import { areNested, tieDimensions } from "../space/ties.ts";
-import type { Stage } from "./events.ts";
+import type { ProposalRecord, Stage } from "./events.ts";
 import { isComplete, type Ledger, type Trial } from "./ledger.ts";
 
 /** What proposals of a stage are made of: its space, and the study's trials as they appear there. */
@@ -21,7 +20,7 @@ export interface StageSpace {
 /** What proposers see of a ledger. */
 export interface LedgerView extends Pick<Ledger, "trials" | "completed" | "isTaken"> {
   /** The last record of a model of this very space. */
-  readonly lastModel: ModelRecord | undefined;
+  readonly lastModel: ProposalRecord | undefined;
 }
 
 export interface Stages {

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { createStudy, type Dimension, replay, type Study } from "../index.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
+import { floats } from "../testing/problem.ts";
 
 const coefficients: readonly Dimension[] = ["a", "b", "c"].map((name) => ({ name, kind: "float", low: 0, high: 1 }));
 const spec = { dimensions: coefficients, seed: 11 };
@@ -158,4 +160,34 @@ test("a log that contradicts itself or the spec is refused", () => {
   expect(() => replay({ ...spec, dimensions: coefficients.slice(1) }, study.events)).toThrow(/unknown dimension "a"/);
   expect(() => replay(spec, [...study.events, study.events[0]!])).toThrow(/id 0, expected 2/);
   expect(() => replay(spec, [...study.events, study.events[1]!])).toThrow(/trial 0, which is already complete/);
+});
+
+test("where evaluating again draws new noise, leaders are evaluated again; elsewhere no point ever is", () => {
+  const repeats = (replicates: boolean): number => {
+    const study = createStudy({ dimensions: floats(2, 0, 1), seed: 8, replicates });
+    const seen = new Set<string>();
+    for (let k = 0; k < 24; k++) {
+      const { id, values } = study.ask();
+      seen.add(JSON.stringify(values));
+      const { x0: a = 0, x1: b = 0 } = values;
+      const noise = 0.3 * createStream(8, k, purposes.fantasies).normal();
+      study.tell(id, { values: [noise - (a - 0.4) ** 2 - (b - 0.6) ** 2] });
+    }
+    return 24 - seen.size;
+  };
+  expect(repeats(true)).toBeGreaterThan(0);
+  expect(repeats(false)).toBe(0);
+});
+
+test("a search that has converged looks elsewhere every other time", () => {
+  const study = createStudy({ dimensions: floats(2, 0, 1), seed: 9 });
+  for (let k = 0; k < 30; k++) {
+    const { id, values } = study.ask();
+    const { x0: a = 0, x1: b = 0 } = values;
+    study.tell(id, { values: [-((a - 0.4) ** 2) - (b - 0.6) ** 2] });
+  }
+  const asked = study.events.filter((event) => event.type === "ask" && event.model !== undefined);
+  const exploring = asked.map((event) => event.type === "ask" && event.model!.isExploring);
+  expect(exploring.filter(Boolean).length).toBeGreaterThan(5);
+  for (let k = 1; k < exploring.length; k++) expect(exploring[k] && exploring[k - 1]).toBe(false);
 });

@@ -3,14 +3,13 @@
 
 import { type Answers, createAnswers } from "../answers/answers.ts";
 import { StudyError } from "../errors.ts";
-import type { ModelRecord } from "../model/ensemble.ts";
 import { fitModel, type Model } from "../model/model.ts";
 import { createScalarise } from "../objective/scalarise.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { proposeByModel } from "../strategies/propose.ts";
 import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
 import { checkShape } from "./event-shape.ts";
-import type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
+import type { Failure, Origin, Outcome, ProposalRecord, StudyEvent, StudySpec } from "./events.ts";
 import { frozenCopy } from "./frozen.ts";
 import { createLedger, type Trial } from "./ledger.ts";
 import { readOutcome } from "./outcome.ts";
@@ -102,7 +101,7 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     return fitted;
   };
 
-  const nextPoint = (stage: StageSpace, id: number): { values: Values; origin: Origin; model?: ModelRecord } => {
+  const nextPoint = (stage: StageSpace, id: number): { values: Values; origin: Origin; model?: ProposalRecord } => {
     const wanted = ledger.queue.find((values) => !ledger.isTaken(space.toUnit(values)));
     if (wanted !== undefined) return { values: wanted, origin: "enqueued" };
     const seen = stage.view(ledger);
@@ -117,9 +116,17 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
         if (!seen.isTaken(unit) || --tries === 0) return { values: valuesAt(unit), origin };
       }
     }
+    const { replicates = false } = spec;
     const fitted = model(stage);
-    const unit = proposeByModel(stage.space, seen, fitted, seed, id);
-    return { values: valuesAt(unit), origin: "model", model: fitted.record };
+    const { unit, record: proposal } = proposeByModel({
+      space: stage.space,
+      ledger: seen,
+      model: fitted,
+      replicates,
+      seed,
+      trial: id,
+    });
+    return { values: valuesAt(unit), origin: "model", model: proposal };
   };
 
   return {
