@@ -7,7 +7,7 @@ import { logImprovement } from "../acquisition/log-improvement.ts";
 import { conditionProcess, predictLatent, type TrainingData } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
 import { createFitObjective } from "./marginal-likelihood.ts";
-import { standardise } from "./targets.ts";
+import { standardise, warpTargets } from "./targets.ts";
 
 interface Golden {
   readonly X: number[][];
@@ -42,11 +42,12 @@ const golden = JSON.parse(readFileSync(path, "utf8")) as Golden;
 const dimension = 3;
 const count = golden.X.length;
 const scores = standardise(golden.y.map((value) => ({ value, standardError: undefined })));
+const targets = warpTargets(scores, 1);
 const data: TrainingData = {
   dimension,
   count,
   points: Float64Array.from(golden.X.flat()),
-  targets: scores.targets,
+  targets: targets.targets,
   noiseVariances: new Float64Array(count).fill(golden.alpha),
 };
 /** Unit signal variance and no nugget, as scikit-learn has it. */
@@ -60,8 +61,8 @@ for (const [name, expected] of Object.entries(golden.out)) {
     const best = Math.max(...golden.y);
     for (const [q, query] of golden.query.entries()) {
       const { mean, variance } = predictLatent(gp, Float64Array.from(query));
-      const scoreMean = scores.offset + scores.scale * mean;
-      const deviation = scores.scale * Math.sqrt(variance);
+      const scoreMean = scores.offset + scores.scale * targets.unwarp(mean);
+      const deviation = scores.scale * targets.slope(mean) * Math.sqrt(variance);
       expect(scoreMean / expected.mean[q]!).toBeCloseTo(1, 9);
       expect(deviation / expected.std[q]!).toBeCloseTo(1, 7);
       expect(scoreMean + 2.576 * deviation).toBeCloseTo(expected.ucb_2576[q]!, 9);

@@ -1,6 +1,7 @@
-// From raw scores to what a Gaussian process sees: extreme low outliers winsorised, then standardised to mean 0 and
-// standard deviation 1, then (for some models) warped; known standard errors carried along. Scores are maximised
-// throughout.
+// From raw scores to what a Gaussian process sees: extreme low outliers winsorised, the median made 0 and the best 1,
+// then warped or not, then standardised to mean 0 and standard deviation 1; known standard errors carried along.
+// Scores are maximised throughout, so that a transform should tell the better half apart whatever the rest is like:
+// hence the unit, which the worst scores cannot stretch.
 
 import { yeoJohnson, yeoJohnsonInverse, yeoJohnsonSlope } from "./warp.ts";
 
@@ -37,21 +38,24 @@ export interface WarpedTargets {
 /** More noise than this many target variances makes an observation worthless; the cap keeps the algebra finite. */
 const largestNoiseVariance = 1e6;
 
+/** Standardised scores lie this far apart at most. */
+const largestRange = 1000;
+
 /** `scores` are finite and not empty. */
 export function standardise(scores: readonly Score[]): StandardisedScores {
   const values = winsoriseLow(scores.map((score) => score.value));
-  // Dividing by the largest magnitude first keeps sums of huge scores finite.
+  // Dividing by the largest magnitude first keeps differences of huge scores finite.
   const magnitude = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
-  const mean = values.reduce((sum, value) => sum + value / magnitude, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value / magnitude - mean) ** 2, 0) / values.length;
-  const deviation = Math.sqrt(variance);
-  const offset = mean * magnitude;
+  const sorted = values.map((value) => value / magnitude).toSorted((a, b) => a - b);
+  const [worst, middle, best] = [sorted[0]!, sorted[sorted.length >>> 1]!, sorted.at(-1)!];
+  const spread = Math.max(best - middle, (best - worst) / largestRange);
+  const offset = middle * magnitude;
   // Scores that differ only by rounding are constant; any unit will do then.
-  const scale = deviation > 1e-12 ? deviation * magnitude : magnitude;
+  const scale = spread > 1e-12 ? spread * magnitude : magnitude;
   return {
     offset,
     scale,
-    targets: Float64Array.from(values, (value) => (deviation > 1e-12 ? (value / magnitude - mean) / deviation : 0)),
+    targets: Float64Array.from(values, (value) => (spread > 1e-12 ? (value / magnitude - middle) / spread : 0)),
     noiseVariances: Float64Array.from(scores, ({ standardError = 0 }) =>
       Math.min(largestNoiseVariance, (standardError / scale) ** 2),
     ),

@@ -25,7 +25,7 @@ const pruningPoints = 32;
 const largestIncumbents = 16;
 /** Candidates by expected improvement among which the knowledge gradient chooses. */
 const shortlistLength = 24;
-/** Expected improvements below this many standard deviations of the scores mean that the search is stuck. */
+/** Expected improvements below this share of what the best score is above the median mean that the search is stuck. */
 const stuckBelow = Math.log(1e-4);
 /** A stuck search doubts its length scales: they are divided by 2, 4 and 8 in turn. */
 const doubts = [2, 4, 8];

@@ -62,7 +62,7 @@ export type Origin = "enqueued" | "observed" | "line" | "centre" | "sobol" | "mo
 
 /** The model behind a proposal. */
 export interface ProposalRecord extends ModelRecord {
-  /** Logarithm of the largest expected improvement found, in standard deviations of the scores. */
+  /** Logarithm of the largest expected improvement found, as a share of what the best score is above the median. */
   readonly logImprovement: number;
   /** The search was stuck, and this proposal looks elsewhere. */
   readonly isExploring: boolean;
