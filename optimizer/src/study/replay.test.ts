@@ -50,7 +50,7 @@ test("after a restart at any event the next proposal is byte-identical, whatever
       expect(JSON.stringify(restarted.ask())).toBe(JSON.stringify(study.ask()));
       expect(restarted.recommend()).toEqual(study.recommend());
     }),
-    { numRuns: 25, seed: 10 },
+    { numRuns: 12, seed: 10 },
   );
 });
 
