@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createStudy, type Dimension, replay, type Study } from "../index.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
-import { floats } from "../testing/problem.ts";
+import { coordinates, floats } from "../testing/problem.ts";
 
 const coefficients: readonly Dimension[] = ["a", "b", "c"].map((name) => ({ name, kind: "float", low: 0, high: 1 }));
 const spec = { dimensions: coefficients, seed: 11 };
@@ -169,7 +169,7 @@ test("where evaluating again draws new noise, leaders are evaluated again; elsew
     for (let k = 0; k < 24; k++) {
       const { id, values } = study.ask();
       seen.add(JSON.stringify(values));
-      const { x0: a = 0, x1: b = 0 } = values;
+      const [a, b] = coordinates({ dimensions: floats(2, 0, 1) }, values) as [number, number];
       const noise = 0.3 * createStream(8, k, purposes.fantasies).normal();
       study.tell(id, { values: [noise - (a - 0.4) ** 2 - (b - 0.6) ** 2] });
     }
@@ -183,7 +183,7 @@ test("a search that has converged looks elsewhere every other time", () => {
   const study = createStudy({ dimensions: floats(2, 0, 1), seed: 9 });
   for (let k = 0; k < 30; k++) {
     const { id, values } = study.ask();
-    const { x0: a = 0, x1: b = 0 } = values;
+    const [a, b] = coordinates({ dimensions: floats(2, 0, 1) }, values) as [number, number];
     study.tell(id, { values: [-((a - 0.4) ** 2) - (b - 0.6) ** 2] });
   }
   const asked = study.events.filter((event) => event.type === "ask" && event.model !== undefined);
