@@ -1,14 +1,23 @@
 // Who may be best: evaluated points ranked by what the ensemble believes of them, not by the luckiest observation.
 
 import type { Ensemble } from "../model/ensemble.ts";
+import { trainingMeans } from "../model/gp.ts";
 import type { Model } from "../model/model.ts";
 import type { RandomStream } from "../numerics/rng.ts";
 import { countWins, sampleFantasies } from "./fantasies.ts";
 
+/** Trials whose means are integrated through the transforms; the others are ranked by what their latent means become. */
+const ranked = 64;
+
 /** Indices of the model's trials by posterior mean, largest first. */
-export function rankByMean(model: Model): number[] {
-  const means = model.trials.map((trial) => model.predict(trial.unit).mean);
-  return means.map((_, index) => index).toSorted((a, b) => means[b]! - means[a]!);
+export function rankByMean({ members, trials, predict }: Model): number[] {
+  const rough = new Float64Array(trials.length);
+  for (const { gp, targets, weight } of members) {
+    for (const [i, latent] of trainingMeans(gp).entries()) rough[i]! += weight * targets.unwarp(latent);
+  }
+  const order = [...trials.keys()].toSorted((a, b) => rough[b]! - rough[a]!);
+  const leaders = order.slice(0, ranked).map((index) => ({ index, mean: predict(trials[index]!.unit).mean }));
+  return [...leaders.toSorted((a, b) => b.mean - a.mean).map(({ index }) => index), ...order.slice(ranked)];
 }
 
 /** Probability of each of `points` to be the best of them: `sampleCount` joint posterior samples of every member. */

@@ -2,11 +2,12 @@
 // they are or made normal (Yeo-Johnson). No single choice is right for every problem, and picking one by evidence
 // throws away what is unsure; models that explain the data about as well are averaged.
 
-import { fitProcess } from "./fit.ts";
-import { conditionProcess, type GaussianProcess, predictLatent, type TrainingData } from "./gp.ts";
+import { fitTheta } from "./fit.ts";
+import { conditionProcess, type GaussianProcess, meanPriorVariance, predictLatent, type TrainingData } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { matern52 } from "./kernels/matern52.ts";
 import { rbf } from "./kernels/rbf.ts";
+import { type Quota, representativeRows } from "./subset.ts";
 import { type Score, type StandardisedScores, standardise, type WarpedTargets, warpTargets } from "./targets.ts";
 import { normalisingPower } from "./warp.ts";
 
@@ -26,7 +27,7 @@ export interface MemberRecord {
 
 /** What the ensemble was when it proposed. Recorded so that a replay need not refit. */
 export interface ModelRecord {
-  /** Completed trials it was fitted to. */
+  /** Completed trials when its members were fitted. */
   readonly trials: number;
   /** Heaviest first. */
   readonly members: readonly MemberRecord[];
@@ -58,14 +59,24 @@ const leastWeight = 0.05;
 /** A power cannot be told from fewer scores. */
 const leastScoresToWarp = 16;
 
-/**
- * `points` [n] of unit coordinates with their `scores` [n], n >= 1. `last` is the record of an earlier fit of the same
- * study: with as many trials it is used as it is, with fewer it is where the fit starts.
- */
+/** Fits take the time of these at most; beyond, hyper-parameters hardly change with more. */
+const fittingQuota: Quota = { best: 75, near: 0, latest: 75, spread: 100 };
+
+/** The fit among those of one study. */
+export interface Progress {
+  /** The record of an earlier fit: while hardly anything is new it is used as it is, then it is where the fit starts. */
+  readonly last: ModelRecord | undefined;
+  /** Completed trials of the study; the observations at hand may be a part of them. */
+  readonly trials: number;
+  /** An earlier ensemble, whose factors are continued where they can be: saves time and changes no bit. */
+  readonly previous: Ensemble | undefined;
+}
+
+/** `points` [n] of unit coordinates with their `scores` [n], n >= 1. */
 export function fitEnsemble(
   points: readonly Float64Array[],
   scores: readonly Score[],
-  last: ModelRecord | undefined,
+  { last, trials, previous }: Progress,
 ): Ensemble {
   const standardised = standardise(scores);
   const dataOf = (targets: WarpedTargets): TrainingData => ({
@@ -75,22 +86,18 @@ export function fitEnsemble(
     targets: targets.targets,
     noiseVariances: targets.noiseVariances,
   });
-  const members =
-    last?.trials === points.length
-      ? last.members.map((record): Member => {
-          const targets = warpTargets(standardised, record.power);
-          const theta = Float64Array.from(record.theta);
-          return {
-            record,
-            weight: record.weight,
-            targets,
-            gp: conditionProcess(dataOf(targets), kernels[record.kernel], theta),
-          };
-        })
-      : fitMembers(standardised, dataOf, last);
+  const isFresh = last !== undefined && trials - last.trials < refitAfter(trials);
+  const record = isFresh ? last : { trials, members: fitMembers(standardised, dataOf, last, trials) };
+  const members = record.members.map((member): Member => {
+    const targets = warpTargets(standardised, member.power);
+    const before = previous?.members.find(({ record: { kernel } }) => kernel === member.kernel)?.gp;
+    const theta = Float64Array.from(member.theta);
+    const gp = conditionProcess(dataOf(targets), kernels[member.kernel], theta, meanPriorVariance, before);
+    return { record: member, weight: member.weight, targets, gp };
+  });
   return {
     members,
-    record: { trials: points.length, members: members.map((member) => member.record) },
+    record,
     predict(unit) {
       const { mean, standardDeviation } = predictByAll(members, unit);
       const { offset, scale } = standardised;
@@ -103,25 +110,31 @@ function fitMembers(
   scores: StandardisedScores,
   dataOf: (targets: WarpedTargets) => TrainingData,
   last: ModelRecord | undefined,
-): Member[] {
+  trials: number,
+): MemberRecord[] {
   const count = scores.targets.length;
-  const isSelecting = last === undefined || isMilestoneBetween(last.trials, count);
+  const milestone = milestoneBetween(last?.trials ?? 0, trials);
+  const isSelecting = milestone !== undefined;
   const isVaried = scores.targets.some((target) => target !== scores.targets[0]);
   const power = count >= leastScoresToWarp && isVaried ? normalisingPower(scores.targets) : 1;
   const variants = power === 1 ? [1] : [1, power];
   const before = (kernel: KernelName, isWarped: boolean): MemberRecord | undefined =>
     last?.members.find((record) => record.kernel === kernel && (record.power !== 1) === isWarped);
-  const fits = (["matern52", "rbf"] as const).flatMap((kernel) =>
-    variants.flatMap((variant) => {
+  const { dimension, points } = dataOf(warpTargets(scores, 1));
+  const rows = representativeRows(points, dimension, scores.targets, fittingQuota);
+  const fits = (["matern52", "rbf"] as const).flatMap((kernel, k) =>
+    variants.flatMap((variant, v) => {
       const earlier = before(kernel, variant !== 1);
       if (!isSelecting && earlier === undefined) return [];
       const targets = warpTargets(scores, variant);
-      const { gp, logEvidence } = fitProcess(dataOf(targets), kernels[kernel], {
+      const { theta, logEvidence } = fitTheta(dataOf(targets), kernels[kernel], {
         isNoiseKnown: scores.isNoiseKnown,
         warmStart: earlier && Float64Array.from(earlier.theta),
-        isThorough: isSelecting,
+        isThorough: isSelecting && (trials <= cheapTrials || (milestone - 2 * k - v) % 4 === 0),
+        rows,
       });
-      return [{ kernel, targets, gp, logEvidence: logEvidence + targets.logJacobian }];
+      const logJacobian = rows.reduce((sum, row) => sum + targets.logSlopes[row]!, 0);
+      return [{ kernel, power: variant, theta, logEvidence: logEvidence + logJacobian }];
     }),
   );
   const largest = Math.max(...fits.map((fit) => fit.logEvidence));
@@ -132,21 +145,32 @@ function fitMembers(
   const shareOfAll = weightOf(fits);
   const kept = fits.filter((fit) => shareOfAll(fit) > leastWeight).toSorted((a, b) => b.logEvidence - a.logEvidence);
   const share = weightOf(kept);
-  return kept.map((fit) => {
-    const { kernel, targets, gp } = fit;
-    const weight = share(fit);
-    return { record: { kernel, power: targets.power, weight, theta: [...gp.theta] }, weight, gp, targets };
-  });
+  return kept.map((fit) => ({ kernel: fit.kernel, power: fit.power, weight: share(fit), theta: [...fit.theta] }));
 }
 
+/** New trials that hyper-parameters wait for. */
+function refitAfter(trials: number): number {
+  return Math.max(1, Math.floor(trials / 32));
+}
+
+/** So few trials are fitted thoroughly at no cost. */
+const cheapTrials = 32;
+
 /**
- * Several starts cost several fits: always while there are few trials, then each time the trials have grown by an
- * eighth; in between the fit continues from where the last one ended, with the members of then.
+ * The number of the last milestone up to `now`, when it lies after `before`. Several starts cost several fits: always
+ * while there are very few trials, then each time they have grown by an eighth all members are compared, and, one
+ * member at a milestone once fits take time, fitted from several starts; in between the fit continues from where the
+ * last one ended, with the members of then.
  */
-function isMilestoneBetween(before: number, now: number): boolean {
-  let milestone = 16;
-  while (milestone <= before) milestone += Math.floor(milestone / 8);
-  return now <= 16 || milestone <= now;
+function milestoneBetween(before: number, now: number): number | undefined {
+  if (now <= 16) return now;
+  let number = 16;
+  let last = 16;
+  for (let next = last; next <= now; next += Math.floor(next / 8)) {
+    last = next;
+    number++;
+  }
+  return last > before ? number : undefined;
 }
 
 /** Gauss-Hermite nodes and weights for the expectation over a standard normal. */

@@ -2,17 +2,20 @@
 // Nardi, "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024), bounded L-BFGS in log space.
 
 import { type LbfgsResult, minimise } from "../numerics/lbfgs.ts";
-import { conditionProcess, type GaussianProcess, type Theta, type TrainingData } from "./gp.ts";
+import type { Theta, TrainingData } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { createFitObjective, type ThetaPrior } from "./marginal-likelihood.ts";
+import { takeRows } from "./subset.ts";
 
 export interface FitOptions {
   /** Every target has a known noise variance, so the nugget only has to cover what the model cannot. */
   readonly isNoiseKnown: boolean;
   /** Where an earlier fit of the same study ended. */
   readonly warmStart: Theta | undefined;
-  /** Try several starts rather than only continue the warm one. */
+  /** Try several starts rather than only the warm one, or where there is none the prior's mode. */
   readonly isThorough: boolean;
+  /** The observations that decide. */
+  readonly rows: Uint32Array;
 }
 
 const searching = { maxIterations: 12, gradientTolerance: 1e-2, valueTolerance: 1e-4 };
@@ -20,28 +23,37 @@ const finishing = { maxIterations: 50, gradientTolerance: 1e-3, valueTolerance: 
 const continuing = { maxIterations: 20, gradientTolerance: 1e-3, valueTolerance: 1e-6 };
 
 export interface Fit {
-  readonly gp: GaussianProcess;
-  /** Log of (marginal likelihood x priors) at the MAP hyper-parameters, up to a constant that all kernels share. */
+  readonly theta: Theta;
+  /** Log of (marginal likelihood of `rows` x priors) at the MAP hyper-parameters, up to a constant all kernels share. */
   readonly logEvidence: number;
 }
 
 /** Deterministic: the same data and options give the same theta, bit for bit, on one engine. */
-export function fitProcess(data: TrainingData, kernel: Kernel, options: FitOptions): Fit {
+export function fitTheta(data: TrainingData, kernel: Kernel, options: FitOptions): Fit {
   const { dimension } = data;
   const prior = thetaPrior(dimension, options.isNoiseKnown);
-  const objective = createFitObjective(data, kernel, prior);
+  const objective = createFitObjective(observationsAt(data, options.rows), kernel, prior);
   const bounds = thetaBounds(dimension);
   const run = (start: Theta, limits: typeof searching) => minimise(objective, start, bounds.low, bounds.high, limits);
-  const conclude = ({ x, value }: LbfgsResult): Fit => ({ gp: conditionProcess(data, kernel, x), logEvidence: -value });
+  const conclude = ({ x, value }: LbfgsResult): Fit => ({ theta: x, logEvidence: -value });
 
-  if (options.warmStart !== undefined && !options.isThorough) {
-    return conclude(run(options.warmStart, continuing));
-  }
   const starts = startingPoints(dimension, prior);
+  if (!options.isThorough) return conclude(run(options.warmStart ?? starts[0]!, continuing));
   if (options.warmStart !== undefined) starts.unshift(options.warmStart);
   const reached = starts.map((start) => run(start, searching));
   const best = reached.reduce((a, b) => (b.value < a.value ? b : a));
   return conclude(run(best.x, finishing));
+}
+
+function observationsAt(data: TrainingData, rows: Uint32Array): TrainingData {
+  const { dimension } = data;
+  return {
+    dimension,
+    count: rows.length,
+    points: takeRows(data.points, dimension, rows),
+    targets: takeRows(data.targets, 1, rows),
+    noiseVariances: takeRows(data.noiseVariances, 1, rows),
+  };
 }
 
 /**

@@ -4,16 +4,36 @@
 import type { CompletedTrial } from "../study/ledger.ts";
 import type { LedgerView } from "../study/stages.ts";
 import { type Ensemble, fitEnsemble } from "./ensemble.ts";
+import { scalePoints } from "./gp.ts";
+import { type Quota, representativeRows } from "./subset.ts";
 
 export interface Model extends Ensemble {
-  /** Trials it was fitted to, by id; row i of every member's training data is trial i of this list. */
+  /** Trials it rests on, by id; row i of every member's training data is trial i of this list. */
   readonly trials: readonly CompletedTrial[];
+  /** Completed trials there were, of which `trials` may be a part. */
+  readonly completed: number;
 }
 
-/** At least one trial must be complete. */
-export function fitModel(ledger: LedgerView): Model {
-  const trials = ledger.completed();
+/** Beyond so many trials those that matter least for the search are left out, so that time stays bounded. */
+const modelQuota: Quota = { best: 300, near: 300, latest: 100, spread: 300 };
+
+/** At least one trial must be complete. `previous`, an earlier model of the study, saves time and changes nothing. */
+export function fitModel(ledger: LedgerView, previous?: Model): Model {
+  const completed = ledger.completed();
+  const last = ledger.lastModel;
+  const trials = representative(completed, last?.members[0]?.theta);
   const units = trials.map((trial) => trial.unit);
   const scores = trials.map((trial) => trial.score);
-  return { trials, ...fitEnsemble(units, scores, ledger.lastModel) };
+  const ensemble = fitEnsemble(units, scores, { last, trials: completed.length, previous });
+  return { ...ensemble, trials, completed: completed.length };
+}
+
+/** Near is what the heaviest member of the last fit has as near. */
+function representative(trials: readonly CompletedTrial[], theta: readonly number[] | undefined): CompletedTrial[] {
+  const d = trials[0]!.unit.length;
+  const points = Float64Array.from(trials.flatMap((trial) => [...trial.unit]));
+  const inverseLengths = Float64Array.from({ length: d }, (_, k) => Math.exp(-(theta?.[k] ?? 0)));
+  const values = Float64Array.from(trials, (trial) => trial.score.value);
+  const scaled = scalePoints(points, trials.length, inverseLengths);
+  return Array.from(representativeRows(scaled, d, values, modelQuota), (row) => trials[row]!);
 }

@@ -27,8 +27,8 @@ export interface WarpedTargets {
   readonly power: number;
   readonly targets: Float64Array;
   readonly noiseVariances: Float64Array;
-  /** log |d targets / d standardised scores|, summed: makes likelihoods under different powers comparable. */
-  readonly logJacobian: number;
+  /** [count] log d target / d standardised score: their sum makes likelihoods under different powers comparable. */
+  readonly logSlopes: Float64Array;
   /** The standardised score of a target; increasing. */
   unwarp(target: number): number;
   /** d standardised score / d target > 0 */
@@ -84,7 +84,7 @@ export function warpTargets(scores: StandardisedScores, power: number): WarpedTa
     power,
     targets: warped.map((t) => (t - centre) / spread),
     noiseVariances: scores.noiseVariances.map((v, i) => Math.min(largestNoiseVariance, v * slopes[i]! ** 2)),
-    logJacobian: slopes.reduce((sum, slope) => sum + Math.log(slope), 0),
+    logSlopes: slopes.map(Math.log),
     unwarp,
     slope: (target) => spread / yeoJohnsonSlope(unwarp(target), power),
   };

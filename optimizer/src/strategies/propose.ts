@@ -9,7 +9,7 @@ import { rankByMean, shareOfWins } from "../acquisition/leaders.ts";
 import { type Candidate, rankCandidates } from "../acquisition/maximise.ts";
 import type { Member } from "../model/ensemble.ts";
 import { createLogFeasibility, type LogFeasibility } from "../model/feasibility.ts";
-import { conditionProcess, type GaussianProcess, predictLatent } from "../model/gp.ts";
+import { conditionProcess, type GaussianProcess, predictMeans } from "../model/gp.ts";
 import type { Model } from "../model/model.ts";
 import { normalQuantile } from "../numerics/normal.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
@@ -128,7 +128,7 @@ function likelyBest(model: Model, seed: number, trial: number): Float64Array[] {
 
 /** The largest posterior mean among `units`, as a target. */
 function bestLatent(gp: GaussianProcess, units: readonly Float64Array[]): number {
-  return Math.max(...units.map((unit) => predictLatent(gp, unit).mean));
+  return Math.max(...predictMeans(gp, Float64Array.from(units.flatMap((unit) => [...unit])), units.length));
 }
 
 /** Standard normals [fantasyCount, dimension] from a scrambled Sobol sequence. */

@@ -95,8 +95,8 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   const model = ({ name, view }: StageSpace): Model => {
     const seen = view(ledger);
     const cached = cachedModels.get(name);
-    if (cached?.trials.length === seen.completed().length) return cached;
-    const fitted = fitModel(seen);
+    if (cached?.completed === seen.completed().length) return cached;
+    const fitted = fitModel(seen, cached);
     cachedModels.set(name, fitted);
     return fitted;
   };
