@@ -2,7 +2,8 @@
 
 export type { Recommendation } from "./answers/recommend.ts";
 export { StudyError } from "./errors.ts";
-export type { ModelRecord, Prediction } from "./model/ensemble.ts";
+export type { Prediction } from "./model/ensemble.ts";
+export type { ModelRecord } from "./model/members.ts";
 export { createScalarise, type Objective } from "./objective/scalarise.ts";
 export { type ItemResults, type PairedDifference, pairedDifference } from "./racing/paired.ts";
 export type {

@@ -1,59 +1,55 @@
 // MAP hyper-parameters of the Gaussian process: dimension-scaled log-normal length-scale priors (Hvarfner, Hellsten,
 // Nardi, "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024), bounded L-BFGS in log space.
 
-import { type LbfgsResult, minimise } from "../numerics/lbfgs.ts";
+import { type LbfgsOptions, minimise } from "../numerics/lbfgs.ts";
 import type { Theta, TrainingData } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 import { createFitObjective, type ThetaPrior } from "./marginal-likelihood.ts";
-import { takeRows } from "./subset.ts";
 
 export interface FitOptions {
   /** Every target has a known noise variance, so the nugget only has to cover what the model cannot. */
   readonly isNoiseKnown: boolean;
   /** Where an earlier fit of the same study ended. */
   readonly warmStart: Theta | undefined;
-  /** Try several starts rather than only the warm one, or where there is none the prior's mode. */
-  readonly isThorough: boolean;
-  /** The observations that decide. */
-  readonly rows: Uint32Array;
 }
 
 const searching = { maxIterations: 12, gradientTolerance: 1e-2, valueTolerance: 1e-4 };
-const finishing = { maxIterations: 50, gradientTolerance: 1e-3, valueTolerance: 1e-6 };
-const continuing = { maxIterations: 20, gradientTolerance: 1e-3, valueTolerance: 1e-6 };
+const finishing = { maxIterations: 50, gradientTolerance: 1e-3, valueTolerance: 1e-5 };
 
 export interface Fit {
   readonly theta: Theta;
-  /** Log of (marginal likelihood of `rows` x priors) at the MAP hyper-parameters, up to a constant all kernels share. */
+  /** Log of (marginal likelihood x priors) at the MAP hyper-parameters, up to a constant that all kernels share. */
   readonly logEvidence: number;
 }
 
-/** Deterministic: the same data and options give the same theta, bit for bit, on one engine. */
-export function fitTheta(data: TrainingData, kernel: Kernel, options: FitOptions): Fit {
-  const { dimension } = data;
-  const prior = thetaPrior(dimension, options.isNoiseKnown);
-  const objective = createFitObjective(observationsAt(data, options.rows), kernel, prior);
-  const bounds = thetaBounds(dimension);
-  const run = (start: Theta, limits: typeof searching) => minimise(objective, start, bounds.low, bounds.high, limits);
-  const conclude = ({ x, value }: LbfgsResult): Fit => ({ theta: x, logEvidence: -value });
-
-  const starts = startingPoints(dimension, prior);
-  if (!options.isThorough) return conclude(run(options.warmStart ?? starts[0]!, continuing));
-  if (options.warmStart !== undefined) starts.unshift(options.warmStart);
-  const reached = starts.map((start) => run(start, searching));
-  const best = reached.reduce((a, b) => (b.value < a.value ? b : a));
-  return conclude(run(best.x, finishing));
+/**
+ * A rough fit: a few steps from the warm start, or from the prior's mode where there is none, and with `isThorough`
+ * from several places. Deterministic, as the finished fit is: the same data and options give the same theta, bit for
+ * bit, on one engine.
+ */
+export function searchTheta(
+  data: TrainingData,
+  kernel: Kernel,
+  options: FitOptions & { readonly isThorough: boolean },
+): Fit {
+  const places = startingPoints(data.dimension, thetaPrior(data.dimension, options.isNoiseKnown));
+  const warm = options.warmStart === undefined ? [] : [options.warmStart];
+  const starts = options.isThorough ? [...warm, ...places] : [warm[0] ?? places[0]!];
+  const reached = starts.map((start) => run(data, kernel, options.isNoiseKnown, start, searching));
+  return reached.reduce((a, b) => (b.logEvidence > a.logEvidence ? b : a));
 }
 
-function observationsAt(data: TrainingData, rows: Uint32Array): TrainingData {
-  const { dimension } = data;
-  return {
-    dimension,
-    count: rows.length,
-    points: takeRows(data.points, dimension, rows),
-    targets: takeRows(data.targets, 1, rows),
-    noiseVariances: takeRows(data.noiseVariances, 1, rows),
-  };
+/** The fit that the warm start, or without one the prior's mode, leads to. */
+export function finishTheta(data: TrainingData, kernel: Kernel, { isNoiseKnown, warmStart }: FitOptions): Fit {
+  const start = warmStart ?? startingPoints(data.dimension, thetaPrior(data.dimension, isNoiseKnown))[0]!;
+  return run(data, kernel, isNoiseKnown, start, finishing);
+}
+
+function run(data: TrainingData, kernel: Kernel, isNoiseKnown: boolean, start: Theta, limits: LbfgsOptions): Fit {
+  const objective = createFitObjective(data, kernel, thetaPrior(data.dimension, isNoiseKnown));
+  const { low, high } = thetaBounds(data.dimension);
+  const { x, value } = minimise(objective, start, low, high, limits);
+  return { theta: x, logEvidence: -value };
 }
 
 /**

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createStream, purposes } from "../numerics/rng.ts";
-import { representativeRows, takeRows } from "./subset.ts";
+import { observationsAt, representativeRows } from "./subset.ts";
 
 function random(count: number, d: number, seed: number): { points: Float64Array; targets: Float64Array } {
   const stream = createStream(seed, 0, purposes.start);
@@ -41,6 +41,19 @@ test("the rest is spread out: no point of a dense cloud is taken twice before a 
   expect([...rows]).toEqual([0, 97, 98, 99]);
 });
 
-test("rows of a matrix are taken whole", () => {
-  expect([...takeRows(Float64Array.of(1, 2, 3, 4, 5, 6), 2, Uint32Array.of(0, 2))]).toEqual([1, 2, 5, 6]);
+test("rows of the data are taken whole", () => {
+  const data = {
+    dimension: 2,
+    count: 3,
+    points: Float64Array.of(1, 2, 3, 4, 5, 6),
+    targets: Float64Array.of(7, 8, 9),
+    noiseVariances: Float64Array.of(0.1, 0.2, 0.3),
+  };
+  expect(observationsAt(data, Uint32Array.of(0, 2))).toEqual({
+    dimension: 2,
+    count: 2,
+    points: Float64Array.of(1, 2, 5, 6),
+    targets: Float64Array.of(7, 9),
+    noiseVariances: Float64Array.of(0.1, 0.3),
+  });
 });

@@ -2,6 +2,7 @@
 // a study of thousands of trials. Deterministic; rows are in ascending order.
 
 import { squaredDistances } from "../numerics/distances.ts";
+import type { TrainingData } from "./gp.ts";
 
 /** How many rows are taken for which reason; a row is taken once, for the first of them. */
 export interface Quota {
@@ -68,8 +69,19 @@ function spreadOut(points: Float64Array, d: number, isTaken: Uint8Array, wanted:
   }
 }
 
-/** The given rows of a [count, width] matrix. */
-export function takeRows(matrix: Float64Array, width: number, rows: Uint32Array): Float64Array {
+/** The given rows of the data. */
+export function observationsAt(data: TrainingData, rows: Uint32Array): TrainingData {
+  const { dimension } = data;
+  return {
+    dimension,
+    count: rows.length,
+    points: takeRows(data.points, dimension, rows),
+    targets: takeRows(data.targets, 1, rows),
+    noiseVariances: takeRows(data.noiseVariances, 1, rows),
+  };
+}
+
+function takeRows(matrix: Float64Array, width: number, rows: Uint32Array): Float64Array {
   const taken = new Float64Array(rows.length * width);
   for (const [index, row] of rows.entries()) taken.set(matrix.subarray(row * width, (row + 1) * width), index * width);
   return taken;

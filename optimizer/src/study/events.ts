@@ -1,7 +1,7 @@
 // The study's record. Events are plain JSON, appended and never changed; together with the spec they determine every
 // later proposal.
 
-import type { ModelRecord } from "../model/ensemble.ts";
+import type { ModelRecord } from "../model/members.ts";
 import type { Objective } from "../objective/scalarise.ts";
 import type { Dimension, Values } from "../space/space.ts";
 import type { Ties } from "../space/ties.ts";
