@@ -15,7 +15,9 @@ export type {
   SimplexDimension,
   Values,
 } from "./space/dimensions.ts";
+export type { CmaRecord } from "./strategies/cmaes.ts";
 export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategies/greedy-soup.ts";
+export { largestGridLevels } from "./strategies/grid.ts";
 export type { Failure, Origin, Outcome, ProposalRecord, Stage, StudyEvent, StudySpec } from "./study/events.ts";
 export { formatLog, type OpenedLog, openLog } from "./study/log.ts";
 export { type OptunaOptions, type OptunaTrials, readOptunaTrials } from "./study/optuna.ts";

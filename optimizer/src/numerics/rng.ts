@@ -13,6 +13,8 @@ export const purposes = {
   pruning: 5,
   bestness: 6,
   importance: 7,
+  uniform: 8,
+  evolution: 9,
 } as const;
 export type Purpose = (typeof purposes)[keyof typeof purposes];
 

@@ -5,12 +5,7 @@
 import { createStream, purposes } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
 import type { Space } from "../space/space.ts";
-import type { Origin } from "../study/events.ts";
-
-export interface StartPoint {
-  readonly unit: Float64Array;
-  readonly origin: Origin;
-}
+import type { Suggestion } from "./strategy.ts";
 
 /** Positions on the uniform-scale line besides its middle, which is the centre of the space; most useful first. */
 const linePositions = [0.3, 0.7, 0.4, 0.6, 0.2];
@@ -21,7 +16,7 @@ export function defaultInitialTrials(dimension: number): number {
 }
 
 /** The endless start sequence of a space; a pure function of (space, seed). */
-export function* startPoints(space: Space, seed: number): Generator<StartPoint, never> {
+export function* startPoints(space: Space, seed: number): Generator<Suggestion, never> {
   const snapped = (coordinates: Iterable<number>): Float64Array => {
     const unit = Float64Array.from(coordinates);
     space.snap(unit);
@@ -34,6 +29,11 @@ export function* startPoints(space: Space, seed: number): Generator<StartPoint, 
     }
   }
   yield { unit: snapped(space.centre), origin: "centre" };
+  return yield* sobolPoints(space, seed);
+}
+
+/** The endless sequence of scrambled Sobol points of a space. */
+export function* sobolPoints(space: Space, seed: number): Generator<Suggestion, never> {
   const sobol = createSobol(space.size, createStream(seed, 0, purposes.start));
   for (let index = 0; ; index++) {
     const unit = new Float64Array(space.size);

@@ -5,6 +5,7 @@ import type { ModelRecord } from "../model/members.ts";
 import type { Objective } from "../objective/scalarise.ts";
 import type { Dimension, Values } from "../space/space.ts";
 import type { Ties } from "../space/ties.ts";
+import type { CmaRecord } from "../strategies/cmaes.ts";
 
 /** Some of a study's trials, proposed with dimensions tied together. */
 export interface Stage {
@@ -19,11 +20,15 @@ export interface StudySpec {
   readonly dimensions: readonly Dimension[];
   /** Any safe integer >= 0; different seeds give independent searches. */
   readonly seed: number;
+  /** What proposes, once everything enqueued is asked for. Default: `"bayesian"`. Answers come from the model in any case. */
+  readonly strategy?: "bayesian" | "random" | "sobol" | "grid" | "cmaes";
   /**
-   * Proposals, enqueued ones included, before the model takes over. Default: 2 ceil(d / 2) + 4, between 5 and 20,
-   * for d searched dimensions.
+   * Of `"bayesian"`: proposals, enqueued ones included, before the model takes over. Default: 2 ceil(d / 2) + 4, between
+   * 5 and 20, for d unit coordinates (a float or whole number has one, a choice one for each choice).
    */
   readonly initialTrials?: number;
+  /** Of `"grid"`: levels of every dimension in the first grid, at least 2; see largestGridLevels. Default: 3. */
+  readonly gridLevels?: number;
   /** Coarse to fine: stages that come first, in which dimensions are tied together. Each is part of the next. */
   readonly stages?: readonly Stage[];
   /** What every trial measures, larger being better: the names of an outcome's values. Default: `["score"]`. */
@@ -56,9 +61,20 @@ export interface Failure {
 
 /**
  * Where a trial came from: the caller; a measurement made elsewhere; the line of equal values in all dimensions (only where all share one range,
- * as merge coefficients do); the centre; scrambled Sobol points; the Gaussian process; of a greedy soup, one model alone, or one more.
+ * as merge coefficients do); the centre; scrambled Sobol points; the model; the other strategies; of a greedy soup, one model alone, or one more.
  */
-export type Origin = "enqueued" | "observed" | "line" | "centre" | "sobol" | "model" | "alone" | "soup";
+export type Origin =
+  | "enqueued"
+  | "observed"
+  | "line"
+  | "centre"
+  | "sobol"
+  | "model"
+  | "random"
+  | "grid"
+  | "cmaes"
+  | "alone"
+  | "soup";
 
 /** The model behind a proposal. */
 export interface ProposalRecord extends ModelRecord {
@@ -76,6 +92,7 @@ export type StudyEvent =
       readonly origin: Origin;
       readonly stage?: string;
       readonly model?: ProposalRecord;
+      readonly cma?: CmaRecord;
     }
   | { readonly type: "enqueue"; readonly values: Values }
   | {

@@ -5,6 +5,7 @@ import { StudyError } from "../errors.ts";
 import type { Score } from "../model/targets.ts";
 import type { Scalarise } from "../objective/scalarise.ts";
 import type { Space, Values } from "../space/space.ts";
+import type { CmaRecord } from "../strategies/cmaes.ts";
 import type { Origin, Outcome, ProposalRecord, StudyEvent } from "./events.ts";
 
 export interface Trial {
@@ -17,6 +18,8 @@ export interface Trial {
   readonly stage: string | undefined;
   /** Of an observed trial, who measured it. */
   readonly source: string | undefined;
+  /** What CMA-ES remembers of a trial that it proposed. */
+  readonly cma: CmaRecord | undefined;
   state: "pending" | "complete" | "failed" | "released";
   outcome: Outcome | undefined;
   /** Why a failed trial has no outcome. */
@@ -86,24 +89,41 @@ export function createLedger(
   const addTrial = (
     { type, id, values }: { readonly type: string; readonly id: number; readonly values: Values },
     origin: Origin,
-    { stage, source }: { readonly stage?: string | undefined; readonly source?: string | undefined },
+    { stage, source, cma }: Partial<Pick<Trial, "stage" | "source" | "cma">>,
   ): Trial => {
     if (id !== trials.length) throw new StudyError(`${type} event has id ${id}, expected ${trials.length}`);
     space.check(values);
     const unit = space.toUnit(values);
-    const added = { id, values, unit, origin, stage, source, outcome: undefined, reason: undefined, score: undefined };
+    const added = {
+      id,
+      values,
+      unit,
+      origin,
+      stage,
+      source,
+      cma,
+      outcome: undefined,
+      reason: undefined,
+      score: undefined,
+    };
     trials.push({ ...added, state: "pending" });
     return trials[id]!;
   };
 
   const applyAsk = (event: StudyEvent & { type: "ask" }): void => {
-    const { id, origin, stage, model } = event;
+    const { id, origin, stage, model, cma } = event;
     const expected = sizeOf(stage) + 2;
     const wrong = model?.members.find(({ theta }) => theta.length !== expected);
     if (wrong !== undefined) {
       throw new StudyError(`ask event ${id} records ${wrong.theta.length} model parameters, expected ${expected}`);
     }
-    const { unit } = addTrial(event, origin, { stage });
+    for (const point of [cma?.point, cma?.start?.mean]) {
+      if (point === undefined || point.length === sizeOf(stage)) continue;
+      throw new StudyError(`ask event ${id} records ${point.length} coordinates, expected ${sizeOf(stage)}`);
+    }
+    const unknown = [...(cma?.ranked ?? []), ...(cma?.start?.pending ?? [])].find((other) => !(other < id));
+    if (unknown !== undefined) throw new StudyError(`ask event ${id} records trial ${unknown}, which is not before it`);
+    const { unit } = addTrial(event, origin, { stage, cma });
     asked++;
     if (model !== undefined) lastModels.set(stage, model);
     // Enqueued points are asked in order; those before this one were skipped because they were already taken.

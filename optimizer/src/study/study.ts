@@ -6,10 +6,10 @@ import { StudyError } from "../errors.ts";
 import { fitModel, type Model } from "../model/model.ts";
 import { createScalarise } from "../objective/scalarise.ts";
 import { createSpace, type Values } from "../space/space.ts";
-import { proposeByModel } from "../strategies/propose.ts";
-import { defaultInitialTrials, startPoints } from "../strategies/start.ts";
+import { strategyOf } from "../strategies/strategies.ts";
+import type { Suggestion } from "../strategies/strategy.ts";
 import { checkShape } from "./event-shape.ts";
-import type { Failure, Origin, Outcome, ProposalRecord, StudyEvent, StudySpec } from "./events.ts";
+import type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
 import { frozenCopy } from "./frozen.ts";
 import { createLedger, type Trial } from "./ledger.ts";
 import { readOutcome } from "./outcome.ts";
@@ -24,8 +24,8 @@ export interface Proposal {
   readonly stage?: string;
 }
 
-/** A trial without the model's coordinates. */
-export type TrialRecord = Readonly<Omit<Trial, "unit">>;
+/** A trial without what only proposers need. */
+export type TrialRecord = Readonly<Omit<Trial, "unit" | "cma">>;
 
 export interface Study extends Answers {
   readonly spec: StudySpec;
@@ -72,6 +72,7 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   if (!Number.isSafeInteger(seed) || seed < 0) throw new StudyError(`seed must be a safe integer >= 0, not ${seed}`);
   if (!Array.isArray(spec.dimensions)) throw new StudyError("a study needs a list of dimensions");
   const space = createSpace(spec.dimensions);
+  const strategy = strategyOf(spec);
   const { initialTrials } = spec;
   if (initialTrials !== undefined && (!Number.isSafeInteger(initialTrials) || initialTrials < 1)) {
     throw new StudyError(`initialTrials must be a whole number >= 1, not ${initialTrials}`);
@@ -101,44 +102,25 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     return fitted;
   };
 
-  const nextPoint = (stage: StageSpace, id: number): { values: Values; origin: Origin; model?: ProposalRecord } => {
+  const nextPoint = (stage: StageSpace, id: number): Omit<Suggestion, "unit"> & { readonly values: Values } => {
     const wanted = ledger.queue.find((values) => !ledger.isTaken(space.toUnit(values)));
     if (wanted !== undefined) return { values: wanted, origin: "enqueued" };
     const seen = stage.view(ledger);
-    const initialTrials = spec.initialTrials ?? defaultInitialTrials(stage.space.size);
-    const isStarting =
-      seen.trials.length < initialTrials || seen.completed().length < Math.max(2, Math.ceil(initialTrials / 2));
-    const valuesAt = (unit: Float64Array): Values => stage.toFine(stage.space.toValues(unit));
-    if (isStarting) {
-      // A space of few integers can run out of new points; repeating one is better than never answering.
-      let tries = ledger.trials.length + 64;
-      for (const { unit, origin } of startPoints(stage.space, seed)) {
-        if (!seen.isTaken(unit) || --tries === 0) return { values: valuesAt(unit), origin };
-      }
-    }
-    const { replicates = false } = spec;
-    const fitted = model(stage);
-    const { unit, record: proposal } = proposeByModel({
-      space: stage.space,
-      ledger: seen,
-      model: fitted,
-      replicates,
-      seed,
-      trial: id,
-    });
-    return { values: valuesAt(unit), origin: "model", model: proposal };
+    const context = { spec, space: stage.space, ledger: seen, stage: stage.name, id, model: () => model(stage) };
+    const { unit, ...suggestion } = strategy(context);
+    return { values: stage.toFine(stage.space.toValues(unit)), ...suggestion };
   };
 
   return {
     spec,
     events: log,
-    trials: () => ledger.trials.map(({ unit: _, ...trial }) => trial),
+    trials: () => ledger.trials.map(({ unit: _, cma: __, ...trial }) => trial),
     ask() {
       const id = ledger.trials.length;
       const stage = stages.at(ledger.asked);
       const within = stage.name === undefined ? {} : { stage: stage.name };
-      const { values, origin, model: fitted } = nextPoint(stage, id);
-      const asked = record({ type: "ask", id, values, origin, ...within, ...(fitted && { model: fitted }) });
+      const { values, origin, record: remembered } = nextPoint(stage, id);
+      const asked = record({ type: "ask", id, values, origin, ...within, ...remembered });
       return { id, values: asked.values, origin, ...within };
     },
     enqueue(values) {
