@@ -55,9 +55,9 @@ function believe({ gp, pending, noiseVariance }: KnowledgeGradientInput): Gaussi
   const extended = {
     dimension: data.dimension,
     count: data.count + pending.length,
-    points: Float64Array.of(...data.points, ...added),
-    targets: Float64Array.of(...data.targets, ...predictMeans(gp, added, pending.length)),
-    noiseVariances: Float64Array.of(...data.noiseVariances, ...pending.map(() => noise)),
+    points: Float64Array.from([...data.points, ...added]),
+    targets: Float64Array.from([...data.targets, ...predictMeans(gp, added, pending.length)]),
+    noiseVariances: Float64Array.from([...data.noiseVariances, ...pending.map(() => noise)]),
   };
   return conditionProcess(extended, kernel, theta, undefined, gp);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { logImprovement } from "./log-improvement.ts";
+import { createLogMeanImprovement, logImprovement } from "./log-improvement.ts";
 
 test("log h matches reference values from the centre to far beyond underflow", () => {
   expect(logImprovement(0)).toBeCloseTo(-0.9189385332046727, 14);
@@ -38,5 +38,37 @@ test("the ratios are the derivatives by mean and by standard deviation", () => {
     const byDeviation = (log(mean, deviation + step) - log(mean, deviation - step)) / (2 * step);
     expect(ratios[0]! / deviation / byMean).toBeCloseTo(1, 5);
     expect(ratios[1]! / deviation / byDeviation).toBeCloseTo(1, 5);
+  }
+});
+
+test("the mean over thresholds is that of the single ones, near and far below underflow", () => {
+  for (const us of [[0.3], [-0.5, 2, 7], [-3, -40, -0.9], [-300, -301, -1000], [-2e5, -2e5 - 1e-5]]) {
+    const improvement = createLogMeanImprovement(us.length);
+    const value = improvement.value(Float64Array.from(us));
+    const logs = us.map((u) => logImprovement(u));
+    const largest = Math.max(...logs);
+    const expected = largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0) / us.length);
+    expect(value / expected).toBeCloseTo(1, 12);
+  }
+});
+
+test("the mean's derivatives are its slopes to eight digits, and so they are at u = -1e7", () => {
+  for (const us of [[0.3], [-0.5, 2, 7], [-3, -4, -0.9], [-99, -100, -101], [-2e5, -2e5 - 1e-5], [-1e7]]) {
+    const improvement = createLogMeanImprovement(us.length);
+    const log = (shift: number, m?: number): number =>
+      improvement.value(Float64Array.from(us, (u, k) => (m === undefined || k === m ? u + shift : u)));
+    const atScale = (scale: number): number =>
+      improvement.value(Float64Array.from(us, (u) => u / scale)) + Math.log(scale);
+    // Far out log h is a parabola, of which central differences of any step are exact.
+    const step = Math.max(1e-3, 1e-5 * Math.abs(us[0]!));
+    const slope = (f: (shift: number) => number, h: number): number =>
+      (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
+    log(0);
+    const together = improvement.byMean.reduce((sum, one) => sum + one, 0);
+    expect(together / slope((h) => log(h), step)).toBeCloseTo(1, 8);
+    log(0);
+    const { byDeviation } = improvement;
+    const relative = step / Math.abs(us[0]!);
+    expect(byDeviation / slope((h) => atScale(1 + h), Math.min(1e-3, relative))).toBeCloseTo(1, 7);
   }
 });

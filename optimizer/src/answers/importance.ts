@@ -1,7 +1,8 @@
-// How much each dimension matters: total-effect Sobol indices of the posterior mean over the whole space (Jansen's
+// How much each dimension matters: total-effect Sobol indices of the typical score over the whole space (Jansen's
 // estimator on scrambled Sobol points; Saltelli et al. 2010), scaled to sum to 1. About the model's belief, so an
 // unexplored dimension counts little however much it may matter.
 
+import { typicalScores } from "../model/ensemble.ts";
 import type { Model } from "../model/model.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
@@ -20,12 +21,14 @@ export function totalEffects(model: Model, space: Space, seed: number): Float64A
     const [x, other] = [pair.slice(0, size), pair.slice(size)];
     space.spread(x);
     space.spread(other);
-    const base = model.predict(x).mean;
+    const points = new Float64Array((groups.length + 1) * size);
     for (const [k, { from, to }] of groups.entries()) {
-      const changed = x.slice();
-      changed.set(other.subarray(from, to), from);
-      effects[k]! += (model.predict(changed).mean - base) ** 2;
+      points.set(x, k * size);
+      points.set(other.subarray(from, to), k * size + from);
     }
+    points.set(x, groups.length * size);
+    const scores = typicalScores(model.members, points, groups.length + 1);
+    for (let k = 0; k < groups.length; k++) effects[k]! += (scores[k]! - scores[groups.length]!) ** 2;
   }
   const total = effects.reduce((sum, effect) => sum + effect, 0);
   return total > 0 ? effects.map((effect) => effect / total) : effects;

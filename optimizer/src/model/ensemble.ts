@@ -2,7 +2,14 @@
 // they are or made normal (Yeo-Johnson). No single choice is right for every problem, and picking one by evidence
 // throws away what is unsure; models that explain the data about as well are averaged.
 
-import { conditionProcess, type GaussianProcess, meanPriorVariance, predictLatent, type TrainingData } from "./gp.ts";
+import {
+  conditionProcess,
+  type GaussianProcess,
+  meanPriorVariance,
+  predictLatent,
+  predictMeans,
+  type TrainingData,
+} from "./gp.ts";
 import { fitMembers, kernels, type MemberRecord, type ModelRecord, refitAfter } from "./members.ts";
 import { type Score, standardise, type WarpedTargets, warpTargets } from "./targets.ts";
 
@@ -44,10 +51,11 @@ export function fitEnsemble(
   { last, trials, previous }: Progress,
 ): Ensemble {
   const standardised = standardise(scores);
+  const flat = Float64Array.from(points.flatMap((unit) => [...unit]));
   const dataOf = (targets: WarpedTargets): TrainingData => ({
     dimension: points[0]!.length,
     count: points.length,
-    points: Float64Array.from(points.flatMap((unit) => [...unit])),
+    points: flat,
     targets: targets.targets,
     noiseVariances: targets.noiseVariances,
   });
@@ -71,6 +79,18 @@ export function fitEnsemble(
       return { mean: offset + scale * mean, standardDeviation: scale * standardDeviation };
     },
   };
+}
+
+/**
+ * What the members have as typical scores at the first `count` rows of `points` [count, d], in standardised scores: their
+ * posterior means carried back, without regard to variances. Costs O(n d) a point, where a prediction costs O(n^2).
+ */
+export function typicalScores(members: readonly Member[], points: Float64Array, count: number): Float64Array {
+  const scores = new Float64Array(count);
+  for (const { gp, targets, weight } of members) {
+    for (const [i, mean] of predictMeans(gp, points, count).entries()) scores[i]! += weight * targets.unwarp(mean);
+  }
+  return scores;
 }
 
 /** Gauss-Hermite nodes and weights for the expectation over a standard normal. */

@@ -7,6 +7,7 @@ import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
 import { logNormalDistribution, normalHazard } from "../numerics/normal.ts";
 import { conditionProcess, type GaussianProcess, scalePoints } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
+import { type Quota, representativeRows } from "./subset.ts";
 
 /**
  * Adds log P(success) at each of the `count` rows of `points` [count, d] to `values` [count], and its gradients to
@@ -21,6 +22,8 @@ export type LogFeasibility = (
 
 /** Outcome noise: neighbours may differ without the process bending to each of them. */
 const outcomeNoise = 0.01;
+/** Points of either outcome that are looked at, so that time stays bounded. */
+const pointsQuota: Quota = { best: 0, near: 0, latest: 50, spread: 150 };
 
 /** Without failures every point is feasible and nothing is added. */
 export function createLogFeasibility(
@@ -29,14 +32,15 @@ export function createLogFeasibility(
   failed: readonly Float64Array[],
 ): LogFeasibility {
   if (failed.length === 0) return () => {};
-  const all = [...succeeded, ...failed];
+  const [told, lost] = [succeeded, failed].map((units) => scatteredOf(units, dimension));
+  const all = [...told!, ...lost!];
   // Prior mean +1, so that unknown regions are worth a try: targets are outcomes minus 1.
   const gp = conditionProcess(
     {
       dimension,
       count: all.length,
       points: Float64Array.from(all.flatMap((unit) => [...unit])),
-      targets: Float64Array.from(all, (_, i) => (i < succeeded.length ? 0 : -2)),
+      targets: Float64Array.from(all, (_, i) => (i < told!.length ? 0 : -2)),
       noiseVariances: new Float64Array(all.length),
     },
     matern52,
@@ -48,6 +52,13 @@ export function createLogFeasibility(
     0,
   );
   return (points, count, values, gradients) => addLogProbability(gp, points, count, values, gradients);
+}
+
+/** So many of the points that no two are needlessly close, and the latest. */
+function scatteredOf(units: readonly Float64Array[], dimension: number): Float64Array[] {
+  const points = Float64Array.from(units.flatMap((unit) => [...unit]));
+  const rows = representativeRows(points, dimension, new Float64Array(units.length), pointsQuota);
+  return Array.from(rows, (row) => units[row]!);
 }
 
 function addLogProbability(
