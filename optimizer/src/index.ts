@@ -1,10 +1,12 @@
 // Ask/tell Bayesian optimisation. Pure: no I/O, no clock, no global randomness, no dependencies.
 
+export type { MetricBelief, ParetoFront, ParetoPoint } from "./answers/pareto.ts";
 export type { Recommendation } from "./answers/recommend.ts";
 export { StudyError } from "./errors.ts";
 export type { Prediction } from "./model/ensemble.ts";
 export type { ModelRecord } from "./model/members.ts";
-export { createScalarise, type Objective } from "./objective/scalarise.ts";
+export type { Constraint } from "./objective/goal.ts";
+export { createScalarise, type Normalisation, type Objective, type ParetoObjective } from "./objective/scalarise.ts";
 export { type ItemResults, type PairedDifference, pairedDifference } from "./racing/paired.ts";
 export type {
   CategoricalDimension,

@@ -1,27 +1,62 @@
-// What an ensemble believes of a new point, given each of several joint samples at the base points. A sample belongs to
-// one member, drawn by weight; given the sample the value at x is normal, with a mean of its own and the member's
-// deviation, both differentiable in x.
+// What an ensemble believes of new points, given each of several joint samples at the base points. A sample belongs to
+// one member, drawn by weight; given the sample a value is normal, with a mean of its own and the member's deviation.
 
 import type { GaussianProcess } from "../model/gp.ts";
-import { type Fantasies, sampleFantasies } from "./fantasies.ts";
-import { posteriorAt, type SampledPosterior } from "./posterior.ts";
+import { normalQuantile } from "../numerics/normal.ts";
+import type { RandomStream } from "../numerics/rng.ts";
+import { createSobol } from "../numerics/sobol.ts";
+import { sampleFantasies } from "./fantasies.ts";
+import { posteriorAt } from "./posterior.ts";
 
 export interface ConditionalBelief {
   readonly samples: number;
+  /** [samples] the position of the member that a sample belongs to. */
+  readonly memberOf: Uint8Array;
   /** [samples, base points] sampled values at the base points, in targets. */
   readonly values: Float64Array;
-  /** [samples] moments of the value at the `x` of the last `evaluate`, in targets. */
+  /** At the `count` rows of `points` [count, d]. */
+  at(points: Float64Array, count: number, withGradients: boolean): Moments;
+}
+
+export interface Moments {
+  /** [count, samples] of the values, in targets. */
   readonly means: Float64Array;
   readonly deviations: Float64Array;
-  evaluate(x: Float64Array): void;
-  /** Adds to `gradient` [d] that of a function of the last x whose derivatives by means and deviations are given. */
-  addGradient(byMean: Float64Array, byDeviation: Float64Array, gradient: Float64Array): void;
+  /**
+   * Adds to `gradients` [count, d] those of functions of the moments, one for each point, whose derivatives are `byMean`
+   * and `byDeviation` [count, samples]. To be called once, and only where gradients were asked for.
+   */
+  addGradients(byMean: Float64Array, byDeviation: Float64Array, gradients: Float64Array): void;
 }
 
 /** One of the processes that explain a metric, and how likely it is the right one. */
 export interface WeightedProcess {
   readonly gp: GaussianProcess;
   readonly weight: number;
+}
+
+/** Joint samples of several independent metrics at the same base points: quasi-random, so that few samples will do. */
+export function sampleBeliefs(
+  metrics: readonly (readonly WeightedProcess[])[],
+  base: readonly Float64Array[],
+  samples: number,
+  stream: RandomStream,
+): ConditionalBelief[] {
+  const width = base.length + 1;
+  const sobol = createSobol(metrics.length * width, stream);
+  const draws = new Float64Array(metrics.length * width);
+  const normals = metrics.map(() => new Float64Array(samples * base.length));
+  const quantiles = metrics.map(() => new Float64Array(samples));
+  for (let m = 0; m < samples; m++) {
+    sobol.point(m, draws);
+    for (let j = 0; j < metrics.length; j++) {
+      quantiles[j]![m] = draws[j * width]!;
+      for (let b = 0; b < base.length; b++) {
+        normals[j]![m * base.length + b] = normalQuantile(draws[j * width + 1 + b]!);
+      }
+    }
+  }
+  return metrics.map((members, j) => createConditionalBelief(members, base, normals[j]!, quantiles[j]!));
 }
 
 /** `normals` is [samples, base points]; `quantiles` [samples] in (0, 1) draw the members, whose weights sum to 1. */
@@ -32,69 +67,68 @@ export function createConditionalBelief(
   quantiles: Float64Array,
 ): ConditionalBelief {
   const samples = quantiles.length;
-  const own = drawMembers(
-    members.map((member) => member.weight),
-    quantiles,
-  );
+  const baseCount = base.length;
+  const memberOf = Uint8Array.from(quantiles, (quantile) => drawMember(members, quantile));
   const drawn = members
-    .map(({ gp }, index) => ({ gp, rows: own[index]! }))
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ gp, rows }) => createMember(sampleFantasies(gp, base, normals), rows));
-  const values = new Float64Array(samples * base.length);
-  for (const { fantasies, rows } of drawn) {
-    for (const m of rows) {
-      const start = m * base.length;
-      values.set(fantasies.values.subarray(start, start + base.length), start);
+    .map(({ gp }, member) => ({ gp, own: [...memberOf.keys()].filter((m) => memberOf[m] === member) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ gp, own }) => {
+      const rows = new Float64Array(own.length * baseCount);
+      for (const [k, m] of own.entries()) rows.set(normals.subarray(m * baseCount, (m + 1) * baseCount), k * baseCount);
+      return { own, fantasies: sampleFantasies(gp, base, rows) };
+    });
+  const values = new Float64Array(samples * baseCount);
+  for (const { fantasies, own } of drawn) {
+    for (const [k, m] of own.entries()) {
+      values.set(fantasies.values.subarray(k * baseCount, (k + 1) * baseCount), m * baseCount);
     }
   }
-  const means = new Float64Array(samples);
-  const deviations = new Float64Array(samples);
+
   return {
     samples,
+    memberOf,
     values,
-    means,
-    deviations,
-    evaluate(x) {
-      for (const member of drawn) member.evaluate(x, means, deviations);
-    },
-    addGradient(byMean, byDeviation, gradient) {
-      for (const member of drawn) member.addGradient(byMean, byDeviation, gradient);
+    at(points, count, withGradients) {
+      const posteriors = drawn.map(({ fantasies, own }) => {
+        return { own, width: fantasies.sampleCount, posterior: posteriorAt(fantasies, points, count, withGradients) };
+      });
+      const means = new Float64Array(count * samples);
+      const deviations = new Float64Array(count * samples);
+      for (const { own, width, posterior } of posteriors) {
+        for (let r = 0; r < count; r++) {
+          for (let k = 0; k < own.length; k++) {
+            // Without base points one sample stands for all.
+            means[r * samples + own[k]!] = posterior.means[r * width + (k % width)]!;
+            deviations[r * samples + own[k]!] = posterior.deviations[r]!;
+          }
+        }
+      }
+      return {
+        means,
+        deviations,
+        addGradients(byMean, byDeviation, gradients) {
+          for (const { own, width, posterior } of posteriors) {
+            const ownMeans = new Float64Array(count * width);
+            const ownDeviations = new Float64Array(count);
+            for (let r = 0; r < count; r++) {
+              for (let k = 0; k < own.length; k++) {
+                ownMeans[r * width + (k % width)]! += byMean[r * samples + own[k]!]!;
+                ownDeviations[r]! += byDeviation[r * samples + own[k]!]!;
+              }
+            }
+            posterior.addGradients(ownMeans, ownDeviations, gradients);
+          }
+        },
+      };
     },
   };
 }
 
-/** For each member the samples that are its own. */
-function drawMembers(weights: readonly number[], quantiles: Float64Array): number[][] {
-  const own: number[][] = weights.map(() => []);
-  for (const [sample, quantile] of quantiles.entries()) {
-    let index = 0;
-    for (let below = weights[0]!; index < weights.length - 1 && quantile > below; ) below += weights[++index]!;
-    own[index]!.push(sample);
+/** The member in whose share of [0, 1] the quantile lies. */
+function drawMember(members: readonly WeightedProcess[], quantile: number): number {
+  let index = 0;
+  for (let below = members[0]!.weight; index < members.length - 1 && quantile > below; ) {
+    below += members[++index]!.weight;
   }
-  return own;
-}
-
-function createMember(fantasies: Fantasies, rows: readonly number[]) {
-  const { sampleCount } = fantasies;
-  let posterior: SampledPosterior | undefined;
-  return {
-    fantasies,
-    rows,
-    evaluate(x: Float64Array, means: Float64Array, deviations: Float64Array): void {
-      posterior = posteriorAt(fantasies, x, 1, true);
-      for (const m of rows) {
-        means[m] = posterior.means[m]!;
-        deviations[m] = posterior.deviations[0]!;
-      }
-    },
-    addGradient(byMean: Float64Array, byDeviation: Float64Array, gradient: Float64Array): void {
-      const byMeans = new Float64Array(sampleCount);
-      let deviationWeight = 0;
-      for (const m of rows) {
-        byMeans[m] = byMean[m]!;
-        deviationWeight += byDeviation[m]!;
-      }
-      posterior!.addGradients(byMeans, Float64Array.of(deviationWeight), gradient);
-    },
-  };
+  return index;
 }

@@ -4,73 +4,74 @@
 
 import { logNormalDistribution, normalHazard } from "../numerics/normal.ts";
 import type { Acquisition } from "./acquisition.ts";
-import type { ConditionalBelief } from "./conditional.ts";
-import { logImprovement } from "./log-improvement.ts";
+import type { ConditionalBelief, Moments } from "./conditional.ts";
+
+/** Derivatives of a factor's logarithm by the moments of each of its beliefs, laid out as the moments are. */
+export interface Derivatives {
+  readonly byMean: readonly Float64Array[];
+  readonly byDeviation: readonly Float64Array[];
+}
 
 /** One factor, of one metric or several. */
 export interface Factor {
   readonly beliefs: readonly ConditionalBelief[];
   /**
-   * Logarithm of the factor given sample m, once the beliefs were evaluated. Writes its derivatives by the mean and the
-   * deviation of belief j into element m of `byMean[j]` and `byDeviation[j]`.
+   * Logarithm of the factor given sample m, from element `at` of the moments of its beliefs. Writes element `at` of the
+   * derivatives when given.
    */
-  logGiven(m: number, byMean: readonly Float64Array[], byDeviation: readonly Float64Array[]): number;
+  logGiven(m: number, at: number, moments: readonly Moments[], derivatives?: Derivatives): number;
 }
 
-/** log mean over samples of the product of the factors; all beliefs have the same samples. */
-export function createExpectedProduct(factors: readonly Factor[]): Acquisition {
-  const { samples } = factors[0]!.beliefs[0]!;
-  const parts = factors.map((factor) => ({
-    factor,
-    byMean: factor.beliefs.map(() => new Float64Array(samples)),
-    byDeviation: factor.beliefs.map(() => new Float64Array(samples)),
-  }));
-  const logs = new Float64Array(samples);
+/** Points taken together, so that memory stays bounded. */
+const pointsAtOnce = 64;
 
-  const evaluateOne = (x: Float64Array, gradient: Float64Array | undefined): number => {
-    for (const { beliefs } of factors) for (const belief of beliefs) belief.evaluate(x);
-    logs.fill(0);
-    for (const { factor, byMean, byDeviation } of parts) {
-      for (let m = 0; m < samples; m++) logs[m]! += factor.logGiven(m, byMean, byDeviation);
-    }
-    const largest = logs.reduce((a, b) => Math.max(a, b));
-    const value = largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0) / samples);
-    if (gradient === undefined) return value;
-    gradient.fill(0);
-    const weights = logs.map((log) => Math.exp(log - value) / samples);
-    for (const { factor, byMean, byDeviation } of parts) {
-      for (const [j, belief] of factor.beliefs.entries()) {
-        for (let m = 0; m < samples; m++) {
-          byMean[j]![m]! *= weights[m]!;
-          byDeviation[j]![m]! *= weights[m]!;
+/**
+ * log mean over samples of the product of the factors; all beliefs have the same samples, and `logWeights` [samples]
+ * says what each sample counts.
+ */
+export function createExpectedProduct(factors: readonly Factor[], logWeights?: Float64Array): Acquisition {
+  const { samples } = factors[0]!.beliefs[0]!;
+  const evaluateBlock: Acquisition["evaluate"] = (points, count, values, gradients) => {
+    const parts = factors.map((factor) => ({
+      factor,
+      moments: factor.beliefs.map((belief) => belief.at(points, count, gradients !== undefined)),
+      derivatives: gradients && {
+        byMean: factor.beliefs.map(() => new Float64Array(count * samples)),
+        byDeviation: factor.beliefs.map(() => new Float64Array(count * samples)),
+      },
+    }));
+    const logs = new Float64Array(samples);
+    for (let r = 0; r < count; r++) {
+      logs.fill(0);
+      if (logWeights !== undefined) logs.set(logWeights);
+      for (const { factor, moments, derivatives } of parts) {
+        for (let m = 0; m < samples; m++) logs[m]! += factor.logGiven(m, r * samples + m, moments, derivatives);
+      }
+      const largest = logs.reduce((a, b) => Math.max(a, b));
+      values[r] = largest + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - largest), 0) / samples);
+      for (const { derivatives } of parts) {
+        for (const list of derivatives === undefined ? [] : [...derivatives.byMean, ...derivatives.byDeviation]) {
+          for (let m = 0; m < samples; m++) list[r * samples + m]! *= Math.exp(logs[m]! - values[r]!) / samples;
         }
-        belief.addGradient(byMean[j]!, byDeviation[j]!, gradient);
       }
     }
-    return value;
+    if (gradients === undefined) return;
+    gradients.fill(0);
+    for (const { moments, derivatives } of parts) {
+      for (const [j, { addGradients }] of moments.entries()) {
+        addGradients(derivatives!.byMean[j]!, derivatives!.byDeviation[j]!, gradients);
+      }
+    }
   };
 
   return {
     evaluate(points, count, values, gradients) {
       const d = points.length / count;
-      for (let r = 0; r < count; r++) {
-        values[r] = evaluateOne(points.subarray(r * d, (r + 1) * d), gradients?.subarray(r * d, (r + 1) * d));
+      for (let start = 0; start < count; start += pointsAtOnce) {
+        const end = Math.min(count, start + pointsAtOnce);
+        const block = points.subarray(start * d, end * d);
+        evaluateBlock(block, end - start, values.subarray(start, end), gradients?.subarray(start * d, end * d));
       }
-    },
-  };
-}
-
-/** Expected improvement over the threshold of each sample, [samples] in targets. */
-export function improvementFactor(belief: ConditionalBelief, thresholds: Float64Array): Factor {
-  const ratios = new Float64Array(2);
-  return {
-    beliefs: [belief],
-    logGiven(m, byMean, byDeviation) {
-      const deviation = belief.deviations[m]!;
-      const logValue = logImprovement((belief.means[m]! - thresholds[m]!) / deviation, ratios);
-      byMean[0]![m] = ratios[0]! / deviation;
-      byDeviation[0]![m] = ratios[1]! / deviation;
-      return logValue + Math.log(deviation);
     },
   };
 }
@@ -79,12 +80,14 @@ export function improvementFactor(belief: ConditionalBelief, thresholds: Float64
 export function boundFactor(belief: ConditionalBelief, bound: number): Factor {
   return {
     beliefs: [belief],
-    logGiven(m, byMean, byDeviation) {
-      const deviation = belief.deviations[m]!;
-      const z = (belief.means[m]! - bound) / deviation;
-      const hazard = normalHazard(z);
-      byMean[0]![m] = hazard / deviation;
-      byDeviation[0]![m] = (-z * hazard) / deviation;
+    logGiven(_, at, [moments], derivatives) {
+      const deviation = moments!.deviations[at]!;
+      const z = (moments!.means[at]! - bound) / deviation;
+      if (derivatives !== undefined) {
+        const hazard = normalHazard(z);
+        derivatives.byMean[0]![at] = hazard / deviation;
+        derivatives.byDeviation[0]![at] = (-z * hazard) / deviation;
+      }
       return logNormalDistribution(z);
     },
   };

@@ -24,7 +24,7 @@ export function logImprovement(u: number, ratios?: Float64Array): number {
     distributionRatio = distribution / value;
   } else {
     const mills = millsRatio(u);
-    const share = u > asymptotic ? 1 + u * mills : asymptoticShare(u);
+    const share = improvementShare(u, mills);
     logValue = logDensity + Math.log(share);
     densityRatio = 1 / share;
     distributionRatio = mills / share;
@@ -36,7 +36,12 @@ export function logImprovement(u: number, ratios?: Float64Array): number {
   return logValue;
 }
 
-/** h / phi = 1 + u Phi / phi for u far below 0: u^-2 - 3 u^-4 + 15 u^-6 - 105 u^-8 .. */
+/** h / phi = 1 + u Phi / phi for u <= -1, from the Mills ratio Phi / phi. */
+export function improvementShare(u: number, mills: number): number {
+  return u > asymptotic ? 1 + u * mills : asymptoticShare(u);
+}
+
+/** The same for u far below 0: u^-2 - 3 u^-4 + 15 u^-6 - 105 u^-8 .. */
 function asymptoticShare(u: number): number {
   const t = 1 / (u * u);
   return t * (1 - t * (3 - t * (15 - t * 105)));
@@ -78,7 +83,7 @@ export function createLogMeanImprovement(count: number): LogMeanImprovement {
         const mills = millsRatio(-Math.abs(z));
         const distribution = z < 0 ? density * mills : sqrtTwoPi - density * mills;
         if (z > -1) sum += density + z * distribution;
-        else sum += density * (z > asymptotic ? 1 + z * mills : asymptoticShare(z));
+        else sum += density * improvementShare(z, mills);
         densities += density;
         byMean[m] = distribution;
       }

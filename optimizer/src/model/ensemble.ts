@@ -11,7 +11,15 @@ import {
   type TrainingData,
 } from "./gp.ts";
 import { fitMembers, kernels, type MemberRecord, type ModelRecord, refitAfter } from "./members.ts";
-import { type Score, standardise, type WarpedTargets, warpTargets } from "./targets.ts";
+import {
+  type Fence,
+  type Score,
+  type StandardisedScores,
+  scoreFence,
+  standardise,
+  type WarpedTargets,
+  warpTargets,
+} from "./targets.ts";
 
 export interface Member {
   readonly record: MemberRecord;
@@ -30,6 +38,7 @@ export interface Ensemble {
   /** Heaviest first; weights sum to 1. */
   readonly members: readonly Member[];
   readonly record: ModelRecord;
+  readonly scores: StandardisedScores;
   /** At unit coordinates. */
   predict(unit: Float64Array): Prediction;
 }
@@ -44,13 +53,21 @@ export interface Progress {
   readonly previous: Ensemble | undefined;
 }
 
+/** How scores become targets. */
+export interface TargetOptions {
+  readonly fence: Fence;
+  /** Are members on warped scores wanted? Without, all members have the same targets. */
+  readonly mayWarp: boolean;
+}
+
 /** `points` [n] of unit coordinates with their `scores` [n], n >= 1. */
 export function fitEnsemble(
   points: readonly Float64Array[],
   scores: readonly Score[],
   { last, trials, previous }: Progress,
+  { fence, mayWarp }: TargetOptions = { fence: scoreFence, mayWarp: true },
 ): Ensemble {
-  const standardised = standardise(scores);
+  const standardised = standardise(scores, fence);
   const flat = Float64Array.from(points.flatMap((unit) => [...unit]));
   const dataOf = (targets: WarpedTargets): TrainingData => ({
     dimension: points[0]!.length,
@@ -60,7 +77,7 @@ export function fitEnsemble(
     noiseVariances: targets.noiseVariances,
   });
   const isFresh = last !== undefined && trials - last.trials < refitAfter(trials);
-  const record = isFresh ? last : { trials, members: fitMembers(standardised, dataOf, last, trials) };
+  const record = isFresh ? last : { trials, members: fitMembers(standardised, dataOf, last, trials, mayWarp) };
   const members = record.members.map((member): Member => {
     const targets = warpTargets(standardised, member.power);
     const before = previous?.members.find(
@@ -73,6 +90,7 @@ export function fitEnsemble(
   return {
     members,
     record,
+    scores: standardised,
     predict(unit) {
       const { mean, standardDeviation } = predictByAll(members, unit);
       const { offset, scale } = standardised;

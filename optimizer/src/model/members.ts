@@ -62,13 +62,14 @@ export function refitAfter(trials: number): number {
 
 /**
  * Fits to `scores` [n]; `dataOf` puts targets [n] beside their points. `last` is where the fit starts; `trials` is how
- * many completed trials the study has, of which the n may be a part.
+ * many completed trials the study has, of which the n may be a part; without `mayWarp` all powers are 1.
  */
 export function fitMembers(
   scores: StandardisedScores,
   dataOf: (targets: WarpedTargets) => TrainingData,
   last: ModelRecord | undefined,
   trials: number,
+  mayWarp: boolean,
 ): MemberRecord[] {
   const { isNoiseKnown } = scores;
   const { dimension, points } = dataOf(warpTargets(scores, 1));
@@ -89,7 +90,7 @@ export function fitMembers(
     };
   };
 
-  const variants = variantsFor(scores);
+  const variants = variantsFor(scores, mayWarp);
   let starts = new Map(variants.map((variant) => [variant, thetaOf(variant)]));
   const milestone = milestoneBetween(last?.trials ?? 0, trials);
   const isSelecting = milestone !== undefined || [...starts.values()].every((start) => start === undefined);
@@ -112,9 +113,9 @@ export function fitMembers(
   return kept.map(({ variant, theta }, index) => ({ ...variant, weight: shares[index]!, theta: [...theta] }));
 }
 
-function variantsFor({ targets }: StandardisedScores): Variant[] {
+function variantsFor({ targets }: StandardisedScores, mayWarp: boolean): Variant[] {
   const isVaried = targets.some((target) => target !== targets[0]);
-  const power = targets.length >= leastScoresToWarp && isVaried ? normalisingPower(targets) : 1;
+  const power = mayWarp && targets.length >= leastScoresToWarp && isVaried ? normalisingPower(targets) : 1;
   const powers = power === 1 ? [1] : [1, power];
   return (["matern52", "rbf"] as const).flatMap((kernel) => powers.map((one) => ({ kernel, power: one })));
 }

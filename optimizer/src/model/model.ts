@@ -28,8 +28,11 @@ export function fitModel(ledger: LedgerView, previous?: Model): Model {
   return { ...ensemble, trials, completed: completed.length };
 }
 
-/** Near is what the heaviest member of the last fit has as near. */
-function representative(trials: readonly CompletedTrial[], theta: readonly number[] | undefined): CompletedTrial[] {
+/** The trials that a model rests on. Near is what the heaviest member of the last fit has as near. */
+export function representative(
+  trials: readonly CompletedTrial[],
+  theta: readonly number[] | undefined,
+): CompletedTrial[] {
   const d = trials[0]!.unit.length;
   const points = Float64Array.from(trials.flatMap((trial) => [...trial.unit]));
   const inverseLengths = Float64Array.from({ length: d }, (_, k) => Math.exp(-(theta?.[k] ?? 0)));

@@ -29,6 +29,8 @@ export interface WarpedTargets {
   readonly noiseVariances: Float64Array;
   /** [count] log d target / d standardised score: their sum makes likelihoods under different powers comparable. */
   readonly logSlopes: Float64Array;
+  /** The target of a standardised score; increasing. */
+  warp(z: number): number;
   /** The standardised score of a target; increasing. */
   unwarp(target: number): number;
   /** d standardised score / d target > 0 */
@@ -41,9 +43,23 @@ const largestNoiseVariance = 1e6;
 /** Standardised scores lie this far apart at most. */
 const largestRange = 1000;
 
+/** How far below the others a score may lie before it is raised. */
+export interface Fence {
+  /** In interquartile ranges below the first quartile. */
+  readonly ranges: number;
+  /** At least one interquartile range below this, in score units. */
+  readonly below: number | undefined;
+}
+
+/** A score is there to be maximised: how bad the worst points are does not matter. */
+export const scoreFence: Fence = { ranges: 5, below: undefined };
+
 /** `scores` are finite and not empty. */
-export function standardise(scores: readonly Score[]): StandardisedScores {
-  const values = winsoriseLow(scores.map((score) => score.value));
+export function standardise(scores: readonly Score[], fence: Fence = scoreFence): StandardisedScores {
+  const values = winsoriseLow(
+    scores.map((score) => score.value),
+    fence,
+  );
   // Dividing by the largest magnitude first keeps differences of huge scores finite.
   const magnitude = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
   const sorted = values.map((value) => value / magnitude).toSorted((a, b) => a - b);
@@ -63,13 +79,13 @@ export function standardise(scores: readonly Score[]): StandardisedScores {
   };
 }
 
-/** Raises values below Q1 - 5 (Q3 - Q1) to that fence: how bad the worst points are must not drown the others. */
-export function winsoriseLow(values: readonly number[]): number[] {
+/** Raises values below the fence to it: how bad the worst points are must not drown the others. */
+export function winsoriseLow(values: readonly number[], { ranges, below }: Fence = scoreFence): number[] {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (fraction: number): number => sorted[Math.floor(fraction * (sorted.length - 1))]!;
   const spread = at(0.75) - at(0.25) || at(1) - at(0.25);
   if (spread === 0) return [...values];
-  const fence = at(0.25) - 5 * spread;
+  const fence = Math.min(at(0.25) - ranges * spread, (below ?? at(0.25)) - spread);
   return values.map((value) => Math.max(value, fence));
 }
 
@@ -85,6 +101,7 @@ export function warpTargets(scores: StandardisedScores, power: number): WarpedTa
     targets: warped.map((t) => (t - centre) / spread),
     noiseVariances: scores.noiseVariances.map((v, i) => Math.min(largestNoiseVariance, v * slopes[i]! ** 2)),
     logSlopes: slopes.map(Math.log),
+    warp: (z) => (yeoJohnson(z, power) - centre) / spread,
     unwarp,
     slope: (target) => spread / yeoJohnsonSlope(unwarp(target), power),
   };

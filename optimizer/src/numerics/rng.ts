@@ -15,6 +15,7 @@ export const purposes = {
   importance: 7,
   uniform: 8,
   evolution: 9,
+  weights: 10,
 } as const;
 export type Purpose = (typeof purposes)[keyof typeof purposes];
 

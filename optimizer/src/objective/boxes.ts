@@ -26,7 +26,7 @@ interface Box {
  */
 export function decompose(points: Float64Array, reference: ArrayLike<number>): BoxDecomposition {
   const objectives = reference.length;
-  const above = rowsAbove(points, reference);
+  const above = frontAbove(points, reference);
   const boundaries = Array.from({ length: objectives }, (_, j) => {
     const values = new Set(above.map((row) => row[j]!));
     return Float64Array.of(reference[j]!, ...[...values].sort((a, b) => a - b), Number.POSITIVE_INFINITY);
@@ -81,13 +81,20 @@ export function hypervolume(points: Float64Array, reference: ArrayLike<number>):
   return decompose(points, reference).dominatedVolume;
 }
 
-/** The points strictly above the reference, largest volume first. */
-function rowsAbove(points: Float64Array, reference: ArrayLike<number>): Float64Array[] {
+/** The points strictly above the reference that no other reaches, largest volume first. */
+function frontAbove(points: Float64Array, reference: ArrayLike<number>): Float64Array[] {
   const objectives = reference.length;
   const volume = (row: Float64Array): number => row.reduce((product, value, j) => product * (value - reference[j]!), 1);
-  return Array.from({ length: points.length / objectives }, (_, i) =>
+  const sorted = Array.from({ length: points.length / objectives }, (_, i) =>
     points.subarray(i * objectives, (i + 1) * objectives),
   )
     .filter((row) => row.every((value, j) => value > reference[j]!))
-    .toSorted((a, b) => volume(b) - volume(a));
+    .map((row) => ({ row, volume: volume(row) }))
+    .toSorted((a, b) => b.volume - a.volume);
+  const front: Float64Array[] = [];
+  // Whatever reaches a point has at least its volume, and comes before it.
+  for (const { row } of sorted) {
+    if (!front.some((other) => other.every((value, j) => value >= row[j]!))) front.push(row);
+  }
+  return front;
 }

@@ -1,7 +1,9 @@
 // What every way to propose looks like: a pure function of what a study knows to the next point. What it must remember
 // it writes into the record of the ask event, and finds in the trials again.
 
+import type { MetricModels, MetricRecords } from "../model/metric-models.ts";
 import type { Model } from "../model/model.ts";
+import type { Goal } from "../objective/goal.ts";
 import type { Space } from "../space/space.ts";
 import type { Origin, ProposalRecord, StudySpec } from "../study/events.ts";
 import type { LedgerView } from "../study/stages.ts";
@@ -10,6 +12,7 @@ import type { CmaRecord } from "./cmaes.ts";
 /** What a strategy may look at; all of it is a function of the spec and the events. */
 export interface Context {
   readonly spec: StudySpec;
+  readonly goal: Goal;
   /** The space to propose in: the study's own, or that of its present stage. */
   readonly space: Space;
   /** The trials as they appear in that space. */
@@ -20,6 +23,8 @@ export interface Context {
   readonly id: number;
   /** The surrogate; not to be called while no trial is complete. */
   readonly model: () => Model;
+  /** The models of single metrics; not to be called while no trial is complete. */
+  readonly metricModels: () => MetricModels;
 }
 
 /** A point to evaluate next. */
@@ -28,7 +33,11 @@ export interface Suggestion {
   readonly unit: Float64Array;
   readonly origin: Origin;
   /** What the ask event is to remember of it. */
-  readonly record?: { readonly model?: ProposalRecord; readonly cma?: CmaRecord };
+  readonly record?: {
+    readonly model?: ProposalRecord;
+    readonly metrics?: MetricRecords;
+    readonly cma?: CmaRecord;
+  };
 }
 
 export type Strategy = (context: Context) => Suggestion;

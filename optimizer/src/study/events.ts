@@ -2,6 +2,8 @@
 // later proposal.
 
 import type { ModelRecord } from "../model/members.ts";
+import type { MetricRecords } from "../model/metric-models.ts";
+import type { Constraint } from "../objective/goal.ts";
 import type { Objective } from "../objective/scalarise.ts";
 import type { Dimension, Values } from "../space/space.ts";
 import type { Ties } from "../space/ties.ts";
@@ -35,6 +37,11 @@ export interface StudySpec {
   readonly metrics?: readonly string[];
   /** What is maximised of the metrics. Default: their mean. */
   readonly objective?: Objective;
+  /**
+   * What every point worth having keeps: lower bounds of the metrics' true values. "No task may lose more than 2 points"
+   * is one bound a task, at what it must keep. Of several on one metric the highest counts.
+   */
+  readonly constraints?: readonly Constraint[];
   /**
    * Evaluating a point again draws new noise, so that it is worth it to evaluate the best ones again. Default: false, as
    * for a fixed validation set, which gives the same number every time.
@@ -93,6 +100,8 @@ export type StudyEvent =
       readonly stage?: string;
       readonly model?: ProposalRecord;
       readonly cma?: CmaRecord;
+      /** The models of the metrics that are bounded or traded off. */
+      readonly metrics?: MetricRecords;
     }
   | { readonly type: "enqueue"; readonly values: Values }
   | {

@@ -2,6 +2,7 @@
 // wants tried. Knows nothing of models; refuses events that contradict the log so far.
 
 import { StudyError } from "../errors.ts";
+import type { MetricRecords } from "../model/metric-models.ts";
 import type { Score } from "../model/targets.ts";
 import type { Scalarise } from "../objective/scalarise.ts";
 import type { Space, Values } from "../space/space.ts";
@@ -44,6 +45,8 @@ export interface Ledger {
   readonly asked: number;
   /** The record of the last model proposal of a stage; of the study's own space for `undefined`. */
   lastModelOf(stage: string | undefined): ProposalRecord | undefined;
+  /** The same of the metrics' models. */
+  lastMetricsOf(stage: string | undefined): MetricRecords | undefined;
   /** Trials with a score, by id whatever the order they were told in. */
   completed(): CompletedTrial[];
   trial(id: number): Trial;
@@ -68,6 +71,7 @@ export function createLedger(
   const trials: Trial[] = [];
   const queue: Values[] = [];
   const lastModels = new Map<string | undefined, ProposalRecord>();
+  const lastMetrics = new Map<string | undefined, MetricRecords>();
   let asked = 0;
 
   const trial = (id: number): Trial => {
@@ -111,9 +115,10 @@ export function createLedger(
   };
 
   const applyAsk = (event: StudyEvent & { type: "ask" }): void => {
-    const { id, origin, stage, model, cma } = event;
+    const { id, origin, stage, model, cma, metrics } = event;
     const expected = sizeOf(stage) + 2;
-    const wrong = model?.members.find(({ theta }) => theta.length !== expected);
+    const records = [...(model ? [model] : []), ...Object.values(metrics ?? {})];
+    const wrong = records.flatMap(({ members }) => members).find(({ theta }) => theta.length !== expected);
     if (wrong !== undefined) {
       throw new StudyError(`ask event ${id} records ${wrong.theta.length} model parameters, expected ${expected}`);
     }
@@ -126,6 +131,7 @@ export function createLedger(
     const { unit } = addTrial(event, origin, { stage, cma });
     asked++;
     if (model !== undefined) lastModels.set(stage, model);
+    if (metrics !== undefined) lastMetrics.set(stage, metrics);
     // Enqueued points are asked in order; those before this one were skipped because they were already taken.
     const at = origin === "enqueued" ? queue.findIndex((values) => isSame(space.toUnit(values), unit)) : queue.length;
     queue.splice(0, at + 1);
@@ -150,6 +156,7 @@ export function createLedger(
       return asked;
     },
     lastModelOf: (stage) => lastModels.get(stage),
+    lastMetricsOf: (stage) => lastMetrics.get(stage),
     completed: () => trials.filter(isComplete),
     trial,
     holder,

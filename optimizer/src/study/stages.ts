@@ -3,6 +3,7 @@
 // more dimensions, sees them all.
 
 import { StudyError } from "../errors.ts";
+import type { MetricRecords } from "../model/metric-models.ts";
 import { createSpace, type Dimension, type Space, type Values } from "../space/space.ts";
 import { areNested, tieDimensions } from "../space/ties.ts";
 import type { ProposalRecord, Stage } from "./events.ts";
@@ -21,6 +22,8 @@ export interface StageSpace {
 export interface LedgerView extends Pick<Ledger, "trials" | "completed" | "isTaken"> {
   /** The last record of a model of this very space. */
   readonly lastModel: ProposalRecord | undefined;
+  /** The last records of its metrics' models. */
+  readonly lastMetrics: MetricRecords | undefined;
 }
 
 export interface Stages {
@@ -35,8 +38,8 @@ export function createStages(dimensions: readonly Dimension[], space: Space, sta
   const own: StageSpace = {
     name: undefined,
     space,
-    view({ trials, completed, isTaken, lastModelOf }) {
-      return { trials, completed, isTaken, lastModel: lastModelOf(undefined) };
+    view({ trials, completed, isTaken, lastModelOf, lastMetricsOf }) {
+      return { trials, completed, isTaken, lastModel: lastModelOf(undefined), lastMetrics: lastMetricsOf(undefined) };
     },
     toFine: (values) => values,
   };
@@ -84,6 +87,7 @@ function stageSpace({ name, ties }: Stage, dimensions: readonly Dimension[], fin
         completed: () => trials.filter(isComplete),
         isTaken: (unit) => ledger.isTaken(fine.toUnit(toFine(space.toValues(unit)))),
         lastModel: ledger.lastModelOf(name),
+        lastMetrics: ledger.lastMetricsOf(name),
       };
     },
   };

@@ -3,8 +3,9 @@
 
 import { type Answers, createAnswers } from "../answers/answers.ts";
 import { StudyError } from "../errors.ts";
+import { createMetricModels, type MetricModels } from "../model/metric-models.ts";
 import { fitModel, type Model } from "../model/model.ts";
-import { createScalarise } from "../objective/scalarise.ts";
+import { createGoal } from "../objective/goal.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { strategyOf } from "../strategies/strategies.ts";
 import type { Suggestion } from "../strategies/strategy.ts";
@@ -77,11 +78,12 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   if (initialTrials !== undefined && (!Number.isSafeInteger(initialTrials) || initialTrials < 1)) {
     throw new StudyError(`initialTrials must be a whole number >= 1, not ${initialTrials}`);
   }
-  const scalarise = createScalarise(spec.metrics ?? ["score"], spec.objective ?? { kind: "mean" });
+  const goal = createGoal(spec.metrics ?? ["score"], spec.objective ?? { kind: "mean" }, spec.constraints ?? []);
   const stages = createStages(spec.dimensions, space, spec.stages ?? []);
-  const ledger = createLedger(space, scalarise, (stage) => stages.named(stage).space.size);
+  const ledger = createLedger(space, goal.scalarise, (stage) => stages.named(stage).space.size);
   const log: StudyEvent[] = [];
   const cachedModels = new Map<string | undefined, Model>();
+  const cachedMetrics = new Map<string | undefined, MetricModels>();
 
   const record = <Event extends StudyEvent>(event: Event): Event => {
     const kept = frozenCopy(event);
@@ -102,15 +104,26 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     return fitted;
   };
 
+  const metricModels = ({ name, view }: StageSpace): MetricModels => {
+    const seen = view(ledger);
+    const cached = cachedMetrics.get(name);
+    if (cached?.completed === seen.completed().length) return cached;
+    const fitted = createMetricModels(seen, goal);
+    cachedMetrics.set(name, fitted);
+    return fitted;
+  };
+
   const nextPoint = (stage: StageSpace, id: number): Omit<Suggestion, "unit"> & { readonly values: Values } => {
     const wanted = ledger.queue.find((values) => !ledger.isTaken(space.toUnit(values)));
     if (wanted !== undefined) return { values: wanted, origin: "enqueued" };
     const seen = stage.view(ledger);
-    const context = { spec, space: stage.space, ledger: seen, stage: stage.name, id, model: () => model(stage) };
-    const { unit, ...suggestion } = strategy(context);
+    const { space: within, name } = stage;
+    const models = { model: () => model(stage), metricModels: () => metricModels(stage) };
+    const { unit, ...suggestion } = strategy({ spec, goal, space: within, ledger: seen, stage: name, id, ...models });
     return { values: stage.toFine(stage.space.toValues(unit)), ...suggestion };
   };
 
+  const own = stages.named(undefined);
   return {
     spec,
     events: log,
@@ -146,6 +159,6 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     release(id) {
       if (ledger.trial(id).state === "pending") record({ type: "release", id });
     },
-    ...createAnswers({ spec, space, ledger, model: () => model(stages.named(undefined)) }),
+    ...createAnswers({ spec, space, ledger, goal, model: () => model(own), metricModels: () => metricModels(own) }),
   };
 }
