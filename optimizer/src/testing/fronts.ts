@@ -1,13 +1,13 @@
 // Problems with several metrics and a front of trade-offs between them. Metrics are maximised.
 
 import type { RandomStream } from "../numerics/rng.ts";
-import type { Dimension } from "../space/space.ts";
+import type { FloatDimension } from "../space/dimensions.ts";
 import type { Outcome } from "../study/events.ts";
 import { meanAccuracy, mergeLike } from "./merge-like.ts";
 import { floats } from "./problem.ts";
 
 export interface FrontProblem {
-  readonly dimensions: readonly Dimension[];
+  readonly dimensions: readonly FloatDimension[];
   readonly metrics: readonly string[];
   /** True values of the metrics. */
   readonly values: (x: readonly number[]) => number[];
