@@ -130,6 +130,8 @@ function sidesAlong(j: number, { objectives, boxes, boundaries, lower, upper }: 
 }
 
 const sqrtTwoPi = Math.sqrt(2 * Math.PI);
+/** So many deviations above a boundary the normal is above it but for rounding. */
+const certain = 8.5;
 /** Narrower sides have ends that arithmetic cannot tell apart. */
 const narrow = 1e-5;
 
@@ -140,10 +142,16 @@ function measure(sides: Sides, mean: number, deviation: number): number {
   const top = Math.min(0, (mean - boundaries[0]!) / deviation);
   for (let k = 0; k < boundaries.length - 1; k++) {
     const u = (mean - boundaries[k]!) / deviation;
+    us[k] = u;
+    if (u > certain) {
+      densities[k] = 0;
+      distributions[k] = sqrtTwoPi;
+      improvements[k] = sqrtTwoPi * u;
+      continue;
+    }
     const density = Math.exp(0.5 * (top - u) * (top + u));
     const mills = millsRatio(-Math.abs(u));
     const distribution = u < 0 ? density * mills : sqrtTwoPi - density * mills;
-    us[k] = u;
     densities[k] = density;
     distributions[k] = distribution;
     improvements[k] = u > -1 ? density + u * distribution : density * improvementShare(u, mills);
