@@ -19,12 +19,16 @@ export interface TiedDimensions {
 /** Throws StudyError for ties of unknown dimensions, and of dimensions that differ in more than their names. */
 export function tieDimensions(dimensions: readonly Dimension[], ties: Ties): TiedDimensions {
   for (const name of Object.keys(ties)) {
-    if (!dimensions.some((dimension) => dimension.name === name)) {
-      throw new StudyError(`"${name}" is tied to "${ties[name]}", but is no dimension`);
-    }
+    const { kind } = dimensions.find((dimension) => dimension.name === name) ?? {};
+    if (kind === undefined) throw new StudyError(`"${name}" is tied to "${ties[name]}", but is no dimension`);
+    if (kind === "simplex") throw new StudyError(`"${name}" is a simplex, and only single values can be tied`);
   }
   const parentOf = (name: string): string => (Object.hasOwn(ties, name) ? ties[name]! : name);
-  const parents = dimensions.map(({ name }) => [name, parentOf(name)] as const);
+  const parents = dimensions.flatMap((dimension) =>
+    dimension.kind === "simplex"
+      ? dimension.members.map((member) => [member, member] as const)
+      : [[dimension.name, parentOf(dimension.name)] as const],
+  );
   const coarse = new Map<string, Dimension>();
   for (const fine of dimensions) {
     const { name } = fine;

@@ -153,12 +153,35 @@ test.each<[string, Partial<StudySpec>, string]>([
     '"y" is tied to "scale", but is no dimension',
   ],
   [
+    "a simplex that is tied",
+    {
+      dimensions: [{ name: "x0", kind: "simplex", members: ["a", "b"] }, ...problem.dimensions.slice(1)],
+      stages: [scale],
+    },
+    '"x0" is a simplex, and only single values can be tied',
+  ],
+  [
     "ties of different ranges",
     { dimensions: [...problem.dimensions.slice(1), { name: "x0", kind: "float", low: 0, high: 2 }], stages: [scale] },
     'dimension "x0" is tied to "scale" with others of another kind or range',
   ],
 ])("stages with %s are refused", (_, change, message) => {
   expect(() => createStudy({ ...spec, ...change })).toThrow(message);
+});
+
+test("a simplex that is not tied is searched in every stage as it is", () => {
+  const ties = { x0: "scale", x1: "scale" };
+  const dimensions: Dimension[] = [
+    ...problem.dimensions.slice(0, 2),
+    { name: "mix", kind: "simplex", members: ["a", "b"] },
+  ];
+  const study = createStudy({ dimensions, seed: 1, stages: [{ name: "scale", trials: 4, ties }] });
+  for (let k = 0; k < 6; k++) {
+    const { id, values, stage } = study.ask();
+    study.tell(id, { values: [Number(values["x0"]) * Number(values["a"])] });
+    expect(Object.keys(values).toSorted()).toEqual(["a", "b", "x0", "x1"]);
+    expect(values["x0"] === values["x1"]).toBe(stage === "scale");
+  }
 });
 
 test("a log of another study's stages is refused", () => {
