@@ -3,7 +3,13 @@ import type { Objective } from "@amalgam/optimizer";
 import type { Constraint, SearchBasis } from "../job/events.ts";
 import type { JobFacts } from "../job/facts.ts";
 import type { JobState } from "../job/state.ts";
-import { type Recipe, type SearchConstraint, type SearchObjective, searchDimensions } from "../recipe/index.ts";
+import {
+  type Recipe,
+  type SearchConstraint,
+  type SearchObjective,
+  searchDimensions,
+  searchStages,
+} from "../recipe/index.ts";
 
 /** The metrics of the study are the tasks. Experts must be scored where there are any. */
 export function searchBasis(recipe: Recipe, facts: JobFacts, state: JobState): SearchBasis {
@@ -12,6 +18,7 @@ export function searchBasis(recipe: Recipe, facts: JobFacts, state: JobState): S
   const { tasks } = facts;
   const experts = expertScores(facts, state);
   const constraints = boundsOf(search.constraints, tasks, experts);
+  const stages = searchStages(recipe);
   return {
     proposer: search.strategy === "greedy_soup" ? "greedy_soup" : "study",
     spec: {
@@ -21,6 +28,7 @@ export function searchBasis(recipe: Recipe, facts: JobFacts, state: JobState): S
       metrics: tasks,
       objective: objectiveOf(search.objective, tasks, experts),
       ...(constraints.length === 0 ? {} : { constraints }),
+      ...(stages.length === 0 ? {} : { stages }),
       ...(search.initialTrials === undefined ? {} : { initialTrials: search.initialTrials }),
     },
     events: search.start.map((values) => ({ type: "enqueue", values })),

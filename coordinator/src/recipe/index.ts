@@ -14,6 +14,7 @@ export { partsOf, partTitle } from "./parts.ts";
 export { type Pins, pinned } from "./pins.ts";
 export { formatProblem, type RecipeProblem, RecipeProblems } from "./problems.ts";
 export { joinReference, splitReference } from "./reference.ts";
+export { searchStages } from "./search-stages.ts";
 export { recipeDocument, stringifyRecipe } from "./serialize.ts";
 export { resolveNumber, type TensorPlace } from "./setting.ts";
 export { type Stage, stageText } from "./stages.ts";
@@ -35,6 +36,7 @@ export type {
   SearchDimension,
   SearchObjective,
   SearchSection,
+  SearchStage,
   SearchStrategy,
   Setting,
   Settings,

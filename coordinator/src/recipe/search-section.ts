@@ -5,6 +5,7 @@ import type { Located } from "./located.ts";
 import type { Entries, Reader } from "./reader.ts";
 import { checkVaryingSettings, defaultCoefficients, readCoefficients } from "./search-coefficients.ts";
 import { MEAN, needsExperts, readConstraints, readObjective } from "./search-goal.ts";
+import { readStages } from "./search-stages.ts";
 import { readStart } from "./search-start.ts";
 import type { MergeSettings, SearchObjective, SearchSection, SearchStrategy } from "./types.ts";
 
@@ -25,6 +26,7 @@ const KEYS = [
   "stop",
   "warm_start",
   "coefficients",
+  "coarse_to_fine",
   "start",
 ];
 
@@ -89,6 +91,11 @@ export function readSearch(
     start === undefined || coefficients.length === 0
       ? []
       : readStart(reader, start.value, coefficients, merge.models, method);
+  const stagesEntry = entries.get("coarse_to_fine");
+  const stages = stagesEntry && readStages(reader, stagesEntry.value, coefficients, merge.models, trials);
+  if (stages !== undefined && strategy !== "bayesian") {
+    reader.fail(stagesEntry?.line ?? node.line, "`coarse_to_fine` goes with `strategy: bayesian` only");
+  }
   return {
     strategy,
     trials,
@@ -100,6 +107,7 @@ export function readSearch(
     stop,
     ...(warmStart === undefined ? {} : { warmStart }),
     coefficients,
+    ...(stages === undefined ? {} : { stages }),
     start: points,
   };
 }

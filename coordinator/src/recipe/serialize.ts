@@ -70,6 +70,7 @@ function searchDocument(search: SearchSection): Record<string, unknown> {
     stop: search.stop === "never" ? undefined : search.stop,
     warm_start: search.warmStart,
     coefficients: Object.fromEntries(coefficients.map(coefficientEntry)),
+    coarse_to_fine: search.stages && Object.fromEntries(search.stages.map(({ name, trials }) => [name, trials])),
     start: start.length === 0 ? undefined : start,
   });
 }

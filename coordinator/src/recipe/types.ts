@@ -137,6 +137,12 @@ export interface SearchConstraint {
   readonly amount: number;
 }
 
+/** The first trials of a search from coarse to fine: with one number for everything (of each parameter), or one for each model. */
+export interface SearchStage {
+  readonly name: "scale" | "model";
+  readonly trials: number;
+}
+
 export interface SearchSection {
   readonly strategy: SearchStrategy;
   readonly trials: number;
@@ -153,6 +159,8 @@ export interface SearchSection {
   /** An output of an earlier search, its search.json, a study or trials of Optuna; as written. */
   readonly warmStart?: string;
   readonly coefficients: readonly Coefficient[];
+  /** In their order; the trials after them search every coefficient. */
+  readonly stages?: readonly SearchStage[];
   /** Points tried first: full vectors by coefficient name. */
   readonly start: readonly Readonly<Record<string, number>>[];
 }
