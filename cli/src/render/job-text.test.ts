@@ -10,6 +10,26 @@ test("coefficients of one parameter share its name", () => {
   expect(coefficientText({})).toBe("");
 });
 
+test("groups of tensors are in their model's parentheses, and what has one value everywhere is one value", () => {
+  const groups = (a: number, b: number, c: number, d: number) =>
+    coefficientText({
+      "weight[a][layers 1/2]": a,
+      "weight[a][layers 2/2]": b,
+      "weight[b][layers 1/2]": c,
+      "weight[b][layers 2/2]": d,
+    });
+  expect(groups(0.1, 0.2, 0.3, 0.3)).toBe("weight[a(layers 1/2=0.100 layers 2/2=0.200) b=0.300]");
+  expect(groups(0.3, 0.3, 0.3, 0.3)).toBe("weight=0.300");
+  expect(coefficientText({ "t[layer 0][mlp]": 0.5, "t[layer 0][rest]": 1 })).toBe("t[layer 0(mlp=0.500 rest=1.000)]");
+  expect(coefficientText({ "t[mlp]": 0.5, "t[rest]": 0.5 })).toBe("t[mlp=0.500 rest=0.500]");
+});
+
+test("of a search from coarse to fine, the stage is told with each trial", () => {
+  const trial = { ...t1, stage: "scale" };
+  expect(plainLines(searching([]), searching([trial]))).toEqual(["trial t1 (1/3, stage scale): 80.0 ±1.0"]);
+  expect(liveLines(searching([trial]))[1]).toMatch(/ 1\/3, stage scale {3}best/);
+});
+
 test("a bar is full when there is nothing to do", () => {
   expect(progressBar(0, 0)).toBe(progressBar(5, 5));
   expect(progressBar(0, 5)).not.toContain("━");

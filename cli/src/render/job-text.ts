@@ -28,18 +28,33 @@ export function bestTrial(view: JobView): CandidateView | undefined {
   return best;
 }
 
-/** Those of one parameter in one pair of brackets: `weight[a=0.300 b=0.700] lambda=1.000`. */
+/**
+ * Those of one parameter in one pair of brackets: `weight[a=0.300 b=0.700] lambda=1.000`. Groups of tensors that all have one value are that
+ * value: `weight=0.300`, `weight[a=0.300 b(layers 1/2=0.100 layers 2/2=0.200)]`.
+ */
 export function coefficientText(coefficients: Readonly<Record<string, number>>): string {
   const ofParameter = Map.groupBy(Object.entries(coefficients), ([name]) => name.split("[", 1)[0]!);
   return [...ofParameter]
     .map(([parameter, entries]) => {
-      const [first] = entries;
-      if (first![0] === parameter) return `${parameter}=${first![1].toFixed(3)}`;
-      const inside = entries.map(([name, value]) => `${name.slice(parameter.length + 1, -1)}=${value.toFixed(3)}`);
+      const labels = entries.map(([name, value]) => [name.slice(parameter.length + 1, -1).split("]["), value] as const);
+      const hasGroups = labels.some(([path]) => path.length > 1);
+      if (entries[0]![0] === parameter || (hasGroups && isOneValue(entries))) {
+        return `${parameter}=${entries[0]![1].toFixed(3)}`;
+      }
+      const inside = [...Map.groupBy(labels, ([[first]]) => first!)].map(([first, members]) => {
+        if (members.length === 1 || isOneValue(members)) {
+          const name = members.length === 1 ? members[0]![0].join(" ") : first;
+          return `${name}=${members[0]![1].toFixed(3)}`;
+        }
+        return `${first}(${members.map(([[, ...rest], value]) => `${rest.join(" ")}=${value.toFixed(3)}`).join(" ")})`;
+      });
       return `${parameter}[${inside.join(" ")}]`;
     })
     .join(" ");
 }
+
+const isOneValue = (entries: readonly (readonly [unknown, number])[]): boolean =>
+  entries.every(([, value]) => value === entries[0]?.[1]);
 
 const objectiveText = (candidate: CandidateView): string =>
   formatAccuracy(candidate.objective, candidate.objectiveStandardError);
@@ -53,8 +68,10 @@ export function liveLines(view: JobView): string[] {
     const trials = ofRole(view, "trial");
     const done = trials.filter(isSettled).length;
     const best = bestTrial(view);
+    const stage = trials.at(-1)?.stage ?? "";
     lines.push(
       `trials   ${progressBar(done, view.trialsPlanned)} ${done}/${view.trialsPlanned}` +
+        (stage === "" ? "" : `, stage ${stage}`) +
         (best ? `   best ${objectiveText(best)} (${best.name})` : ""),
     );
     if (view.recommendedId !== "") {
@@ -99,7 +116,7 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
     if (!isSettled(candidate) || settledBefore.has(candidate.id)) continue;
     const isTrial = candidate.role === "trial";
     const position = isTrial
-      ? `trial ${candidate.name} (${++settledTrials}/${after.trialsPlanned})`
+      ? `trial ${candidate.name} (${++settledTrials}/${after.trialsPlanned}${candidate.stage === "" ? "" : `, stage ${candidate.stage}`})`
       : `${candidate.scores[0]?.split ?? "compared"}, ${candidate.name}`;
     const result = candidate.state === "failed" ? `failed: ${candidate.problem}` : objectiveText(candidate);
     const race = candidate.lostRace ? raceText(candidate) : "";

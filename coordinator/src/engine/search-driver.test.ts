@@ -1,3 +1,4 @@
+import type { Stage } from "@amalgam/optimizer";
 import { createLogger } from "@amalgam/runtime";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -25,17 +26,14 @@ const factsOf = (parallel: number): JobFacts => ({
   comparisons: [],
   shards: 1,
 });
-const basisOf = ({ firstTrials, tasks }: JobFacts): SearchBasis => ({
+const basisOf = ({ firstTrials, tasks }: JobFacts, stages: readonly Stage[] = []): SearchBasis => ({
   proposer: firstTrials === undefined ? "study" : "greedy_soup",
-  spec: { dimensions: DIMENSIONS, seed: 7, metrics: tasks },
+  spec: { dimensions: DIMENSIONS, seed: 7, metrics: tasks, stages },
   events: firstTrials === undefined ? START.map((values) => ({ type: "enqueue", values })) : [],
 });
 /** Replays the search for every question, as if its thread died after each. */
-const forgetfulDriver = (facts: JobFacts): SearchDriver =>
-  createSearchDriver(
-    { answer: async (events, question) => createProposer(basisOf(facts), events)[question]() as never },
-    facts,
-  );
+const forgetfulDriver = (facts: JobFacts, basis = basisOf(facts)): SearchDriver =>
+  createSearchDriver({ answer: async (events, question) => createProposer(basis, events)[question]() as never }, facts);
 
 /** The score of a point on a task: one hill, and a task that is easier than the other. */
 function accuracyAt(coefficients: Readonly<Record<string, number>>, task: string): number {
@@ -103,6 +101,24 @@ test("the same points are tried and recommended whatever the order of scores, an
       }),
       { numRuns: 4 },
     );
+  }
+});
+
+test("the same holds from coarse to fine: a trial's stage is that of its number, whatever was in flight when the stage began", async () => {
+  const facts = factsOf(3);
+  const ties = Object.fromEntries(DIMENSIONS.map(({ name }) => [name, "weight"]));
+  const basis = basisOf(facts, [{ name: "scale", trials: 5, ties }]);
+  await using thread = createSearchThread(basis, log);
+  const straight = await search(facts, createSearchDriver(thread, facts), [0], none);
+  const stages = straight.state.trials.map(({ ask }) => ask?.stage);
+  expect(stages).toEqual([...Array<string>(5).fill("scale"), ...Array<undefined>(4).fill(undefined)]);
+  for (const order of [
+    [2, 1, 0, 1],
+    [5, 3, 4],
+  ]) {
+    const life = await search(facts, forgetfulDriver(facts, basis), order, none);
+    expect(life.state.trials).toEqual(straight.state.trials);
+    expect(life.recommended).toEqual(straight.recommended);
   }
 });
 

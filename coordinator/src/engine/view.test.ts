@@ -46,6 +46,11 @@ test("a search is planning, searching, comparing, writing, publishing and done, 
   expect(states).toEqual(["planning", "searching", "comparing", "writing", "publishing", "done"]);
 });
 
+test("a trial of a search from coarse to fine has the name of its stage, later ones have none", () => {
+  const early: JobEvent = { ...(proposed(0) as JobEvent & { type: "proposed" }), ask: { id: 0, stage: "scale" } };
+  expect(view([early, proposed(1)]).candidates.map(({ stage }) => stage)).toEqual(["scale", "", ""]);
+});
+
 test("a merge is writing from its plan on", () => {
   expect(view([], MERGE).state).toBe("writing");
   const half = view([written(1)], MERGE);

@@ -30,6 +30,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     split: string,
     coefficients: Readonly<Record<string, number>>,
     origin: string,
+    stage = "",
   ): void => {
     const scores = state.scores.get(id);
     const score = facts && scored(state, role, id, facts.tasks);
@@ -42,6 +43,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
         name,
         coefficients: { ...coefficients },
         origin,
+        stage,
         state: problem !== "" ? "failed" : score ? "scored" : (activity?.stage ?? "waiting"),
         shardsMerged: activity?.shardsMerged ?? 0,
         objective: score?.value ?? 0,
@@ -57,8 +59,8 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
       }),
     );
   };
-  for (const { candidateId, coefficients, origin } of state.trials) {
-    add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin);
+  for (const { candidateId, coefficients, origin, ask } of state.trials) {
+    add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin, ask?.stage);
   }
   if (facts?.kind === "search") {
     for (const { id, name } of facts.experts ?? []) add(id, "expert", name, facts.split, {}, "");

@@ -23,6 +23,8 @@ export interface Trial {
   readonly number: number;
   readonly id: string;
   readonly origin: string;
+  /** Of a search from coarse to fine; empty once every coefficient is searched. */
+  readonly stage: string;
   readonly coefficients: Readonly<Record<string, number>>;
   readonly scores: ReadonlyMap<string, Estimate>;
   readonly objective: Estimate | undefined;
@@ -64,6 +66,7 @@ export function searchData(view: JobView, recommended: Recommended): SearchData 
       number,
       id: candidate.id,
       origin: candidate.origin,
+      stage: candidate.stage,
       coefficients: candidate.coefficients,
       scores: scoresOf(candidate),
       objective: objectiveOf(candidate),

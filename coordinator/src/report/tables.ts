@@ -99,7 +99,7 @@ export function trialTable(data: SearchData): Markup {
   };
   const line = (trial: Trial): Markup =>
     html`<tr class="${trial.isRecommended ? "chosen" : ""}"><th scope="row">${trial.id}${trial.isRecommended ? " (recommended)" : ""}</th>
-      <td class="text">${trial.origin}</td>${scores(trial)}${settings(trial)}</tr>\n`;
+      <td class="text">${[trial.origin, trial.stage].filter((word) => word !== "").join(", ")}</td>${scores(trial)}${settings(trial)}</tr>\n`;
   return html`<div class="wide"><table>
     <caption>Accuracy on the ${data.split} split in percent ± one standard error.</caption>
     <thead><tr>${headers(["trial"])}<th scope="col" class="text">origin</th>${headers(["objective", ...tasks, ...coefficientNames])}</tr></thead>
