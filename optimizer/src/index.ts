@@ -1,7 +1,13 @@
 // Ask/tell Bayesian optimisation. Pure: no I/O, no clock, no global randomness, no dependencies.
 
+export type { Answers } from "./answers/answers.ts";
+export type { Calibration, LeftOut } from "./answers/calibration.ts";
+export type { Importance } from "./answers/importance.ts";
+export type { Improvement } from "./answers/improvement.ts";
 export type { MetricBelief, ParetoFront, ParetoPoint } from "./answers/pareto.ts";
 export type { Recommendation } from "./answers/recommend.ts";
+export type { SlicePoint } from "./answers/slice.ts";
+export type { StopOptions, StopReport } from "./answers/stop.ts";
 export { StudyError } from "./errors.ts";
 export type { Prediction } from "./model/ensemble.ts";
 export type { ModelRecord } from "./model/members.ts";

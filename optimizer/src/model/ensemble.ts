@@ -124,9 +124,13 @@ function predictByAll(members: readonly Member[], unit: Float64Array): Predictio
 }
 
 function predictByOne({ gp, targets }: Member, unit: Float64Array): Prediction {
-  const latent = predictLatent(gp, unit);
-  const deviation = Math.sqrt(latent.variance);
-  const scores = normalNodes.map((node) => targets.unwarp(latent.mean + deviation * node));
+  const { mean, variance } = predictLatent(gp, unit);
+  return momentsOf(targets, mean, Math.sqrt(variance));
+}
+
+/** Moments, in standardised scores, of a normal belief in targets. */
+export function momentsOf(targets: WarpedTargets, latentMean: number, latentDeviation: number): Prediction {
+  const scores = normalNodes.map((node) => targets.unwarp(latentMean + latentDeviation * node));
   const mean = scores.reduce((sum, score, k) => sum + normalWeights[k]! * score, 0);
   const variance = scores.reduce((sum, score, k) => sum + normalWeights[k]! * (score - mean) ** 2, 0);
   return { mean, standardDeviation: Math.sqrt(variance) };

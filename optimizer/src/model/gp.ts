@@ -227,7 +227,7 @@ export function covariancesWithin(gp: GaussianProcess, points: Float64Array, cou
 }
 
 /** Prior covariances [rows, count] of the first `rows` rows of `points` with the training points. */
-function crossCovariances(gp: GaussianProcess, points: Float64Array, rows: number): Float64Array {
+export function crossCovariances(gp: GaussianProcess, points: Float64Array, rows: number): Float64Array {
   const { dimension: d, count: n } = gp.data;
   const scaled = scalePoints(points, rows, gp.inverseLengths);
   const out = new Float64Array(rows * n);

@@ -95,7 +95,13 @@ export function warpTargets(scores: StandardisedScores, power: number): WarpedTa
   const centre = warped.reduce((sum, t) => sum + t, 0) / warped.length;
   const spread = Math.sqrt(warped.reduce((sum, t) => sum + (t - centre) ** 2, 0) / warped.length) || 1;
   const slopes = scores.targets.map((z) => yeoJohnsonSlope(z, power) / spread);
-  const unwarp = (target: number): number => yeoJohnsonInverse(centre + spread * target, power);
+  // Far outside of what was seen the inverse grows without sense (to 1e200 and more); a warped model believes in no
+  // score that is further out than the seen ones are apart.
+  const [lowest, highest] = [Math.min(...scores.targets), Math.max(...scores.targets)];
+  const unwarp = (target: number): number => {
+    const z = yeoJohnsonInverse(centre + spread * target, power);
+    return power === 1 ? z : Math.min(2 * highest - lowest, Math.max(2 * lowest - highest, z));
+  };
   return {
     power,
     targets: warped.map((t) => (t - centre) / spread),

@@ -16,6 +16,9 @@ export const purposes = {
   uniform: 8,
   evolution: 9,
   weights: 10,
+  improvement: 20,
+  stopping: 21,
+  functionDraws: 22,
 } as const;
 export type Purpose = (typeof purposes)[keyof typeof purposes];
 

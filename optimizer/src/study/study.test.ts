@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createStudy, type Dimension, replay, type Study } from "../index.ts";
+import { createStudy, type Dimension, type Importance, replay, type Study } from "../index.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import { coordinates, floats } from "../testing/problem.ts";
 
@@ -129,8 +129,9 @@ test("predictions are confident where trials are and less so elsewhere; importan
     ...spec,
     dimensions: [...coefficients, { name: "fixed", kind: "float", low: 2, high: 2 }],
   });
-  expect(study.importance()).toEqual({ a: 0, b: 0, c: 0, fixed: 0 });
-  expect(() => study.predict([{ ...even(0.5), fixed: 2 }])).toThrow(/no trial is complete/);
+  const none = { share: 0, credibleInterval: [0, 0] };
+  expect(study.importance()).toEqual({ a: none, b: none, c: none, fixed: none });
+  expect(() => study.predict([{ ...even(0.5), fixed: 2 }])).toThrow(/no prediction: no trial is complete yet/);
   tellAll(study, (v) => Math.sin(3 * v["a"]!) + 0.1 * v["b"]!, 16);
   const [near, far] = study.predict([
     { a: 0.5, b: 0.5, c: 0.5, fixed: 2 },
@@ -138,10 +139,10 @@ test("predictions are confident where trials are and less so elsewhere; importan
   ]);
   expect(near!.mean).toBeCloseTo(Math.sin(1.5) + 0.05, 1);
   expect(near!.standardDeviation).toBeLessThan(far!.standardDeviation);
-  const { a, b, c, fixed } = study.importance() as Record<"a" | "b" | "c" | "fixed", number>;
-  expect(a).toBeGreaterThan(0.8);
-  expect(a + b + c).toBeCloseTo(1, 12);
-  expect(fixed).toBe(0);
+  const { a, b, c, fixed } = study.importance() as Record<"a" | "b" | "c" | "fixed", Importance>;
+  expect(a.share).toBeGreaterThan(0.8);
+  expect(a.share + b.share + c.share).toBeCloseTo(1, 12);
+  expect(fixed).toEqual(none);
 });
 
 test("bad input is refused and leaves no trace in the log", () => {
