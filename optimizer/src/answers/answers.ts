@@ -113,7 +113,9 @@ export function createAnswers({ spec, space, ledger, goal, model, metricModels }
       checkStopOptions(options);
       if (goal.tradeOff !== undefined) throw new StudyError("a front of trade-offs has no one score to stop by");
       const known = completed() === 0 ? undefined : { model: model(), metrics: metricModels(), space, seed };
-      const leastTrials = 2 * (spec.initialTrials ?? defaultInitialTrials(space.size));
+      const initialTrials = spec.initialTrials ?? defaultInitialTrials(space.size);
+      const inStages = (spec.stages ?? []).reduce((sum, { trials }) => sum + trials, 0);
+      const leastTrials = initialTrials + Math.max(initialTrials, inStages);
       return stopReportOf(known, { leastTrials, ...options });
     },
   };

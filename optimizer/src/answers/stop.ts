@@ -34,7 +34,7 @@ export interface StopOptions {
   readonly noiseShare?: number;
   /** The smallest gain worth going on for, in score units, where the noise is smaller. Default: 0. */
   readonly tolerance?: number;
-  /** Complete trials before which the search does not stop. Default: twice the initial trials. */
+  /** Complete trials before which the search does not stop. Default: twice the initial trials, and these after all stages. */
   readonly leastTrials?: number;
 }
 

@@ -69,6 +69,12 @@ test("points of the caller's and measurements made elsewhere are kept whatever s
   expect(study.recommend()).toBeDefined();
 });
 
+test("a search does not stop before its dimensions have been searched one by one", () => {
+  const study = createStudy({ ...spec, initialTrials: 3 });
+  tell(study, study.ask().id);
+  expect(study.shouldStop().reason).toBe("1 of at least 17 trials");
+});
+
 test("a trial of an earlier stage that is told late is known to the later ones", () => {
   const study = createStudy(spec);
   for (let k = 0; k < 8; k++) study.ask();
