@@ -26,7 +26,7 @@ const targets = [0.2, 0.7, 0.9, -0.8];
 test.each([0.5, 0.42, 0.75])("a noisy evaluation at %d: the rise of the best posterior mean, simulated", (x) => {
   const noise = 0.09;
   const gp = process(points, targets, [noise, noise, noise, noise]);
-  const leaders = [0.35, 0.5].map(at);
+  const rivals = [0.35, 0.5].map(at);
   const best = (of: GaussianProcess, candidates: readonly Float64Array[]): number =>
     Math.max(...candidates.map((one) => predictLatent(of, one).mean));
   const stream = createStream(1, 0, purposes.fantasies);
@@ -35,17 +35,17 @@ test.each([0.5, 0.42, 0.75])("a noisy evaluation at %d: the rise of the best pos
   const draws = 4000;
   for (let k = 0; k < draws; k++) {
     const told = mean + Math.sqrt(variance + noise) * stream.normal();
-    sum += best(process([...points, x], [...targets, told], new Array<number>(5).fill(noise)), [...leaders, at(x)]);
+    sum += best(process([...points, x], [...targets, told], new Array<number>(5).fill(noise)), [...rivals, at(x)]);
   }
-  const input = { gp, leaders, pending: [], noiseVariance: noise + gp.nugget };
+  const input = { gp, rivals, pending: [], noiseVariance: noise + gp.nugget };
   const [gain] = knowledgeGradients(input, [at(x)]) as [number];
-  expect(gain).toBeCloseTo(sum / draws - best(gp, leaders), 2);
+  expect(gain).toBeCloseTo(sum / draws - best(gp, rivals), 2);
   expect(gain).toBeGreaterThan(0.01);
 });
 
-test("without noise it is expected improvement over the best leader", () => {
+test("without noise it is expected improvement over the best rival", () => {
   const gp = process(points, targets, [0, 0, 0, 0]);
-  const [gain] = knowledgeGradients({ gp, leaders: [at(0.5)], pending: [], noiseVariance: 0 }, [at(0.6)]);
+  const [gain] = knowledgeGradients({ gp, rivals: [at(0.5)], pending: [], noiseVariance: 0 }, [at(0.6)]);
   const { mean, variance } = predictLatent(gp, at(0.6));
   const deviation = Math.sqrt(variance);
   const improvement = deviation * Math.exp(logImprovement((mean - predictLatent(gp, at(0.5)).mean) / deviation));
@@ -55,12 +55,11 @@ test("without noise it is expected improvement over the best leader", () => {
 test("what is in flight need not be asked again, and what is known has no value", () => {
   const gp = process(points, targets, [0.09, 0.09, 0.09, 0.09]);
   const gainWith = (pending: readonly number[]): number =>
-    knowledgeGradients(
-      { gp, leaders: [0.35, 0.5].map(at), pending: pending.map(at), noiseVariance: 0.09 + gp.nugget },
-      [at(0.5)],
-    )[0]!;
+    knowledgeGradients({ gp, rivals: [0.35, 0.5].map(at), pending: pending.map(at), noiseVariance: 0.09 + gp.nugget }, [
+      at(0.5),
+    ])[0]!;
   expect(gainWith([0.5, 0.5])).toBeLessThan(0.6 * gainWith([]));
   const exact = process(points, targets, [0, 0, 0, 0]);
-  const known = knowledgeGradients({ gp: exact, leaders: [at(0.5)], pending: [], noiseVariance: 0 }, [at(0.5)]);
+  const known = knowledgeGradients({ gp: exact, rivals: [at(0.5)], pending: [], noiseVariance: 0 }, [at(0.5)]);
   expect(known[0]).toBeLessThan(1e-3);
 });

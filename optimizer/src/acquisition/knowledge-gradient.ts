@@ -1,15 +1,16 @@
 // What one more noisy evaluation is worth to the final recommendation: the expected rise of the largest posterior mean
-// among the leaders and the point itself (Frazier, Powell, Dayanik, "The knowledge-gradient policy for correlated
+// among the rivals and the point itself (Frazier, Powell, Dayanik, "The knowledge-gradient policy for correlated
 // normal beliefs", INFORMS Journal on Computing 21(4), 2009). Unlike expected improvement it knows that the evaluation
-// will be noisy, and that evaluating a leader again can be worth more than a new point.
+// will be noisy, that evaluating a rival again can be worth more than a new point, and that a point which will never be
+// best can tell rivals apart: under much noise far points tell more than near ones.
 
 import { conditionProcess, covariancesWithin, type GaussianProcess, predictMeans } from "../model/gp.ts";
 import { normalQuantile } from "../numerics/normal.ts";
 
 export interface KnowledgeGradientInput {
   readonly gp: GaussianProcess;
-  /** Evaluated points that may be recommended; at least one. */
-  readonly leaders: readonly Float64Array[];
+  /** Points that may be best, evaluated or not; at least one. */
+  readonly rivals: readonly Float64Array[];
   /** In flight: what they will tell is not known, but it will be. */
   readonly pending: readonly Float64Array[];
   /** Noise variance of an evaluation, the nugget included, in target units. */
@@ -22,22 +23,22 @@ const nodes = Float64Array.from({ length: nodeCount }, (_, k) => normalQuantile(
 
 /** Expected rise at each of `candidates`, >= 0, in target units. */
 export function knowledgeGradients(input: KnowledgeGradientInput, candidates: readonly Float64Array[]): number[] {
-  const { leaders, noiseVariance } = input;
+  const { rivals, noiseVariance } = input;
   const gp = believe(input);
-  const points = Float64Array.from([...leaders, ...candidates].flatMap((x) => [...x]));
-  const count = leaders.length + candidates.length;
+  const points = Float64Array.from([...rivals, ...candidates].flatMap((x) => [...x]));
+  const count = rivals.length + candidates.length;
   const means = predictMeans(gp, points, count);
   const covariances = covariancesWithin(gp, points, count);
-  const best = means.subarray(0, leaders.length).reduce((most, mean) => Math.max(most, mean));
+  const best = means.subarray(0, rivals.length).reduce((most, mean) => Math.max(most, mean));
   return candidates.map((_, index) => {
-    const at = leaders.length + index;
+    const at = rivals.length + index;
     const variance = Math.max(covariances[at * count + at]!, 0);
     const deviation = Math.sqrt(variance + noiseVariance);
     if (!(deviation > 0)) return 0;
     let sum = 0;
     for (const node of nodes) {
       let largest = means[at]! + (variance / deviation) * node;
-      for (let a = 0; a < leaders.length; a++) {
+      for (let a = 0; a < rivals.length; a++) {
         largest = Math.max(largest, means[a]! + (covariances[at * count + a]! / deviation) * node);
       }
       sum += largest - best;

@@ -52,19 +52,25 @@ function run(data: TrainingData, kernel: Kernel, isNoiseKnown: boolean, start: T
   return { theta: x, logEvidence: -value };
 }
 
+/** Of the papers' variance 3 of a log length scale, the part that is the dimension's own; the rest all share. */
+const ownLengthVariance = 0.75;
+const lengthVariance = 3;
+
 /**
  * Normal priors on the logarithms. A LogNormal(m, s) density on x equals, up to a constant, a normal one on log x
- * with mean m - s^2: the MAP mode is the mode of the density in x, as in the papers.
+ * with mean m - s^2: the MAP mode is the mode of the density in x, as in the papers. Unlike in the papers the length
+ * scales are not independent: how fast a score changes is mostly a property of the problem, and under noise, or in
+ * many dimensions, only what they have in common can be learned soon.
  */
 export function thetaPrior(dimension: number, isNoiseKnown: boolean): ThetaPrior {
-  const mean = new Float64Array(dimension + 2).fill(Math.SQRT2 + 0.5 * Math.log(dimension) - 3);
-  const standardDeviation = new Float64Array(dimension + 2).fill(Math.sqrt(3));
+  const mean = new Float64Array(dimension + 2).fill(Math.SQRT2 + 0.5 * Math.log(dimension) - lengthVariance);
+  const standardDeviation = new Float64Array(dimension + 2).fill(Math.sqrt(ownLengthVariance));
   mean[dimension] = 0;
   standardDeviation[dimension] = 0.7;
   // Nugget ~ LogNormal(-5, 2), or LogNormal(-9, 1.5) beside known noise.
   mean[dimension + 1] = isNoiseKnown ? -9 - 1.5 ** 2 : -5 - 2 ** 2;
   standardDeviation[dimension + 1] = isNoiseKnown ? 1.5 : 2;
-  return { mean, standardDeviation };
+  return { mean, standardDeviation, sharedVariance: lengthVariance - ownLengthVariance };
 }
 
 function thetaBounds(dimension: number): { low: Float64Array; high: Float64Array } {

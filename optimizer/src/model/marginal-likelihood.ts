@@ -8,10 +8,12 @@ import { logSqrtTwoPi } from "../numerics/normal.ts";
 import { meanPriorVariance, scalePoints, type TrainingData, whitenResidual } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 
-/** Normal prior on each component of theta. */
+/** Normal prior on theta: independent components, but for a deviation that all log length scales share. */
 export interface ThetaPrior {
   readonly mean: Float64Array;
   readonly standardDeviation: Float64Array;
+  /** Variance of what is added to all log length scales alike; their own standard deviations must be equal. */
+  readonly sharedVariance: number;
 }
 
 /** Value returned where the covariance cannot be factored; larger than any real one, finite for the line search. */
@@ -72,13 +74,23 @@ export function createFitObjective(
     gradient[d] = bySignal * signal;
     gradient[d + 1] = byNugget * nugget;
 
-    if (prior !== undefined) {
-      for (let k = 0; k < d + 2; k++) {
-        const z = (theta[k]! - prior.mean[k]!) / prior.standardDeviation[k]!;
-        value += 0.5 * z * z;
-        gradient[k]! += z / prior.standardDeviation[k]!;
-      }
-    }
-    return value;
+    return prior === undefined ? value : value + addPrior(prior, theta, gradient, d);
   };
+}
+
+/** Minus log prior density up to a constant; its gradient is added to `gradient`. */
+function addPrior(prior: ThetaPrior, theta: Float64Array, gradient: Float64Array, d: number): number {
+  let value = 0;
+  let sum = 0;
+  for (let k = 0; k < d; k++) sum += theta[k]! - prior.mean[k]!;
+  // The precision of s^2 I + t 1 1^T is (I - t / (s^2 + d t) 1 1^T) / s^2.
+  const ownVariance = prior.standardDeviation[0]! ** 2;
+  const shared = (prior.sharedVariance * sum) / (ownVariance + d * prior.sharedVariance);
+  for (let k = 0; k < d + 2; k++) {
+    const deviation = theta[k]! - prior.mean[k]!;
+    const slope = (k < d ? deviation - shared : deviation) / prior.standardDeviation[k]! ** 2;
+    value += 0.5 * deviation * slope;
+    gradient[k]! += slope;
+  }
+  return value;
 }

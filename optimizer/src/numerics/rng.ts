@@ -16,6 +16,7 @@ export const purposes = {
   uniform: 8,
   evolution: 9,
   weights: 10,
+  rivals: 11,
   improvement: 20,
   stopping: 21,
   functionDraws: 22,

@@ -7,12 +7,13 @@ import { sampleFantasies } from "../acquisition/fantasies.ts";
 import { knowledgeGradients } from "../acquisition/knowledge-gradient.ts";
 import { rankByMean, shareOfWins } from "../acquisition/leaders.ts";
 import { type Candidate, rankCandidates } from "../acquisition/maximise.ts";
+import { createPosteriorMean } from "../acquisition/posterior-mean.ts";
 import type { Member } from "../model/ensemble.ts";
 import { createLogFeasibility, type LogFeasibility } from "../model/feasibility.ts";
 import { conditionProcess, type GaussianProcess, predictMeans } from "../model/gp.ts";
 import type { Model } from "../model/model.ts";
 import { normalQuantile } from "../numerics/normal.ts";
-import { createStream, purposes } from "../numerics/rng.ts";
+import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
 import type { Space } from "../space/space.ts";
 import type { ProposalRecord } from "../study/events.ts";
@@ -23,8 +24,18 @@ const fantasyCount = 64;
 const pruningSamples = 256;
 const pruningPoints = 32;
 const largestIncumbents = 16;
-/** Candidates by expected improvement among which the knowledge gradient chooses. */
+/** The share of a target's variance from which noise is reckoned with. */
+const noticeableNoise = 1e-3;
+/** The share from which a search in many dimensions learns more from points all over than from near the best ones. */
+const dominantNoise = 0.05;
+/** Candidates by expected improvement, and all over the space, among which the knowledge gradient chooses. */
 const shortlistLength = 24;
+const anywhereCount = 48;
+/** Candidates by expected improvement that are sampled for rivals of the leaders, and how many rivals are kept. */
+const rivalField = 96;
+const mostRivals = 32;
+/** Under noise one proposal in so many is the best guess itself, so that there is something to recommend. */
+const guessEvery = 4;
 /** Expected improvements below this share of what the best score is above the median mean that the search is stuck. */
 const stuckBelow = Math.log(1e-4);
 /** A stuck search doubts its length scales: they are divided by 2, 4 and 8 in turn. */
@@ -49,54 +60,101 @@ export interface ModelProposal {
 export function proposeByModel(input: ProposeInput): ModelProposal {
   const { space, ledger, model, replicates, seed, trial } = input;
   const last = ledger.lastModel;
+  const noise = noiseOf(model.members[0]!);
+  const isNoisy = replicates || noise > noticeableNoise;
   // Every other proposal of a search that is stuck looks elsewhere.
-  const isExploring = last !== undefined && !last.isExploring && last.logImprovement < stuckBelow && !replicates;
+  const isExploring = last !== undefined && !last.isExploring && last.logImprovement < stuckBelow && !isNoisy;
   const members = isExploring ? doubted(model.members, doubts[(trial >>> 1) % doubts.length]!) : model.members;
   const unitsOf = (state: Trial["state"]) => ledger.trials.filter((one) => one.state === state).map((one) => one.unit);
   const [incumbents, pending] = [likelyBest(model, seed, trial), unitsOf("pending")];
+  const feasibility = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
+  const ranked = (acquisition: Acquisition): { all: readonly Candidate[]; fresh: readonly Candidate[] } => {
+    const feasible: Acquisition = {
+      evaluate(points, count, values, gradients) {
+        acquisition.evaluate(points, count, values, gradients);
+        feasibility(points, count, values, gradients);
+      },
+    };
+    const all = rankCandidates({ space, acquisition: feasible, incumbents, seed, trial });
+    return { all, fresh: all.filter(({ x }) => !ledger.isTaken(x)) };
+  };
+  if (isNoisy && last !== undefined && trial % guessEvery === 0) {
+    const { logImprovement } = last;
+    const { all, fresh } = ranked(createPosteriorMean(members));
+    const guess = replicates ? all[0]! : (fresh[0] ?? all[0]!);
+    return { unit: guess.x, record: { ...model.record, logImprovement, isExploring } };
+  }
+  if (noise > dominantNoise && last !== undefined && ledger.trials.length < designTrials(space.size)) {
+    const { logImprovement } = last;
+    return { unit: designPoint(space, seed, trial), record: { ...model.record, logImprovement, isExploring } };
+  }
   const base = [...incumbents, ...pending];
   const normals = sobolNormals(base.length, seed, trial);
-  const improvement = averageAcquisitions(
-    members.map(({ gp, targets, weight }) => ({
-      logWeight: Math.log(weight * targets.slope(bestLatent(gp, incumbents))),
-      acquisition: createLogNoisyImprovement(sampleFantasies(gp, base, normals)),
-    })),
+  const { all, fresh } = ranked(
+    averageAcquisitions(
+      members.map(({ gp, targets, weight }) => ({
+        logWeight: Math.log(weight * targets.slope(bestLatent(gp, incumbents))),
+        acquisition: createLogNoisyImprovement(sampleFantasies(gp, base, normals)),
+      })),
+    ),
   );
-  const feasibility = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
-  const acquisition: Acquisition = {
-    evaluate(points, count, values, gradients) {
-      improvement.evaluate(points, count, values, gradients);
-      feasibility(points, count, values, gradients);
-    },
-  };
-  const ranked = rankCandidates({ space, acquisition, incumbents, seed, trial });
-  const fresh = ranked.filter(({ x }) => !ledger.isTaken(x));
-  const best = fresh[0] ?? ranked[0]!;
-  const unit = replicates ? mostInformative(input, fresh, incumbents, pending, feasibility) : best.x;
+  const best = fresh[0] ?? all[0]!;
+  const unit = isNoisy ? mostInformative(input, fresh, incumbents, pending, feasibility) : best.x;
   const logImprovement = isExploring ? last.logImprovement : best.value;
   return { unit, record: { ...model.record, logImprovement, isExploring } };
 }
 
-/** Of the best candidates and the leaders themselves, what the final recommendation gains most from. */
+/**
+ * How many trials are spread all over the space, best guesses aside, where noise dominates: a slope is learned from
+ * wide steps, and the more dimensions, the less a step can be told from noise. Few dimensions need none beyond the start.
+ */
+function designTrials(dimension: number): number {
+  return dimension * Math.min(4, dimension / 6);
+}
+
+function designPoint(space: Space, seed: number, trial: number): Float64Array {
+  const unit = new Float64Array(space.size);
+  createSobol(space.size, createStream(seed, 0, purposes.start)).point(trial, unit);
+  space.spread(unit);
+  return unit;
+}
+
+/** Of the best candidates, the leaders and points all over the space, what tells most about where the best point is. */
 function mostInformative(
-  { model }: ProposeInput,
+  { space, model, replicates, seed, trial }: ProposeInput,
   fresh: readonly Candidate[],
   leaders: readonly Float64Array[],
   pending: readonly Float64Array[],
   feasibility: LogFeasibility,
 ): Float64Array {
-  const shortlist = [...fresh.slice(0, shortlistLength).map(({ x }) => x), ...leaders];
-  const logFeasible = new Float64Array(shortlist.length);
-  feasibility(Float64Array.from(shortlist.flatMap((x) => [...x])), shortlist.length, logFeasible);
-  const gains = new Float64Array(shortlist.length);
+  const stream = createStream(seed, trial, purposes.rivals);
+  const field = [...leaders, ...fresh.slice(0, rivalField).map(({ x }) => x)];
+  const rivals = byShareOfWins(model, field, stream).slice(0, mostRivals);
+  const sobol = createSobol(space.size, stream);
+  const anywhere = Array.from({ length: anywhereCount }, (_, index) => {
+    const x = new Float64Array(space.size);
+    sobol.point(index, x);
+    space.spread(x);
+    return x;
+  });
+  const candidates = [...fresh.slice(0, shortlistLength).map(({ x }) => x), ...anywhere];
+  if (replicates) candidates.push(...leaders);
+  const logFeasible = new Float64Array(candidates.length);
+  feasibility(Float64Array.from(candidates.flatMap((x) => [...x])), candidates.length, logFeasible);
+  const gains = new Float64Array(candidates.length);
   for (const { gp, targets, weight } of model.members) {
-    const noiseVariance = gp.nugget + median(targets.noiseVariances);
+    const noiseVariance = noiseOf({ gp, targets });
     const factor = weight * targets.slope(bestLatent(gp, leaders));
-    for (const [index, gain] of knowledgeGradients({ gp, leaders, pending, noiseVariance }, shortlist).entries()) {
+    for (const [index, gain] of knowledgeGradients({ gp, rivals, pending, noiseVariance }, candidates).entries()) {
       gains[index]! += factor * Math.exp(logFeasible[index]!) * gain;
     }
   }
-  return shortlist[gains.indexOf(Math.max(...gains))]!;
+  return candidates[gains.indexOf(Math.max(...gains))]!;
+}
+
+/** Noise variance of an evaluation, in target units. */
+function noiseOf({ gp, targets }: Pick<Member, "gp" | "targets">): number {
+  return gp.nugget + targets.noiseVariances.toSorted()[targets.noiseVariances.length >>> 1]!;
 }
 
 /** The members with shorter length scales: less is known of what lies between and beyond the points. */
@@ -108,22 +166,22 @@ function doubted(members: readonly Member[], divisor: number): Member[] {
   });
 }
 
-function median(values: Float64Array): number {
-  return values.toSorted()[values.length >>> 1]!;
-}
-
 /** Evaluated points that are the best of all in some joint posterior sample, most often first. */
 function likelyBest(model: Model, seed: number, trial: number): Float64Array[] {
   const leaders = rankByMean(model)
     .slice(0, pruningPoints)
     .map((index) => model.trials[index]!.unit);
-  const shares = shareOfWins(model, leaders, pruningSamples, createStream(seed, trial, purposes.pruning));
-  return leaders
+  return byShareOfWins(model, leaders, createStream(seed, trial, purposes.pruning)).slice(0, largestIncumbents);
+}
+
+/** Those of `points` that are the best of them in some joint posterior sample, most often first. */
+function byShareOfWins(model: Model, points: readonly Float64Array[], stream: RandomStream): Float64Array[] {
+  const shares = shareOfWins(model, points, pruningSamples, stream);
+  return points
     .map((unit, index) => ({ unit, share: shares[index]! }))
-    .filter((leader) => leader.share > 0)
+    .filter((one) => one.share > 0)
     .toSorted((a, b) => b.share - a.share)
-    .slice(0, largestIncumbents)
-    .map((leader) => leader.unit);
+    .map((one) => one.unit);
 }
 
 /** The largest posterior mean among `units`, as a target. */
