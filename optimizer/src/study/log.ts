@@ -48,8 +48,9 @@ export function openLog(text: string): OpenedLog {
     const study = replay(spec as StudySpec, events());
     return { study, lines: lines.length, bytes, isTorn: bytes < text.length };
   } catch (error) {
-    if (error instanceof StudyError) throw new StudyError(`line ${reading + 1} of the log: ${error.message}`);
-    throw error;
+    // A log edited by hand can be wrong in ways that no rule foresees.
+    const problem = error instanceof StudyError ? error.message : `not what was written: ${error}`;
+    throw new StudyError(`line ${reading + 1} of the log: ${problem}`, { cause: error });
   }
 }
 

@@ -96,7 +96,11 @@ test.each<[string, string, RegExp]>([
   ["no trials", '{"a": 1}', /must be a list of trials/],
   ["a list of other things", "[1, 2]", /must be a list of trials/],
   ["no direction", byRows, /do not say which way is better: give directions/],
-  ["a direction that is none", '{"direction": "NOT_SET", "trials": []}', /"not_set" is not minimize or maximize/],
+  [
+    "a direction that is none",
+    '{"direction": "NOT_SET", "trials": []}',
+    /direction "NOT_SET" is not minimize or maximize/,
+  ],
   [
     "more directions than values",
     exported.replace('"MINIMIZE"', '"MINIMIZE", "MAXIMIZE"'),
@@ -106,7 +110,7 @@ test.each<[string, string, RegExp]>([
   [
     "a parameter that its distribution does not have",
     exported.replace('"k": 6', '"k": 9'),
-    /Optuna trial 0: k is 9, which its distribution \[1, 8\] does not have/,
+    /Optuna trial 0: k is 9, which its distribution \[1,8\] does not have/,
   ],
 ])("%s is refused", (_, text, message) => {
   expect(() => readOptunaTrials(text)).toThrow(message);

@@ -100,8 +100,10 @@ function directionsOf(file: unknown): Direction[] {
     throw new StudyError('the Optuna trials do not say which way is better: give directions, e.g. ["maximize"]');
   }
   return given.map((direction) => {
-    const name = String(direction).toLowerCase().replace("studydirection.", "");
-    if (name !== "minimize" && name !== "maximize") throw new StudyError(`"${name}" is not minimize or maximize`);
+    const name = typeof direction === "string" ? direction.toLowerCase().replace("studydirection.", "") : direction;
+    if (name !== "minimize" && name !== "maximize") {
+      throw new StudyError(`the direction ${JSON.stringify(direction)} is not minimize or maximize`);
+    }
     return name;
   });
 }
@@ -135,7 +137,8 @@ function trialOf(row: Json, index: number): OptunaTrial {
 /** `"COMPLETE"`, `"TrialState.COMPLETE"` or 1. */
 function stateOf(state: unknown): string | undefined {
   if (typeof state === "number") return states[state];
-  return states.find((name) => name === String(state).toUpperCase().replace("TRIALSTATE.", ""));
+  if (typeof state !== "string") return undefined;
+  return states.find((name) => name === state.toUpperCase().replace("TRIALSTATE.", ""));
 }
 
 /** `distribution` as `optuna.distributions.distribution_to_json` writes it; others are not judged. */
@@ -145,13 +148,10 @@ function checkDistribution(source: string, name: string, value: unknown, distrib
   const { choices, low, high } = attributes;
   const isInside = Array.isArray(choices)
     ? choices.includes(value)
-    : typeof value === "number" && !(value < Number(low)) && !(value > Number(high));
-  if (!isInside) {
-    const range = Array.isArray(choices) ? JSON.stringify(choices) : `[${low}, ${high}]`;
-    throw new StudyError(
-      `${source}: ${name} is ${JSON.stringify(value)}, which its distribution ${range} does not have`,
-    );
-  }
+    : typeof value === "number" && typeof low === "number" && typeof high === "number" && low <= value && value <= high;
+  if (isInside) return;
+  const range = JSON.stringify(choices ?? [low, high]);
+  throw new StudyError(`${source}: ${name} is ${JSON.stringify(value)}, which its distribution ${range} does not have`);
 }
 
 function isObject(value: unknown): value is Json {

@@ -53,7 +53,7 @@ test("new dimensions are filled, others renamed or left aside, and what is outsi
     expect.stringMatching(/value 1.5 of dimension "a" is outside/),
     expect.stringMatching(/no value for dimension "b"/),
     expect.stringMatching(/value "?0.5"? of dimension "b"/),
-    expect.stringMatching(/value null of dimension "b"/),
+    expect.stringMatching(/value of "b" is neither a number nor a string/),
     expect.stringMatching(/unknown dimension "other"/),
   ]);
 });

@@ -1,7 +1,7 @@
 // What earlier searches measured, carried into a study: of another space, with other names, by another optimiser.
 
 import { StudyError } from "../errors.ts";
-import { createSpace, type Values } from "../space/space.ts";
+import { createSpace, type Space, type Values } from "../space/space.ts";
 import type { Failure, Outcome } from "./events.ts";
 import type { Study } from "./study.ts";
 
@@ -69,7 +69,7 @@ export function warmStart(study: Study, trials: readonly PastTrial[], options: W
       ...Object.entries(fill),
       ...renamed.filter(([name]) => name !== null),
     ]) as Values;
-    const reason = whyNot(() => space.check(values));
+    const reason = whyNot(space, values);
     if (reason === undefined) added.push(study.addObservation(values, discounted(result, standardError), source));
     else dropped.push({ source, reason });
   }
@@ -101,9 +101,13 @@ function discounted(result: Outcome | Failure, standardError: number): Outcome |
   return { ...result, standardErrors: own.map((error) => Math.hypot(error, standardError)) };
 }
 
-function whyNot(check: () => void): string | undefined {
+function whyNot(space: Space, values: Values): string | undefined {
+  const strange = Object.keys(values).find(
+    (name) => typeof values[name] !== "number" && typeof values[name] !== "string",
+  );
+  if (strange !== undefined) return `the value of "${strange}" is neither a number nor a string`;
   try {
-    check();
+    space.check(values);
     return undefined;
   } catch (error) {
     if (error instanceof StudyError) return error.message;
