@@ -1,13 +1,13 @@
 // What a test problem is, and the loop that runs a study on one. Scores and metrics are maximised.
 
 import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
-import type { FloatDimension, Values } from "../space/dimensions.ts";
+import type { Dimension, FloatDimension, Values } from "../space/dimensions.ts";
 import type { Outcome } from "../study/events.ts";
 import type { Study } from "../study/study.ts";
 
-export interface Problem {
-  readonly dimensions: readonly FloatDimension[];
-  /** The true score; `x` in the order of `dimensions`. */
+export interface Problem<Searched extends Dimension = FloatDimension> {
+  readonly dimensions: readonly Searched[];
+  /** The true score; `x` as by `coordinates`. */
   readonly score: (x: readonly number[]) => number;
   /** What an evaluator reports at `x`. */
   readonly observe: (x: readonly number[], noise: RandomStream) => Outcome;
@@ -20,7 +20,11 @@ export function floats(count: number, low: number, high: number): FloatDimension
 }
 
 /** A problem whose evaluator reports the true score. */
-export function exact(dimensions: readonly FloatDimension[], optimum: number, score: Problem["score"]): Problem {
+export function exact<Searched extends Dimension>(
+  dimensions: readonly Searched[],
+  optimum: number,
+  score: Problem["score"],
+): Problem<Searched> {
   return { dimensions, optimum, score, observe: (x) => ({ values: [score(x)] }) };
 }
 
@@ -50,8 +54,10 @@ export function evaluationStream(seed: number, trial: number): RandomStream {
   return createStream(seed + 2 ** 40, trial, purposes.start);
 }
 
-export function coordinates(problem: Pick<Problem, "dimensions">, values: Values): number[] {
-  return problem.dimensions.map(({ name }) => Number(values[name]));
+/** The values in the order of the dimensions, of a simplex all members. Choices must be numbers. */
+export function coordinates({ dimensions }: { readonly dimensions: readonly Dimension[] }, values: Values): number[] {
+  const names = dimensions.flatMap((one) => (one.kind === "simplex" ? one.members : [one.name]));
+  return names.map((name) => Number(values[name]));
 }
 
 /** Runs `budget` trials with `inFlight` asked ahead, told in the order they were asked. */

@@ -12,8 +12,10 @@ import {
   michalewicz5,
   mulberry32,
   type Problem,
+  recipeLike,
   rosenbrock,
   styblinskiTang,
+  weightsLike,
 } from "./problems.ts";
 
 /** The best score that bounded descents from random points of the box find. */
@@ -47,10 +49,12 @@ test.each<[name: string, problem: Problem]>([
   expect(problem.optimum - climb(problem, 120)).toBeCloseTo(0, 5);
 });
 
-test.each<[name: string, problem: Problem, best: number[]]>([
+test.each<[name: string, problem: Pick<Problem, "score" | "optimum">, best: number[]]>([
   ["Ackley", ackley(3, -5, 10), [0, 0, 0]],
   ["Griewank", griewank(3, -20, 30), [0, 0, 0]],
   ["Levy", levy(3, -5, 10), [1, 1, 1]],
+  ["a recipe's mixed space", recipeLike(), [2, 10 ** -2.5, 17, 0.35, 0.21]],
+  ["weights on a simplex", weightsLike(), [0.45, 0, 0.25, 0, 0.2, 0.1]],
   ["Michalewicz", michalewicz5(), [2.20290552, 1.57079633, 1.28499157, 1.92305847, 1.72046977]],
 ])("%s: the optimum is where the literature has it", (_, problem, best) => {
   expect(problem.score(best)).toBeCloseTo(problem.optimum, 8);

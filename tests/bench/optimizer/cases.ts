@@ -1,6 +1,7 @@
 // What is measured: problems with a budget and a number of workers. `protocol` has the problems that the optimizer's
 // targets are about; `heldOut` has problems that nothing was tuned on, and nothing may be.
 
+import type { Dimension } from "@amalgam/optimizer";
 import {
   ackley,
   bbob,
@@ -12,15 +13,17 @@ import {
   mergeLike,
   michalewicz5,
   type Problem,
+  recipeLike,
   rosenbrock,
   styblinskiTang,
+  weightsLike,
   withKnownNoise,
   withNoise,
 } from "@amalgam/optimizer/testing";
 
 export interface BenchCase {
   readonly name: string;
-  readonly problem: Problem;
+  readonly problem: Problem<Dimension>;
   /** Evaluations in flight. */
   readonly workers: number;
   /** Completed evaluations after which regrets are reported; the last is the budget. */
@@ -33,7 +36,7 @@ export interface BenchCase {
 
 function single(
   name: string,
-  problem: Problem,
+  problem: Problem<Dimension>,
   checkpoints: readonly number[],
   rest: Partial<BenchCase> = {},
 ): BenchCase {
@@ -67,6 +70,8 @@ export const heldOut: readonly BenchCase[] = [
   single("gallagher4 (f21)", bbob(21, 4, 6), [100]),
   single("griewank6", griewank(6, -20, 30), [80]),
   single("styblinski6", styblinskiTang(6), [80]),
+  single("recipe_mixed5", recipeLike(), [50]),
+  single("weights_simplex6", weightsLike(), [50]),
   single("hartmann6_async32", hartmann6, [120], { workers: 32, basinRegret }),
   single("hartmann6_known_noise", withKnownNoise(hartmann6, 0.01, 1), [100], { isNoisy: true }),
   single("merge4_n200", mergeLike(4, 200, { seed: 777, optimum: 0.5126879301638485 }), [30], {

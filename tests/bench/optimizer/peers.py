@@ -29,9 +29,20 @@ class Optuna:
     def ask(self):
         trial = self.study.ask()
         self.trials.append(trial)
-        return trial.number, {d["name"]: self.suggest(trial, d) for d in self.dimensions}
+        values = {}
+        for dimension in self.dimensions:
+            values |= self.suggest(trial, dimension)
+        return trial.number, values
 
     def suggest(self, trial, dimension):
+        if dimension["kind"] != "simplex":
+            return {dimension["name"]: self.suggest_one(trial, dimension)}
+        # The Optuna documentation's way to a uniform point of a simplex.
+        members = dimension["members"]
+        parts = [-np.log(max(trial.suggest_float(member, 0, 1), 1e-12)) for member in members]
+        return {member: part / sum(parts) for member, part in zip(members, parts)}
+
+    def suggest_one(self, trial, dimension):
         name, kind = dimension["name"], dimension["kind"]
         if kind == "categorical":
             return trial.suggest_categorical(name, dimension["choices"])

@@ -35,10 +35,11 @@ test.each([
     expect(regret, `seed ${seed}`).toBeLessThanOrEqual(row.within);
 
     const points = proposals(study).map(({ values }) => values);
-    for (const { name, low, high } of one.problem.dimensions) {
+    for (const dimension of one.problem.dimensions) {
+      if (dimension.kind !== "float") continue;
       for (const values of points) {
-        expect(values[name]).toBeGreaterThanOrEqual(low);
-        expect(values[name]).toBeLessThanOrEqual(high);
+        expect(values[dimension.name]).toBeGreaterThanOrEqual(dimension.low);
+        expect(values[dimension.name]).toBeLessThanOrEqual(dimension.high);
       }
     }
     if (!one.isNoisy) expect(new Set(points.map((values) => JSON.stringify(values))).size).toBe(row.budget);
