@@ -88,3 +88,27 @@ export function meanAccuracy(correct: readonly number[], items: number): { value
   }
   return { value, standardError: Math.sqrt(variance) };
 }
+
+/**
+ * The same merge where every task must keep an accuracy: one metric for each task. Points that break a bound are worth 0.
+ * `optimum` is the highest mean accuracy of the points that keep all.
+ */
+export function mergeKept(
+  merge: MergeLike,
+  atLeast: number,
+  optimum: number,
+): Problem & { readonly metrics: string[] } {
+  return {
+    dimensions: merge.dimensions,
+    metrics: merge.accuracies(merge.dimensions.map(() => 0)).map((_, task) => `task${task + 1}`),
+    optimum,
+    score: (x) => (merge.accuracies(x).every((accuracy) => accuracy >= atLeast) ? merge.score(x) : 0),
+    observe(x, noise) {
+      const means = merge.count(x, noise).map((correct) => meanAccuracy([correct], merge.items));
+      return {
+        values: means.map(({ value }) => value),
+        standardErrors: means.map(({ standardError }) => standardError),
+      };
+    },
+  };
+}

@@ -1,15 +1,20 @@
 // What is measured: problems with a budget and a number of workers. `protocol` has the problems that the optimizer's
 // targets are about; `heldOut` has problems that nothing was tuned on, and nothing may be.
 
-import type { Dimension } from "@amalgam/optimizer";
+import type { Dimension, StudySpec } from "@amalgam/optimizer";
 import {
   ackley,
   bbob,
   branin,
+  dtlz2,
   embedded,
+  type FrontProblem,
   griewank,
   hartmann6,
   levy,
+  type MergeLike,
+  mergeGroups,
+  mergeKept,
   mergeLike,
   michalewicz5,
   type Problem,
@@ -19,11 +24,14 @@ import {
   weightsLike,
   withKnownNoise,
   withNoise,
+  zdt,
 } from "@amalgam/optimizer/testing";
 
 export interface BenchCase {
   readonly name: string;
-  readonly problem: Problem<Dimension>;
+  readonly problem: Problem<Dimension> | FrontProblem;
+  /** What a study is told of it beside the dimensions. */
+  readonly goal: Goal;
   /** Evaluations in flight. */
   readonly workers: number;
   /** Completed evaluations after which regrets are reported; the last is the budget. */
@@ -34,13 +42,28 @@ export interface BenchCase {
   readonly basinRegret?: number;
 }
 
+/** What solvers maximise (the mean of the metrics unless they are traded off) and must keep. */
+export type Goal = Pick<StudySpec, "metrics" | "objective" | "constraints">;
+
 function single(
   name: string,
   problem: Problem<Dimension>,
   checkpoints: readonly number[],
   rest: Partial<BenchCase> = {},
 ): BenchCase {
-  return { name, problem, workers: 1, checkpoints, isNoisy: false, ...rest };
+  return { name, problem, goal: {}, workers: 1, checkpoints, isNoisy: false, ...rest };
+}
+
+function front(name: string, problem: FrontProblem, budget: number, workers: number): BenchCase {
+  const goal: Goal = { metrics: problem.metrics, objective: { kind: "pareto" } };
+  return { name, problem, goal, workers, checkpoints: [budget], isNoisy: false };
+}
+
+function kept(name: string, merge: MergeLike, atLeast: number, optimum: number, budget: number): BenchCase {
+  const problem = mergeKept(merge, atLeast, optimum);
+  const { metrics } = problem;
+  const goal: Goal = { metrics, constraints: metrics.map((metric) => ({ metric, atLeast })) };
+  return { name, problem, goal, workers: 4, checkpoints: [budget], isNoisy: true };
 }
 
 const basinRegret = 0.08; // Hartmann 6 has its second best basin at a regret of 0.089.
@@ -88,4 +111,13 @@ export const heldOut: readonly BenchCase[] = [
   }),
 ];
 
-export const cases: readonly BenchCase[] = [...protocol, ...heldOut];
+/** Several objectives, of which the regret is the share of the true front's hypervolume that is missing; and bounds. */
+export const fronts: readonly BenchCase[] = [
+  front("zdt1_6", zdt(1, 6), 50, 1),
+  front("zdt2_6", zdt(2, 6), 50, 1),
+  front("dtlz2_3of6", dtlz2(3, 6), 60, 1),
+  front("merge8_2groups_async4", mergeGroups(8, 100, 2, [0.3, 0.3], 0.0812), 60, 4),
+  kept("merge4_each_at_least_0.42", mergeLike(4, 200, { seed: 31 }), 0.42, 0.5276965140591117, 50),
+];
+
+export const cases: readonly BenchCase[] = [...protocol, ...heldOut, ...fronts];

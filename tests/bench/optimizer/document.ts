@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type BenchCase, heldOut, protocol } from "./cases.ts";
+import { type BenchCase, fronts, heldOut, protocol } from "./cases.ts";
 import { quickstartTable, readQuickstartRows } from "./quickstart-rows.ts";
 import { type Row, readRows } from "./rows.ts";
 import { asMarkdown, basinTable, latencyTable, regretTable, type Table, targetTable } from "./table.ts";
@@ -30,6 +30,7 @@ const tables: Readonly<Record<string, () => Table>> = {
   protocol: () => regrets(protocol, compared),
   basins: () => basinTable([...protocol, ...heldOut], present(compared, protocol, rows), rows),
   "held-out": () => regrets(heldOut, compared),
+  fronts: () => regrets(fronts, compared),
   own: () => regrets(protocol, own),
   latency: () => latencyTable(protocol, present(compared, protocol, idle), idle),
   quickstart: () => quickstartTable([...new Set(searches.map(({ solver }) => solver))], searches),

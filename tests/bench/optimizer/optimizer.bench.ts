@@ -1,18 +1,24 @@
 // The optimizer on test problems with known optima, beside random search, Optuna and BoTorch, on a simulated cluster.
-//   npm run bench:optimizer -- [--cases protocol,held-out,NAME..] [--solvers ours,peers,NAME..] [--seeds 20 | 3-7]
+//   npm run bench:optimizer -- [--cases protocol,held-out,fronts,NAME..] [--solvers ours,peers,NAME..] [--seeds 20 | 3-7]
 //     [--results FILE] [--processes 1] [--venv DIRECTORY | --python PYTHON] [--table] [--markdown]
 // Prints medians [quartiles] over seeds. --results appends each search to a file of JSON lines and does not repeat what is
 // in it; --table only prints what is there. Peers run in --venv, an environment with the packages
 // of peers.txt that is made there if it is missing, or by the interpreter that --python names.
 
-import { cases, heldOut, protocol } from "./cases.ts";
+import { cases, fronts, heldOut, protocol } from "./cases.ts";
 import { chosen, parseBenchOptions, seedsOf, solversOf } from "./options.ts";
 import { runSearches } from "./pool.ts";
 import { appendRow, keyOf, type Row, readRows } from "./rows.ts";
+import { canSolve } from "./solvers.ts";
 import { asMarkdown, asText, basinTable, latencyTable, regretTable } from "./table.ts";
 
 const options = parseBenchOptions({ seeds: "20", solvers: "ours" });
-const wantedCases = chosen(options.cases, { protocol, "held-out": heldOut, all: cases }, cases, ({ name }) => name);
+const wantedCases = chosen(
+  options.cases,
+  { protocol, "held-out": heldOut, fronts, all: cases },
+  cases,
+  ({ name }) => name,
+);
 const solvers = solversOf(options.solvers);
 
 const rows = new Map<string, Row>(
@@ -20,7 +26,11 @@ const rows = new Map<string, Row>(
 );
 // Seed by seed, so that a run that is cut short has something of everything.
 const searches = seedsOf(options.seeds).flatMap((seed) =>
-  wantedCases.flatMap(({ name }) => solvers.map((solver) => ({ case: name, solver, seed, python: options.python }))),
+  wantedCases.flatMap((one) =>
+    solvers
+      .filter((solver) => canSolve(solver, one))
+      .map((solver) => ({ case: one.name, solver, seed, python: options.python })),
+  ),
 );
 const missing = options.table ? [] : searches.filter((search) => !rows.has(keyOf(search)));
 let done = 0;

@@ -3,12 +3,12 @@
 import { createStudy, type Study } from "@amalgam/optimizer";
 import type { Solver, SolverOptions } from "./solver.ts";
 
-export const ours = ["bayesian"] as const;
+export const ours = ["bayesian", "cmaes", "sobol", "grid", "random"] as const;
 export type Ours = (typeof ours)[number];
 export const isOurs = (name: string): name is Ours => (ours as readonly string[]).includes(name);
 
-export const studyOf = (_strategy: Ours, { dimensions, seed }: SolverOptions): Study =>
-  createStudy({ dimensions, seed });
+export const studyOf = (strategy: Ours, { dimensions, goal, seed, replicates }: SolverOptions): Study =>
+  createStudy({ dimensions, ...goal, seed, replicates, strategy });
 
 export const createOurs = (strategy: Ours, options: SolverOptions): Solver => driving(studyOf(strategy, options));
 

@@ -32,9 +32,9 @@ export function closePeers(): void {
   python?.stdin.end();
 }
 
-export function createPeer(interpreter: string, peer: Peer, { dimensions, seed }: SolverOptions): Solver {
+export function createPeer(interpreter: string, peer: Peer, { dimensions, goal, seed }: SolverOptions): Solver {
   const asked = new Map<number, Values>();
-  const started = call(interpreter, { op: "start", solver: peer, dimensions, seed });
+  const started = call(interpreter, { op: "start", solver: peer, dimensions, goal, seed });
   return {
     async ask() {
       await started;

@@ -1,6 +1,6 @@
 """Optuna's samplers and BoTorch, asked and told by JSON lines on standard input and output.
 
-Requests: {"op": "start", "solver", "dimensions", "seed"}, {"op": "ask"}, {"op": "tell", "id", "values", "standardErrors"?},
+Requests: {"op": "start", "solver", "dimensions", "goal", "seed"}, {"op": "ask"}, {"op": "tell", "id", "values", "standardErrors"?},
 {"op": "recommend"}. Scores are maximised. An ask answers with the milliseconds it took here.
 """
 
@@ -19,10 +19,16 @@ torch.set_num_threads(1)
 
 
 class Optuna:
-    """Samplers with their defaults. It knows no standard errors, and recommends the best observed point."""
+    """Samplers with their defaults. It knows no standard errors, and recommends the best observed point: of those that keep the bounds, or
+    else of those that break them least."""
 
-    def __init__(self, sampler, dimensions, metrics):
-        self.study = optuna.create_study(directions=["maximize"] * metrics, sampler=sampler)
+    def __init__(self, create_sampler, dimensions, goal):
+        metrics = goal.get("metrics", ["score"])
+        self.is_front = goal.get("objective", {}).get("kind") == "pareto"
+        self.bounds = [(metrics.index(c["metric"]), c["atLeast"]) for c in goal.get("constraints", [])]
+        options = {"constraints_func": lambda trial: trial.user_attrs["excess"]} if self.bounds else {}
+        directions = ["maximize"] * (len(metrics) if self.is_front else 1)
+        self.study = optuna.create_study(directions=directions, sampler=create_sampler(**options))
         self.dimensions = dimensions
         self.trials = []
 
@@ -51,10 +57,17 @@ class Optuna:
         return trial.suggest_float(name, dimension["low"], dimension["high"], log=dimension.get("scale") == "log")
 
     def tell(self, number, values, _errors):
-        self.study.tell(self.trials[number], values)
+        trial = self.trials[number]
+        if self.bounds:
+            trial.set_user_attr("excess", [at_least - values[metric] for metric, at_least in self.bounds])
+        self.study.tell(trial, values if self.is_front else sum(values) / len(values))
 
     def recommend(self):
-        return self.study.best_trial.number
+        if not self.bounds:
+            return self.study.best_trial.number
+        done = [t for t in self.study.trials if t.state.is_finished()]
+        worst = lambda t: max(0, *t.user_attrs["excess"])
+        return min(done, key=lambda t: (worst(t), -t.value)).number
 
 
 class BoTorch:
@@ -130,16 +143,17 @@ class BoTorch:
             return ids[int(model.posterior(x).mean.argmax())]
 
 
-def create(solver, dimensions, seed, metrics=1):
+def create(solver, dimensions, goal, seed):
     if solver == "botorch":
         return BoTorch(dimensions, seed, 5)
     samplers = {
-        "optuna-gp": lambda: optuna.samplers.GPSampler(seed=seed),
-        "optuna-tpe": lambda: optuna.samplers.TPESampler(seed=seed),
-        "optuna-cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed),
-        "optuna-random": lambda: optuna.samplers.RandomSampler(seed=seed),
+        "optuna-gp": lambda **options: optuna.samplers.GPSampler(seed=seed, **options),
+        "optuna-tpe": lambda **options: optuna.samplers.TPESampler(seed=seed, **options),
+        # These two look at no constraints.
+        "optuna-cmaes": lambda **_: optuna.samplers.CmaEsSampler(seed=seed),
+        "optuna-random": lambda **_: optuna.samplers.RandomSampler(seed=seed),
     }
-    return Optuna(samplers[solver](), dimensions, metrics)
+    return Optuna(samplers[solver], dimensions, goal)
 
 
 def main():

@@ -33,7 +33,7 @@ if (!options.table) {
   };
   for (const seed of seeds) {
     for (const name of solvers.filter((solver) => !has(solver, seed))) {
-      const solver = createSolver(name, { dimensions, seed, replicates: false, python: options.python });
+      const solver = createSolver(name, { dimensions, goal: {}, seed, replicates: false, python: options.python });
       const cluster = { workers: parallel, budget: trials, seed };
       const scores: number[] = [];
       const evaluate = async (values: Values): Promise<Outcome> => {

@@ -2,15 +2,15 @@
 // the order in which they finish.
 
 import type { Outcome, Values } from "@amalgam/optimizer";
-import { coordinates, evaluationStream } from "@amalgam/optimizer/testing";
+import { coordinates, evaluationStream, type FrontProblem, hypervolume } from "@amalgam/optimizer/testing";
 import type { BenchCase } from "./cases.ts";
 import type { Asked, Solver } from "./solver.ts";
 
 /** What one search found. All scores are true ones, which the search does not see where there is noise. */
 export interface Found {
-  /** The score of every evaluated point, in the order of completion. */
+  /** The score of every evaluated point, in the order of completion; of a front, the share of it known by then. */
   readonly scores: readonly number[];
-  /** The score of the recommended point, by the number of completed evaluations. */
+  /** Where there is noise: the score of the recommended point, by the number of completed evaluations. */
   readonly recommended: Readonly<Record<number, number>>;
   /** Milliseconds of each ask. */
   readonly askWallMs: readonly number[];
@@ -39,27 +39,39 @@ export async function* simulateCluster(
   }
 }
 
-export async function search(
-  { problem, workers, checkpoints }: BenchCase,
-  solver: Solver,
-  seed: number,
-): Promise<Found> {
-  const scoreOf = (values: Values): number => problem.score(coordinates(problem, values));
+export async function search(one: BenchCase, solver: Solver, seed: number): Promise<Found> {
+  const { problem, workers, checkpoints } = one;
   const observe = (values: Values, id: number): Outcome => {
     const noise = evaluationStream(seed, id);
     noise.uniform(); // The duration.
     return problem.observe(coordinates(problem, values), noise);
   };
+  const scoreOf = (values: Values): number => {
+    const x = coordinates(problem, values);
+    return "score" in problem ? problem.score(x) : 0;
+  };
   const asked: Asked[] = [];
   const recommended: Record<number, number> = {};
-  for await (const one of simulateCluster(solver, { workers, budget: checkpoints.at(-1)!, seed }, observe)) {
-    asked.push(one);
-    if (checkpoints.includes(asked.length)) recommended[asked.length] = scoreOf(await solver.recommend());
+  for await (const each of simulateCluster(solver, { workers, budget: checkpoints.at(-1)!, seed }, observe)) {
+    asked.push(each);
+    if (one.isNoisy && checkpoints.includes(asked.length)) {
+      recommended[asked.length] = scoreOf(await solver.recommend());
+    }
   }
+  const points = asked.map(({ values }) => values);
   return {
-    scores: asked.map(({ values }) => scoreOf(values)),
+    scores: "score" in problem ? points.map(scoreOf) : coverage(problem, points),
     recommended,
     askWallMs: asked.map(({ wallMs }) => wallMs),
     askCpuMs: asked.map(({ cpuMs }) => cpuMs),
   };
+}
+
+/** The share of the true front's hypervolume that the first points have, after each point. */
+function coverage(problem: FrontProblem, points: readonly Values[]): number[] {
+  const values = points.map((point) => problem.values(coordinates(problem, point)));
+  return values.map((_, k) => {
+    const known = Float64Array.from(values.slice(0, k + 1).flat());
+    return hypervolume(known, problem.reference) / problem.hypervolume;
+  });
 }

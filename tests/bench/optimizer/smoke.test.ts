@@ -14,8 +14,8 @@ interface Searched {
 }
 
 async function searched(strategy: Ours, one: BenchCase, seed: number): Promise<Searched> {
-  const { dimensions } = one.problem;
-  const study = studyOf(strategy, { dimensions, seed, replicates: one.isNoisy });
+  const { problem, goal, isNoisy } = one;
+  const study = studyOf(strategy, { dimensions: problem.dimensions, goal, seed, replicates: isNoisy });
   const found = await search(one, driving(study), seed);
   const row = { case: one.name, solver: strategy, seed, ...found };
   return { regret: regretAt(one, row, one.checkpoints.at(-1)!), study };
@@ -28,11 +28,14 @@ test.each([
   { name: "branin2", budget: 30, within: 0.05 },
   { name: "hartmann6", budget: 50, within: 0.2 },
   { name: "merge8_n100_async4", budget: 50, within: 0.03 },
-])("$name after $budget evaluations: within bounds and reproducible", async (row) => {
+])("$name after $budget evaluations: within bounds, better than random and Sobol points, reproducible", async (row) => {
   const one: BenchCase = { ...protocol.find(({ name }) => name === row.name)!, checkpoints: [row.budget] };
   for (const seed of seeds) {
     const { regret, study } = await searched("bayesian", one, seed);
     expect(regret, `seed ${seed}`).toBeLessThanOrEqual(row.within);
+    for (const other of ["random", "sobol"] as const) {
+      expect(regret, `${other}, seed ${seed}`).toBeLessThan((await searched(other, one, seed)).regret);
+    }
 
     const points = proposals(study).map(({ values }) => values);
     for (const dimension of one.problem.dimensions) {

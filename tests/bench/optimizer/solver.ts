@@ -1,6 +1,7 @@
 // What a benchmark drives: anything that is asked and told. Latencies are measured where the work is done.
 
 import type { Dimension, Outcome, Values } from "@amalgam/optimizer";
+import type { Goal } from "./cases.ts";
 
 export interface Asked {
   readonly id: number;
@@ -18,6 +19,7 @@ export interface Solver {
 
 export interface SolverOptions {
   readonly dimensions: readonly Dimension[];
+  readonly goal: Goal;
   readonly seed: number;
   /** Evaluating a point again draws new noise. */
   readonly replicates: boolean;

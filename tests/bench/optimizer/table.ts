@@ -17,7 +17,7 @@ export function quantile(values: readonly number[], q: number): number {
 /** Optimum minus the best score of the first `completed` evaluations, or minus that of the point recommended then. */
 export function regretAt({ problem, isNoisy }: BenchCase, row: Row, completed: number): number {
   const best = isNoisy ? row.recommended[completed]! : Math.max(...row.scores.slice(0, completed));
-  return problem.optimum - best;
+  return ("score" in problem ? problem.optimum : 1) - best;
 }
 
 const short = (value: number): string => {

@@ -16,8 +16,9 @@ export interface Search {
 
 process.on("message", async ({ case: name, solver, seed, python }: Search) => {
   const one = cases.find((candidate) => candidate.name === name)!;
-  const { dimensions } = one.problem;
-  const found = await run(one, createSolver(solver, { dimensions, seed, replicates: one.isNoisy, python }), seed);
+  const { problem, goal, isNoisy } = one;
+  const options = { dimensions: problem.dimensions, goal, seed, replicates: isNoisy, python };
+  const found = await run(one, createSolver(solver, options), seed);
   process.send!({ case: name, solver, seed, ...found } satisfies Row);
 });
 process.on("disconnect", closePeers);
