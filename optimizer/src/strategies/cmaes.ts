@@ -36,30 +36,37 @@ export interface CmaRecord {
 /** Draws that are nearer than this in every coordinate are one point to the ledger. */
 const smallestSpread = 2e-6;
 
-export const cmaes: Strategy = (context) => {
-  const { spec, space, ledger, id } = context;
-  const run = runSoFar(context);
-  const change = run === undefined ? begin(context) : advance(context, run);
-  const state = change?.state ?? run!.state;
-  const stream = createStream(spec.seed, id, purposes.evolution);
-  function* draws(): Generator<Suggestion, never> {
-    for (;;) {
-      const drawn = drawCma(state, stream);
-      const unit = foldIntoCube(drawn);
-      space.snap(unit);
-      yield { unit, origin: "cmaes", record: { cma: { point: [...drawn], ...change?.record } } };
+export function createCmaes(): Strategy {
+  /** Runs so far, by stage: the records of trials never change, so each ask reads those that came since the last. */
+  const runs = new Map<string | undefined, { readonly trials: number; readonly run: Run | undefined }>();
+  return (context) => {
+    const { spec, space, ledger, stage, id } = context;
+    const known = runs.get(stage);
+    let run = known?.run;
+    for (const trial of ledger.trials.slice(known?.trials)) run = afterAsk(context, run, trial);
+    runs.set(stage, { trials: ledger.trials.length, run });
+    const change = run === undefined ? begin(context) : advance(context, run);
+    const state = change?.state ?? run!.state;
+    const stream = createStream(spec.seed, id, purposes.evolution);
+    function* draws(): Generator<Suggestion, never> {
+      for (;;) {
+        const drawn = drawCma(state, stream);
+        const unit = foldIntoCube(drawn);
+        space.snap(unit);
+        yield { unit, origin: "cmaes", record: { cma: { point: [...drawn], ...change?.record } } };
+      }
     }
-  }
-  return firstNew(draws(), ledger);
-};
+    return firstNew(draws(), ledger);
+  };
+}
 
 interface Run {
   readonly state: CmaState;
   readonly population: number;
   /** Trials drawn from the state. */
-  readonly own: readonly Trial[];
+  readonly own: ReadonlyMap<number, CmaRecord>;
   /** Trials of earlier generations and of others that it may still take in. */
-  readonly foreign: readonly Trial[];
+  readonly foreign: ReadonlySet<number>;
 }
 
 interface Change {
@@ -67,33 +74,31 @@ interface Change {
   readonly record: Omit<CmaRecord, "point">;
 }
 
-/** What the recorded proposals of this stage add up to; undefined before the first. */
-function runSoFar({ space, ledger, stage }: Context): Run | undefined {
-  const byId = new Map(ledger.trials.map((trial) => [trial.id, trial]));
-  let run: Run | undefined;
-  for (const trial of ledger.trials) {
-    const { start, ranked } = (trial.stage === stage && trial.cma) || {};
-    if (start !== undefined) {
-      const foreign = start.pending.flatMap((id) => byId.get(id) ?? []);
-      run = { state: stateAt(start.mean, space.steps), population: start.population, own: [], foreign };
-    } else if (run === undefined) continue;
-    if (ranked !== undefined) {
-      const taken = new Set(ranked);
-      const points = ranked.map((id) => rankedPoint(byId.get(id)!, run!));
-      const foreign = [...run.foreign, ...run.own].filter(({ id }) => !taken.has(id));
-      run = { ...run, state: updateCma(run.state, points), own: [], foreign };
-    }
-    const isOwn = trial.stage === stage && trial.cma !== undefined;
-    run = isOwn ? { ...run, own: [...run.own, trial] } : { ...run, foreign: [...run.foreign, trial] };
-  }
-  return run;
+/** The run after one more trial was asked for; undefined before the first of this stage. */
+function afterAsk({ space, ledger, stage }: Context, before: Run | undefined, trial: Trial): Run | undefined {
+  const cma = trial.stage === stage ? trial.cma : undefined;
+  const run = cma?.start === undefined ? before : runFrom(cma.start, space.steps);
+  if (run === undefined) return undefined;
+  if (cma === undefined) return { ...run, foreign: new Set([...run.foreign, trial.id]) };
+  if (cma.ranked === undefined) return { ...run, own: new Map([...run.own, [trial.id, cma]]) };
+  const units = new Map(ledger.trials.map((other) => [other.id, other.unit]));
+  const state = updateCma(
+    run.state,
+    cma.ranked.map((id) => rankedPoint(run, id, units)),
+  );
+  const left = new Set([...run.foreign, ...run.own.keys()].filter((id) => !cma.ranked!.includes(id)));
+  return { ...run, state, own: new Map([[trial.id, cma]]), foreign: left };
+}
+function runFrom({ mean, population, pending }: NonNullable<CmaRecord["start"]>, steps: readonly number[]): Run {
+  return { state: stateAt(mean, steps), population, own: new Map(), foreign: new Set(pending) };
 }
 
 const stateAt = (mean: readonly number[], steps: readonly number[]): CmaState =>
   startCma({ mean, sigma: defaultSigma, steps });
 
-function rankedPoint(trial: Trial, { own }: Pick<Run, "own">): RankedPoint {
-  return own.includes(trial) ? { point: trial.cma!.point } : { point: trial.unit, isForeign: true };
+function rankedPoint({ own }: Run, id: number, units: ReadonlyMap<number, Float64Array>): RankedPoint {
+  const drawn = own.get(id);
+  return drawn === undefined ? { point: units.get(id)!, isForeign: true } : { point: drawn.point };
 }
 
 /** A run about the best point that is known, else about the centre. */
@@ -109,26 +114,27 @@ function begin({ space, ledger }: Context): Change {
 
 /** The update or the new run that is due; undefined while the generation is not over. */
 function advance(context: Context, run: Run): Change | undefined {
-  const { state, population, own } = run;
-  const settled = own.filter(isSettled).toSorted(byScore);
+  const { space, ledger } = context;
+  const { state, population } = run;
+  const settled = ledger.trials.filter((trial) => run.own.has(trial.id) && isSettled(trial)).toSorted(byScore);
   const scored = settled.filter(({ score }) => score !== undefined);
   // With fewer scores the ranking says nothing of the better half.
   if (settled.length < population || scored.length < population / 2) return undefined;
   const median = settled[Math.floor(settled.length / 2)]!;
-  const foreign = run.foreign.filter((trial) => trial.score !== undefined && byScore(trial, median) < 0);
+  const foreign = ledger.completed().filter((trial) => run.foreign.has(trial.id) && byScore(trial, median) < 0);
   const ranked = [...settled, ...foreign.toSorted(byScore).slice(0, population / 2)].toSorted(byScore);
+  const units = new Map(ranked.map(({ id, unit }) => [id, unit]));
   const next = updateCma(
     state,
-    ranked.map((trial) => rankedPoint(trial, run)),
+    ranked.map(({ id }) => rankedPoint(run, id, units)),
   );
   const isFlat = scored.every(({ score }) => score!.value === scored[0]!.score!.value);
-  if (!isFlat && (spreadOf(next) >= smallestSpread || context.space.steps.every((step) => step > 0))) {
-    return { state: next, record: { ranked: ranked.map(({ id }) => id) } };
-  }
-  const unit = randomUnit(context);
+  const isPoint = space.steps.includes(0) && spreadOf(next) < smallestSpread;
+  if (!isFlat && !isPoint) return { state: next, record: { ranked: ranked.map(({ id }) => id) } };
+  const mean = [...randomUnit(context)];
   return {
-    state: stateAt([...unit], context.space.steps),
-    record: { start: { mean: [...unit], population: 2 * population, pending: [] } },
+    state: stateAt(mean, space.steps),
+    record: { start: { mean, population: 2 * population, pending: [] } },
   };
 }
 

@@ -5,14 +5,16 @@
 import { StudyError } from "../errors.ts";
 import type { Dimension } from "../space/dimensions.ts";
 import { createSpace, type Space } from "../space/space.ts";
-import { firstNew, type Strategy, type Suggestion } from "./strategy.ts";
+import { firstNew, type Strategy, type Suggestion, usedUp } from "./strategy.ts";
 
 export const defaultGridLevels = 3;
 /** The share of an interval that the golden section cuts off. */
 const goldenShare = (Math.sqrt(5) - 1) / 2;
 
-export const grid: Strategy = ({ spec, space, ledger }) =>
-  firstNew(gridPoints(space, spec.gridLevels ?? defaultGridLevels), ledger);
+export const grid: Strategy = (context) => {
+  const { spec, space, ledger } = context;
+  return firstNew(gridPoints(space, spec.gridLevels ?? defaultGridLevels, BigInt(usedUp(context, "grid"))), ledger);
+};
 
 /**
  * The most levels for every dimension with which the whole grid has at most `trials` points, and at least 2: for
@@ -29,15 +31,25 @@ export function largestGridLevels(dimensions: readonly Dimension[], trials: numb
   return levels;
 }
 
-/** Grids from `levels` up, each in an order in which every beginning is spread over all of it. */
-function* gridPoints(space: Space, first: number): Generator<Suggestion> {
-  for (let levels = first; ; levels = 2 * levels - 1) {
+/**
+ * Grids from `coarsest` up, without the first `used` points: each in an order in which every beginning is spread over
+ * all of it. Ends where no grid is finer.
+ */
+function* gridPoints(space: Space, coarsest: number, used: bigint): Generator<Suggestion> {
+  let skipped = used;
+  for (let levels = coarsest; ; levels = 2 * levels - 1) {
     const size = sizeOf(space, levels);
+    const isFinest = sizeOf(space, 2 * levels - 1) === size;
+    if (skipped >= size && !isFinest) {
+      skipped -= size;
+      continue;
+    }
     const stride = strideOf(size);
     // From the middle, in steps of the golden section.
-    for (let k = 0n; k < size; k++)
+    for (let k = skipped % size; k < size; k++)
       yield { unit: pointAt(space, levels, (size / 2n + k * stride) % size), origin: "grid" };
-    if (sizeOf(space, 2 * levels - 1) === size) return;
+    if (isFinest) return;
+    skipped = 0n;
   }
 }
 

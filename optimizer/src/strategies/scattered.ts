@@ -2,9 +2,12 @@
 
 import { createStream, purposes } from "../numerics/rng.ts";
 import { sobolPoints } from "./start.ts";
-import { firstNew, type Strategy, type Suggestion } from "./strategy.ts";
+import { firstNew, type Strategy, type Suggestion, usedUp } from "./strategy.ts";
 
-export const sobol: Strategy = ({ spec, space, ledger }) => firstNew(sobolPoints(space, spec.seed), ledger);
+export const sobol: Strategy = (context) => {
+  const { spec, space, ledger } = context;
+  return firstNew(sobolPoints(space, spec.seed, usedUp(context, "sobol")), ledger);
+};
 
 export const random: Strategy = ({ spec, space, ledger, id }) => {
   const stream = createStream(spec.seed, id, purposes.uniform);

@@ -32,10 +32,10 @@ export function* startPoints(space: Space, seed: number): Generator<Suggestion, 
   return yield* sobolPoints(space, seed);
 }
 
-/** The endless sequence of scrambled Sobol points of a space. */
-export function* sobolPoints(space: Space, seed: number): Generator<Suggestion, never> {
+/** The endless sequence of scrambled Sobol points of a space, from point `first` on. */
+export function* sobolPoints(space: Space, seed: number, first = 0): Generator<Suggestion, never> {
   const sobol = createSobol(space.size, createStream(seed, 0, purposes.start));
-  for (let index = 0; ; index++) {
+  for (let index = first; ; index++) {
     const unit = new Float64Array(space.size);
     sobol.point(index, unit);
     space.spread(unit);

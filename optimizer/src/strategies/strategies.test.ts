@@ -95,7 +95,7 @@ describe.each(modelFree)("strategy %s", (strategy) => {
     }
     const best = study.recommend()!;
     expect(best.probabilityBest).toBeGreaterThan(0);
-    expect(study.importance()["x0"]!).toBeGreaterThan(0.9);
+    expect(study.importance()["x0"]!.share).toBeGreaterThan(0.9);
   });
 });
 

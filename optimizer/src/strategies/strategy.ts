@@ -1,5 +1,5 @@
 // What every way to propose looks like: a pure function of what a study knows to the next point. What it must remember
-// it writes into the record of the ask event, and finds in the trials again.
+// it writes into the record of the ask event, and finds in the trials again; what it keeps besides saves time only.
 
 import type { MetricModels, MetricRecords } from "../model/metric-models.ts";
 import type { Model } from "../model/model.ts";
@@ -41,6 +41,12 @@ export interface Suggestion {
 }
 
 export type Strategy = (context: Context) => Suggestion;
+
+/** How many points of a fixed sequence need not be looked at again: those asked for, unless one of them was released. */
+export function usedUp({ ledger, stage }: Context, origin: Origin): number {
+  const asked = ledger.trials.filter((trial) => trial.origin === origin && trial.stage === stage);
+  return asked.some(({ state }) => state === "released") ? 0 : asked.length;
+}
 
 /**
  * The first of the suggestions that no trial has. A space of few points can run out of new ones, and repeating one is

@@ -7,7 +7,7 @@ import { createMetricModels, type MetricModels } from "../model/metric-models.ts
 import { fitModel, type Model } from "../model/model.ts";
 import { createGoal } from "../objective/goal.ts";
 import { createSpace, type Values } from "../space/space.ts";
-import { strategyOf } from "../strategies/strategies.ts";
+import { createStrategy } from "../strategies/strategies.ts";
 import type { Suggestion } from "../strategies/strategy.ts";
 import { checkShape } from "./event-shape.ts";
 import type { Failure, Origin, Outcome, StudyEvent, StudySpec } from "./events.ts";
@@ -73,7 +73,7 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   if (!Number.isSafeInteger(seed) || seed < 0) throw new StudyError(`seed must be a safe integer >= 0, not ${seed}`);
   if (!Array.isArray(spec.dimensions)) throw new StudyError("a study needs a list of dimensions");
   const space = createSpace(spec.dimensions);
-  const strategy = strategyOf(spec);
+  const strategy = createStrategy(spec);
   const { initialTrials } = spec;
   if (initialTrials !== undefined && (!Number.isSafeInteger(initialTrials) || initialTrials < 1)) {
     throw new StudyError(`initialTrials must be a whole number >= 1, not ${initialTrials}`);
