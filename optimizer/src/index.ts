@@ -28,6 +28,6 @@ export { createGreedySoup, type GreedySoup, greedySoupTrials } from "./strategie
 export { largestGridLevels } from "./strategies/grid.ts";
 export type { Failure, Origin, Outcome, ProposalRecord, Stage, StudyEvent, StudySpec } from "./study/events.ts";
 export { formatLog, type OpenedLog, openLog } from "./study/log.ts";
-export { type OptunaOptions, type OptunaTrials, readOptunaTrials } from "./study/optuna.ts";
+export { type OptunaOptions, type OptunaTrials, optunaDimensions, readOptunaTrials } from "./study/optuna.ts";
 export { createStudy, type Proposal, replay, type Study, type TrialRecord } from "./study/study.ts";
 export { type PastTrial, pastTrials, type WarmStart, type WarmStartOptions, warmStart } from "./study/warm-start.ts";

@@ -2,7 +2,16 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createStudy, formatLog, openLog, readOptunaTrials, StudyError, type StudySpec, warmStart } from "../index.ts";
+import {
+  createStudy,
+  formatLog,
+  openLog,
+  optunaDimensions,
+  readOptunaTrials,
+  StudyError,
+  type StudySpec,
+  warmStart,
+} from "../index.ts";
 
 const spec: StudySpec = {
   dimensions: [
@@ -99,8 +108,10 @@ test("a log with any part replaced is opened or refused", () => {
 test("Optuna trials with any part replaced are read or refused, and what is read is taken or dropped", () => {
   fc.assert(
     fc.property(picks, strange, (where, by) => {
+      const text = JSON.stringify(damaged(optuna, where, by));
+      readsOrRefuses(() => createStudy({ dimensions: optunaDimensions(text), seed: 1 }));
       readsOrRefuses(() => {
-        const { trials } = readOptunaTrials(JSON.stringify(damaged(optuna, where, by)), { keepFailures: true });
+        const { trials } = readOptunaTrials(text, { keepFailures: true });
         const study = createStudy({ ...spec, metrics: ["one"], constraints: [] });
         warmStart(study, trials);
         expect(study.trials().length).toBeLessThanOrEqual(2);

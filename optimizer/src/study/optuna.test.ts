@@ -1,7 +1,7 @@
 // The texts are what Optuna 5.0.0 wrote of one study: a failed, a pruned, an infinite and a running trial among its six.
 
 import { expect, test } from "vitest";
-import { createStudy, readOptunaTrials, warmStart } from "../index.ts";
+import { createStudy, optunaDimensions, readOptunaTrials, warmStart } from "../index.ts";
 
 const float = '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}';
 const integer = '{"name": "IntDistribution", "attributes": {"log": false, "step": 1, "low": 1, "high": 8}}';
@@ -114,6 +114,28 @@ test.each<[string, string, RegExp]>([
   ],
 ])("%s is refused", (_, text, message) => {
   expect(() => readOptunaTrials(text)).toThrow(message);
+});
+
+test("the dimensions are those of the distributions, each as wide as it ever was", () => {
+  expect(optunaDimensions(exported)).toEqual([
+    { name: "weight.base", kind: "float", low: 0, high: 1 },
+    { name: "k", kind: "integer", low: 1, high: 8 },
+  ]);
+  const of = (name: string, attributes: object): object => ({
+    params: {},
+    state: 1,
+    distributions: { x: { name, attributes } },
+  });
+  const read = (...trials: object[]): unknown => optunaDimensions(JSON.stringify(trials));
+  const float = (low: number, high: number): object => of("FloatDistribution", { low, high, log: true, step: null });
+  expect(read(float(0.1, 1), float(0.01, 0.5))).toEqual([
+    { name: "x", kind: "float", low: 0.01, high: 1, scale: "log" },
+  ]);
+  const choices = (list: unknown[]): object => of("CategoricalDistribution", { choices: list });
+  expect(read(choices(["a", 2]))).toEqual([{ name: "x", kind: "categorical", choices: ["a", 2] }]);
+  expect(() => read(choices(["a", null]))).toThrow(/"x" has a distribution that a study cannot have: .*null/);
+  expect(() => read(float(0, 1), choices(["a"]))).toThrow(/"x" has two distributions that do not go together/);
+  expect(() => optunaDimensions(byRows)).toThrow(/no distributions: declare the dimensions/);
 });
 
 test("names that objects inherit are names like any other", () => {

@@ -2,6 +2,7 @@
 // names their fields, and the rows of `study.trials_dataframe()`. README.md has the line of Python that writes them.
 
 import { StudyError } from "../errors.ts";
+import type { Dimension } from "../space/dimensions.ts";
 import type { Failure } from "./events.ts";
 import type { PastTrial } from "./warm-start.ts";
 
@@ -51,6 +52,45 @@ export function readOptunaTrials(text: string, options: OptunaOptions = {}): Opt
     } else skipped.push({ source, reason: state.toLowerCase() });
   }
   return { trials, skipped };
+}
+
+/**
+ * The dimensions that the trials were drawn from, each as wide as it ever was; a step is not kept. Throws StudyError if
+ * the file has no distributions (a data frame has none), or one that a study cannot have.
+ */
+export function optunaDimensions(text: string): Dimension[] {
+  const dimensions = new Map<string, Dimension>();
+  for (const { distributions } of rowsOf(parse(text)).map(trialOf)) {
+    for (const [name, distribution] of Object.entries(distributions)) {
+      const dimension = dimensionOf(name, distribution);
+      const before = dimensions.get(name);
+      dimensions.set(name, before === undefined ? dimension : widened(before, dimension));
+    }
+  }
+  if (dimensions.size === 0) throw new StudyError("the Optuna trials have no distributions: declare the dimensions");
+  return [...dimensions.values()];
+}
+
+function dimensionOf(name: string, distribution: unknown): Dimension {
+  const kind = isObject(distribution) ? distribution["name"] : undefined;
+  const attributes = isObject(distribution) ? distribution["attributes"] : undefined;
+  if (!isObject(attributes)) throw new StudyError(`the distribution of "${name}" is not one that Optuna writes`);
+  const { low, high, log, choices } = attributes;
+  const scale = log === true ? ({ scale: "log" } as const) : {};
+  const isRange = typeof low === "number" && typeof high === "number";
+  if (kind === "FloatDistribution" && isRange) return { name, kind: "float", low, high, ...scale };
+  if (kind === "IntDistribution" && isRange) return { name, kind: "integer", low, high, ...scale };
+  const areChoices =
+    Array.isArray(choices) && choices.every((one) => typeof one === "string" || typeof one === "number");
+  if (kind === "CategoricalDistribution" && areChoices) return { name, kind: "categorical", choices };
+  throw new StudyError(`"${name}" has a distribution that a study cannot have: ${JSON.stringify(distribution)}`);
+}
+
+function widened(before: Dimension, after: Dimension): Dimension {
+  const isRange = "low" in before && "low" in after && before.kind === after.kind;
+  if (isRange) return { ...after, low: Math.min(before.low, after.low), high: Math.max(before.high, after.high) };
+  if (JSON.stringify(before) === JSON.stringify(after)) return before;
+  throw new StudyError(`"${before.name}" has two distributions that do not go together`);
 }
 
 interface OptunaTrial {
