@@ -194,6 +194,22 @@ program
   .addOption(json())
   .action(action(() => import("./commands/diff.ts")));
 
+const study = program.command("study").description("what a search has learned, in short or for other programs");
+const studyOf = (command: Command): Command =>
+  command
+    .argument("<search>", "output directory of a search, its search.json, or the id of a coordinator's job")
+    .addOption(address());
+studyOf(study.command("show").description("leaders with their chances, importance, what is left to gain"))
+  .addOption(json())
+  .action(action(async () => ({ run: (await import("./commands/study.ts")).show })));
+studyOf(study.command("export").description("print the study: another search can start from it"))
+  .addOption(
+    new Option("--format <format>", "jsonl: its events, one a line; optuna: trials for Optuna, as JSON")
+      .choices(["jsonl", "optuna"])
+      .default("jsonl"),
+  )
+  .action(action(async () => ({ run: (await import("./commands/study.ts")).exportStudy })));
+
 program.commandsGroup(ROLES);
 const roleOptions = (command: Command): Command =>
   command

@@ -1,6 +1,7 @@
 // The coordinator role: recipe to plan to leases to trials to published model; its journal is the only truth.
 export { type Coordinator, type CoordinatorOptions, createCoordinator, jobIdOf } from "./engine/coordinator.ts";
 export { needsStages } from "./engine/prepared-job.ts";
+export type { RecordedStudy } from "./engine/recorded-study.ts";
 export type { JobSpec } from "./job/events.ts";
 export {
   deviceNotes,
@@ -30,4 +31,7 @@ export {
   stageText,
   withOverrides,
 } from "./recipe/index.ts";
+export { HISTORY_FILE } from "./report/history-file.ts";
+export { readSearchHistory } from "./report/read-history.ts";
+export { optunaStudy, type StudySummary, studyLog, studySummary } from "./report/study-files.ts";
 export { createCoordinatorService } from "./service.ts";

@@ -36,6 +36,10 @@ export function createCoordinatorService(coordinator: () => Coordinator): Servic
       for await (const data of coordinator().readInput(jobId, file, Number(offset), Number(length), signal))
         yield { data };
     },
+    async *getStudy({ jobId }) {
+      const bytes = new TextEncoder().encode(JSON.stringify(coordinator().study(jobId)));
+      for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield { data: bytes.subarray(at, at + CHUNK_BYTES) };
+    },
     async *getEvaluationSpec({ jobId }) {
       const bytes = coordinator().evaluationSpec(jobId);
       for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield { data: bytes.subarray(at, at + CHUNK_BYTES) };

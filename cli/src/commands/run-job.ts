@@ -8,7 +8,7 @@ import type { CoordinatorService, JobView } from "@amalgam/proto";
 import type { Client } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
-import { bestTrial, claimLine, coefficientText, scoreTable } from "../render/job-text.ts";
+import { bestTrial, claimLine, coefficientText, constraintsText, scoreTable, stoppedText } from "../render/job-text.ts";
 import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
@@ -146,6 +146,9 @@ async function submitAndWatch(
 const chosenBy = (origin: string): string =>
   ["alone", "soup"].includes(origin) ? "the greedy soup" : "chosen by posterior mean";
 
+const formatInterval = ({ low, high }: { readonly low: number; readonly high: number }): string =>
+  `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
+
 function summary(job: JobView, out: string, elapsedMs: number): string[] {
   const lines: string[] = [];
   const table = scoreTable(job);
@@ -163,6 +166,16 @@ function summary(job: JobView, out: string, elapsedMs: number): string[] {
         `${trial.scores[0]!.split.padEnd(12)}  ${formatAccuracy(trial.objective, trial.objectiveStandardError)}, ${chosenBy(trial.origin)}${highest}`,
       );
     }
+    const [leader] = job.leaders;
+    if (leader?.probabilityBest !== undefined) {
+      lines.push(
+        `expected      ${formatAccuracy(leader.mean, leader.standardDeviation)}, 95 % of it from ${formatInterval(leader)}; the best of all trials with ${Math.round(100 * leader.probabilityBest)} %`,
+      );
+    }
+    const kept = constraintsText(job);
+    if (kept !== undefined) lines.push(`constraints   ${kept}`);
+    const stopped = stoppedText(job);
+    if (stopped !== undefined) lines.push(`stopped       ${stopped}`);
     const claim = claimLine(job);
     if (claim !== undefined) lines.push(`${(chosen.scores[0]?.split ?? "").padEnd(12)}  ${claim}`);
     lines.push(`report        ${join(out, "report.html")}`);

@@ -2,9 +2,8 @@
 import type { JobView } from "@amalgam/proto";
 import type { CommandContext } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
-import { bestTrial, liveLines, scoreTable } from "../render/job-text.ts";
+import { bestSoFar, liveLines, scoreTable } from "../render/job-text.ts";
 import { formatTable } from "../render/table.ts";
-import { formatAccuracy } from "../render/units.ts";
 import { withCoordinator } from "../roles/connect.ts";
 
 export async function run(
@@ -33,10 +32,8 @@ export async function run(
 }
 
 function row(job: JobView): string[] {
-  const best = bestTrial(job);
   const trials = job.candidates.filter(({ role, state }) => role === "trial" && state === "scored").length;
   const progress =
     job.kind === "search" ? `${trials}/${job.trialsPlanned} trials` : `${job.shardsWritten}/${job.shards} shards`;
-  const score = best ? formatAccuracy(best.objective, best.objectiveStandardError) : "";
-  return [job.jobId, job.kind, job.state, progress, score, job.outputDirectory, job.waitingFor];
+  return [job.jobId, job.kind, job.state, progress, bestSoFar(job) ?? "", job.outputDirectory, job.waitingFor];
 }

@@ -1,6 +1,16 @@
 import { expect, test } from "vitest";
 import { planning, scored, searching } from "../testing/job-view.ts";
-import { bestTrial, claimLine, coefficientText, liveLines, plainLines, progressBar, scoreTable } from "./job-text.ts";
+import {
+  bestSoFar,
+  bestTrial,
+  claimLine,
+  coefficientText,
+  constraintsText,
+  liveLines,
+  plainLines,
+  progressBar,
+  scoreTable,
+} from "./job-text.ts";
 
 const t0 = scored("t0", "trial", 0.7, { coefficients: { "weight[a]": 0.3, "weight[b]": 0.7, lambda: 1 } });
 const t1 = scored("t1", "trial", 0.8);
@@ -39,6 +49,45 @@ test("the best trial is the highest that has a score, the earlier of equals", ()
   const failed = { id: "t2", role: "trial", state: "failed", objective: 1 };
   expect(bestTrial(searching([t0, t1, { ...t1, id: "t9" }, failed]))?.id).toBe("t1");
   expect(bestTrial(searching([failed]))).toBeUndefined();
+});
+
+test("a trial that keeps the constraints is better than one that does not, and what a trial misses is said", () => {
+  const missing = { ...t1, unmet: ["two"] };
+  expect(bestTrial(searching([missing, t0]))?.id).toBe("t0");
+  expect(bestTrial(searching([missing]))?.id).toBe("t1");
+  expect(plainLines(searching([]), searching([missing]))).toEqual([
+    "trial t1 (1/3): 80.0 ±1.0, below its bound on two",
+  ]);
+});
+
+test("the best so far is what is believed of it, told when it changes", () => {
+  const leaders = [{ candidateId: "t0", mean: 0.712, standardDeviation: 0.008, probabilityBest: 0.41 }];
+  const view = searching([t0, t1], { leaders });
+  expect(liveLines(view)[1]).toContain("best 71.2 ±0.8 expected (t0, the best with 41 %)");
+  expect(plainLines(searching([t0, t1]), view)).toEqual(["leading: 71.2 ±0.8 expected (t0, the best with 41 %)"]);
+  expect(plainLines(view, searching([t0, t1], { leaders }))).toEqual([]);
+  const soup = [{ candidateId: "t1", mean: 0.8, standardDeviation: 0.01 }];
+  expect(bestSoFar(searching([t0, t1], { leaders: soup }))).toBe("80.0 ±1.0 (t1)");
+});
+
+test("a recommendation says whether it keeps the constraints", () => {
+  const believed = (probabilityFeasible: number) =>
+    searching([t0], { recommendedId: "t0", leaders: [{ candidateId: "t0", mean: 0.7, probabilityFeasible }] });
+  expect(constraintsText(believed(0.97))).toBe("kept with 97 %");
+  expect(constraintsText(believed(0.2))).toContain("no trial is likely to keep them; this one does with 20 %");
+  expect(constraintsText(searching([t0], { recommendedId: "t0" }))).toBeUndefined();
+});
+
+test("a search that stopped says after how many trials and why, and one that starts from another what it knows", () => {
+  const stopped = searching([t0, t1], { stopped: "more would gain less than noise" });
+  expect(plainLines(searching([t0, t1]), stopped)).toEqual([
+    "stopped after 2 of 3 trials: more would gain less than noise",
+  ]);
+  expect(liveLines(stopped)).toContain("stopped  after 2 of 3 trials: more would gain less than noise");
+  expect(liveLines(stopped)[1]).toContain(" 2/2 ");
+  expect(plainLines(searching([]), searching([], { earlier: "8 trials of ../a are known" }))).toEqual([
+    "8 trials of ../a are known",
+  ]);
 });
 
 test("nothing is said of a job until it is planned; then its method and sizes come first", () => {

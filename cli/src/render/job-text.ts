@@ -19,13 +19,44 @@ const numbered = (count: number, one: string): string => `${count} ${one}${count
 /** A job is planned when its method and sizes are known. */
 const isPlanned = (view: JobView | undefined): boolean => view !== undefined && view.method !== "";
 
-/** The scored trial with the highest objective so far; ties go to the earlier one. */
+/** The scored trial with the highest objective so far, of those that meet the constraints if any does; ties go to the earlier one. */
 export function bestTrial(view: JobView): CandidateView | undefined {
   let best: CandidateView | undefined;
+  const isBetter = (trial: CandidateView, than: CandidateView): boolean => {
+    const [meets, other] = [trial, than].map(({ unmet }) => unmet.length === 0);
+    return meets === other ? trial.objective > than.objective : meets === true;
+  };
   for (const trial of ofRole(view, "trial")) {
-    if (trial.state === "scored" && (best === undefined || trial.objective > best.objective)) best = trial;
+    if (trial.state === "scored" && (best === undefined || isBetter(trial, best))) best = trial;
   }
   return best;
+}
+
+/** `71.2 ±0.8 expected, t12, the best with 41 %`: what the optimizer believes; without a model, what was measured. */
+export function bestSoFar(view: JobView): string | undefined {
+  const [leader] = view.leaders;
+  const best = bestTrial(view);
+  if (leader?.probabilityBest === undefined) return best && `${objectiveText(best)} (${best.name})`;
+  return `${formatAccuracy(leader.mean, leader.standardDeviation)} expected (${leader.candidateId}, ${chanceText(leader.probabilityBest)})`;
+}
+
+const chanceText = (probability: number): string => `the best with ${Math.round(100 * probability)} %`;
+
+/** Whether the recommended trial keeps the constraints; undefined where there are none. */
+export function constraintsText({ leaders: [leader], recommendedId }: JobView): string | undefined {
+  if (leader?.probabilityFeasible === undefined || recommendedId === "") return undefined;
+  const chance = `${Math.round(100 * leader.probabilityFeasible)} %`;
+  if (leader.probabilityFeasible >= LIKELY) return `kept with ${chance}`;
+  return `no trial is likely to keep them; this one does with ${chance}, as likely as any`;
+}
+
+/** What the optimizer takes for good enough to recommend. */
+const LIKELY = 0.9;
+
+/** Undefined when the search tried, or may still try, all of its trials. */
+export function stoppedText(view: JobView): string | undefined {
+  if (view.stopped === "") return undefined;
+  return `after ${ofRole(view, "trial").length} of ${view.trialsPlanned} trials: ${view.stopped}`;
 }
 
 /**
@@ -67,13 +98,15 @@ export function liveLines(view: JobView): string[] {
   if (view.trialsPlanned > 0) {
     const trials = ofRole(view, "trial");
     const done = trials.filter(isSettled).length;
-    const best = bestTrial(view);
+    const best = bestSoFar(view);
+    const total = view.stopped === "" ? view.trialsPlanned : trials.length;
     const stage = trials.at(-1)?.stage ?? "";
     lines.push(
-      `trials   ${progressBar(done, view.trialsPlanned)} ${done}/${view.trialsPlanned}` +
+      `trials   ${progressBar(done, total)} ${done}/${total}` +
         (stage === "" ? "" : `, stage ${stage}`) +
-        (best ? `   best ${objectiveText(best)} (${best.name})` : ""),
+        (best === undefined ? "" : `   best ${best}`),
     );
+    if (view.stopped !== "") lines.push(`stopped  ${stoppedText(view)}`);
     if (view.recommendedId !== "") {
       const rows = view.candidates.filter(({ role }) => role === "comparison" || role === "final");
       const settled = rows.filter(isSettled).length;
@@ -109,6 +142,7 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
         `${formatBytes(Number(after.inputBytes))} in, ${formatBytes(Number(after.outputBytes))} out`,
     );
   }
+  if (after.earlier !== "" && before?.earlier !== after.earlier) lines.push(after.earlier);
   const known = isPlanned(before) ? before : resumedAt(after, lines);
   const settledBefore = new Set(known?.candidates.filter(isSettled).map(({ id }) => id));
   let settledTrials = ofRole(after, "trial").filter(({ id }) => settledBefore.has(id)).length;
@@ -121,8 +155,14 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
     const result = candidate.state === "failed" ? `failed: ${candidate.problem}` : objectiveText(candidate);
     const race = candidate.lostRace ? raceText(candidate) : "";
     const coefficients = isTrial ? coefficientText(candidate.coefficients) : "";
-    lines.push(`${position}: ${result}${race}  ${coefficients}`.trimEnd());
+    const unmet = candidate.unmet.length === 0 ? "" : `, below its bound on ${candidate.unmet.join(", ")}`;
+    lines.push(`${position}: ${result}${race}${unmet}  ${coefficients}`.trimEnd());
   }
+  const [leader] = after.leaders;
+  if (leader?.probabilityBest !== undefined && leader.candidateId !== known?.leaders[0]?.candidateId) {
+    lines.push(`leading: ${bestSoFar(after)}`);
+  }
+  if (after.stopped !== "" && before?.stopped !== after.stopped) lines.push(`stopped ${stoppedText(after)}`);
   const quarter = (view: JobView | undefined): number =>
     view === undefined || view.shards === 0 ? 0 : Math.floor((4 * view.shardsWritten) / view.shards);
   if (quarter(after) > quarter(before))
@@ -143,10 +183,8 @@ function raceText({ scores, lostRace }: CandidateView): string {
 function resumedAt(view: JobView, lines: string[]): JobView | undefined {
   const done = ofRole(view, "trial").filter(isSettled).length;
   if (!isPlanned(view) || done === 0) return undefined;
-  const best = bestTrial(view);
-  lines.push(
-    `${done} of ${view.trialsPlanned} trials are done${best ? `, the best ${objectiveText(best)} (${best.name})` : ""}`,
-  );
+  const best = bestSoFar(view);
+  lines.push(`${done} of ${view.trialsPlanned} trials are done${best === undefined ? "" : `, the best ${best}`}`);
   return view;
 }
 

@@ -13,6 +13,7 @@ import { type JobState, reduce } from "../job/state.ts";
 import { openJournal } from "../journal/journal.ts";
 import { createCoordinatorMetrics } from "../metrics.ts";
 import { createJobRunner, type JobRunner } from "./job-runner.ts";
+import { type RecordedStudy, recordedStudy } from "./recorded-study.ts";
 import { viewJob } from "./view.ts";
 import { createWatchers } from "./watchers.ts";
 
@@ -53,6 +54,11 @@ export interface Coordinator extends AsyncDisposable {
     length: number,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array>;
+  /**
+   * The study of a search, as far as it has come.
+   * @throws AmalgamError not_found, failed_precondition when the job has none
+   */
+  study(jobId: string): RecordedStudy;
   /** An encoded EvaluationSpec. */
   evaluationSpec(jobId: string): Uint8Array;
   /** Why it cannot do its work now; empty when it can. */
@@ -173,11 +179,14 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     if (!stop.signal.aborted) log.error({ err: error }, "reading scores failed");
   });
 
+  const stateOf = (jobId: string): JobState => {
+    const state = runners.get(jobId)?.state ?? endedJobs.get(jobId);
+    if (state !== undefined) return state;
+    throw new AmalgamError("not_found", `there is no job ${jobId}; \`amalgam status\` lists the jobs`);
+  };
   const view = (jobId: string): JobView => {
     const runner = runners.get(jobId);
-    const state = runner?.state ?? endedJobs.get(jobId);
-    if (state === undefined)
-      throw new AmalgamError("not_found", `there is no job ${jobId}; \`amalgam status\` lists the jobs`);
+    const state = stateOf(jobId);
     const nobody = new Map<string, never>();
     return viewJob(jobId, state, {
       workers: fleet.workers,
@@ -237,6 +246,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       if (prepared === undefined) throw new AmalgamError("unavailable", `job ${jobId} is still being planned`);
       return prepared.readInput(file, offset, length, signal);
     },
+    study: (jobId) => recordedStudy(jobId, stateOf(jobId)),
     evaluationSpec(jobId) {
       const { prepared } = runnerOf(jobId);
       if (prepared === undefined) throw new AmalgamError("unavailable", `job ${jobId} is still being planned`);

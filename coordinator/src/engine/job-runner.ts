@@ -159,13 +159,15 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const take = (step: Step, job: PreparedJob): void => {
     switch (step.kind) {
       case "begin":
-        record({ type: "searchBegun", basis: job.searchBasis(state) });
+        run("begin", async () => record({ type: "searchBegun", basis: job.searchBasis(state) }));
         break;
       case "propose":
         run("propose", async () => {
           const proposed = await driverOf(job).propose(state, step.trial);
           abort.signal.throwIfAborted();
-          record({ type: "proposed", candidateId: trialId(step.trial), ...proposed });
+          if (proposed.kind === "stop") return record({ type: "searchStopped", report: proposed.report });
+          const { kind: _, ...trial } = proposed;
+          record({ type: "proposed", candidateId: trialId(step.trial), ...trial });
         });
         break;
       case "evaluate": {
@@ -184,9 +186,9 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       }
       case "recommend":
         run("recommend", async () => {
-          const { trial, ...recommended } = await driverOf(job).recommend(state);
+          const recommended = await driverOf(job).recommend(state);
           abort.signal.throwIfAborted();
-          record({ type: "recommended", candidateId: trialId(trial), ...recommended });
+          record({ type: "recommended", ...recommended });
         });
         break;
       case "write":
@@ -197,7 +199,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
           publishing = true;
           environment.changed(jobId);
           const done = staged === undefined && (await isPublished(job, state));
-          if (!done) await publishJob(await stage(job), job, state, mergeEnvironment);
+          const analyse = () => driverOf(job).analyse(state);
+          if (!done) await publishJob(await stage(job), job, state, mergeEnvironment, analyse);
           record({ type: "published" });
         });
         break;

@@ -92,7 +92,10 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
   requireJobKind(recipe, spec.kind, spec.recipeName);
   if (uses.length > 0 && spec.stagesDirectory === "") throw needsStages(spec.recipeName);
   const made = new Map(uses.map((name) => [name, join(spec.stagesDirectory, name)]));
-  const { headers, tasks, tokenizer } = await loadPlanInputs(recipe, spec.baseDirectory, { pins, stages: made });
+  const { headers, tasks, tokenizer, earlier } = await loadPlanInputs(recipe, spec.baseDirectory, {
+    pins,
+    stages: made,
+  });
   await requireOwnOutput(headers, spec.outputDirectory);
   const plan = planJob({ recipe, headers, tokenizer, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks, spec.backend);
@@ -167,7 +170,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       if (!isDType(outputDtype)) throw new Error(`unknown dtype ${outputDtype}`);
       return Number(elements) * dtypeBytes(outputDtype);
     },
-    searchBasis: (state) => searchBasis(recipe, facts, state),
+    searchBasis: (state) => searchBasis(recipe, facts, state, earlier),
     async *readInput(file, offset, length, signal) {
       const input = plan.files[file];
       if (input === undefined) throw new AmalgamError("not_found", `job ${jobId} has no input file ${file}`);

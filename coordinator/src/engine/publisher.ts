@@ -18,9 +18,12 @@ import type { ShardService } from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { FINAL_ID } from "../job/decide.ts";
 import type { JobState } from "../job/state.ts";
+import { studyEvents } from "../job/study-events.ts";
 import { makesArtefact } from "../plan/index.ts";
 import { stageText, withCoefficients } from "../recipe/index.ts";
+import type { Analysis } from "../report/analysis.ts";
 import { searchHistory } from "../report/history.ts";
+import { HISTORY_FILE } from "../report/history-file.ts";
 import { versionsOf } from "../versions.ts";
 import { artefactDescription } from "./artefact-description.ts";
 import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
@@ -137,12 +140,16 @@ export async function writeJobShard(
   return result.value.segmentSha256;
 }
 
-/** Seals and renames. The directory appears complete and verified, or not at all. */
+/**
+ * Seals and renames. The directory appears complete and verified, or not at all.
+ * @param analyse what the search has learned
+ */
 export async function publishJob(
   { staging, statistics, fresh }: Staged,
   job: PreparedJob,
   state: JobState,
   environment: MergeEnvironment,
+  analyse: () => Promise<Analysis | undefined>,
 ): Promise<void> {
   const { signal } = environment;
   const recipe = finalRecipe(job, state);
@@ -157,9 +164,13 @@ export async function publishJob(
     donor = { ...donor, sideFiles: donor.sideFiles.filter(isLicence) };
   } else Object.assign(added, Object.fromEntries(outputTexts(job.plan)));
   if (state.recommended !== undefined) {
+    const { type: _, ...recommended } = state.recommended;
+    const analysis = await analyse();
+    const study = { spec: state.basis!.spec, events: studyEvents(state, job.facts) };
+    const record = { recommended, study, ...(analysis && { analysis }) };
     const { renderReport } = await import("../report/report.ts");
-    added["report.html"] = await renderReport(view, { recipe, recommended: state.recommended });
-    added["search.json"] = searchHistory(view, state.recommended);
+    added["report.html"] = await renderReport(view, { recipe, ...record });
+    added[HISTORY_FILE] = searchHistory(view, record);
   }
   await sealAndPublish(staging, {
     pieces: outputPieces(job, state, fresh),

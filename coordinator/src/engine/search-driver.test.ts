@@ -30,6 +30,7 @@ const basisOf = ({ firstTrials, tasks }: JobFacts, stages: readonly Stage[] = []
   proposer: firstTrials === undefined ? "study" : "greedy_soup",
   spec: { dimensions: DIMENSIONS, seed: 7, metrics: tasks, stages },
   events: firstTrials === undefined ? START.map((values) => ({ type: "enqueue", values })) : [],
+  stopsEarly: false,
 });
 /** Replays the search for every question, as if its thread died after each. */
 const forgetfulDriver = (facts: JobFacts, basis = basisOf(facts)): SearchDriver =>
@@ -55,10 +56,11 @@ async function search(
   driver: SearchDriver,
   choices: readonly number[],
   fails: (trial: number) => boolean,
+  basis = basisOf(facts),
 ): Promise<Life> {
   const events: JobEvent[] = [
     { type: "submitted", spec: SPEC },
-    { type: "searchBegun", basis: basisOf(facts) },
+    { type: "searchBegun", basis },
   ];
   for (let turn = 0; ; turn++) {
     const state = replay(JSON.parse(JSON.stringify(events)) as JobEvent[]);
@@ -68,8 +70,9 @@ async function search(
       step.kind === "evaluate" ? step.tasks.map((task) => ({ ...step, task })) : [],
     );
     if (propose !== undefined) {
-      const proposed = await driver.propose(state, propose.trial);
-      events.push({ type: "proposed", candidateId: trialId(propose.trial), ...proposed });
+      const { kind, ...proposed } = await driver.propose(state, propose.trial);
+      if ("report" in proposed) events.push({ type: "searchStopped", ...proposed });
+      else events.push({ type: "proposed", candidateId: trialId(propose.trial), ...proposed });
     } else if (open.length > 0) {
       const { candidateId, task } = open[(choices[turn % choices.length] ?? 0) % open.length]!;
       const trial = state.trials.findIndex((each) => each.candidateId === candidateId);
@@ -131,17 +134,28 @@ test("the same holds when trials fail, and a failed trial is never recommended",
   const other = await search(facts, forgetfulDriver(facts), [3, 1, 4, 1, 5], fails);
   expect(other.state.trials).toEqual(straight.state.trials);
   expect(other.recommended).toEqual(straight.recommended);
-  expect(fails(straight.recommended!.trial)).toBe(false);
+  expect(straight.state.failures.has(straight.recommended!.candidateId)).toBe(false);
 });
 
 test("the points of the recipe are tried first, and the recommendation is one of the trials", async () => {
   const facts = factsOf(2);
   const { state, recommended } = await search(facts, forgetfulDriver(facts), [1], none);
   expect(state.trials[0]).toMatchObject({ coefficients: START[0], origin: "enqueued" });
-  const { trial, coefficients, mean, probabilityBest } = recommended!;
-  expect(state.trials[trial]?.coefficients).toEqual(coefficients);
+  const { candidateId, coefficients, mean, probabilityBest } = recommended!;
+  expect(state.trials.find((trial) => trial.candidateId === candidateId)?.coefficients).toEqual(coefficients);
   expect(mean).toBeGreaterThan(0.6);
   expect(probabilityBest).toBeGreaterThan(0);
+});
+
+test("a search that may stops when more trials would gain less than noise, at the same trial whatever the order of scores", async () => {
+  const facts: JobFacts = { ...factsOf(2), trials: 40 };
+  const basis: SearchBasis = { ...basisOf(facts), stopsEarly: true };
+  await using thread = createSearchThread(basis, log);
+  const straight = await search(facts, createSearchDriver(thread, facts), [0], none, basis);
+  expect(straight.state.stopped).toMatchObject({ stop: true });
+  expect(straight.state.trials.length).toBeLessThan(facts.trials);
+  const other = await search(facts, forgetfulDriver(facts, basis), [3, 1, 4], none, basis);
+  expect(other).toEqual(straight);
 });
 
 test("a search without a single score has nothing to recommend", async () => {
@@ -161,7 +175,7 @@ test("a greedy soup tries the models together, then one addition after another, 
     [[0, 1], "alone"],
     [[1, 1], "soup"],
   ]);
-  expect(straight.recommended).toMatchObject({ trial: 0, coefficients: { "weight[a]": 1, "weight[b]": 0 } });
+  expect(straight.recommended).toMatchObject({ candidateId: "t0", coefficients: { "weight[a]": 1, "weight[b]": 0 } });
   expect(straight.recommended?.probabilityBest).toBeUndefined();
   await fc.assert(
     fc.asyncProperty(choices, async (order) => {

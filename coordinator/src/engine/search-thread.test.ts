@@ -4,7 +4,7 @@ import type { StudyEvent } from "@amalgam/optimizer";
 import { createLogger, poll } from "@amalgam/runtime";
 import { afterEach, expect, test, vi } from "vitest";
 import type { SearchBasis } from "../job/events.ts";
-import { createProposer } from "./proposer.ts";
+import { createProposer, type Proposed } from "./proposer.ts";
 import { createSearchThread, type SearchThread } from "./search-thread.ts";
 
 /** The threads that were started, so that they can be killed. */
@@ -29,6 +29,7 @@ const BASIS: SearchBasis = {
     metrics: ["x", "y"],
   },
   events: [],
+  stopsEarly: false,
 };
 
 /** A study of `trials` scored trials on a hill. */
@@ -53,10 +54,11 @@ test("the thread proposes what the study proposes, with its record, and goes on 
   for (const _ of [1, 2]) {
     const proposed = await thread.answer(events, "propose");
     expect(proposed).toEqual(proposer.propose());
-    expect(proposed.origin).toBe("model");
-    const told: StudyEvent = { type: "tell", id: proposed.id, values: [0.7, 0.3] };
+    const { event } = proposed as Extract<Proposed, { kind: "trial" }>;
+    expect(event.origin).toBe("model");
+    const told: StudyEvent = { type: "tell", id: event.id, values: [0.7, 0.3] };
     proposer.apply(told);
-    events.push(proposed, told);
+    events.push(event, told);
   }
   expect(await thread.answer(events, "recommend")).toEqual(proposer.recommend());
   expect(threads).toHaveLength(1);

@@ -20,6 +20,10 @@ const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./search-worker.ts" : "
 /** Of one question. A thread that dies of the question itself would die of it again. */
 const MAX_ATTEMPTS = 2;
 
+/** What the study has recorded itself. */
+const isProposal = (reply: SearchReply): boolean =>
+  reply.kind === "answered" && reply.answer !== undefined && "kind" in reply.answer && reply.answer.kind === "trial";
+
 class ThreadDied extends Error {}
 
 export function createSearchThread(basis: SearchBasis, log: Logger): SearchThread {
@@ -45,8 +49,9 @@ export function createSearchThread(basis: SearchBasis, log: Logger): SearchThrea
     const replied = Promise.withResolvers<SearchReply>();
     worker.once("message", replied.resolve);
     worker.postMessage({ events: events.slice(known), question } satisfies SearchRequest);
-    thread.known = events.length + (question === "propose" ? 1 : 0);
-    return Promise.race([replied.promise, died]);
+    const reply = await Promise.race([replied.promise, died]);
+    thread.known = events.length + (isProposal(reply) ? 1 : 0);
+    return reply;
   };
 
   return {

@@ -4,7 +4,7 @@ import { StudyError, type StudyEvent } from "@amalgam/optimizer";
 import type { SearchBasis } from "../job/events.ts";
 import { createProposer, type Proposer } from "./proposer.ts";
 
-export type Question = "propose" | "recommend";
+export type Question = "propose" | "recommend" | "analyse";
 export type Answer<Q extends Question> = ReturnType<Proposer[Q]>;
 
 export interface SearchRequest {

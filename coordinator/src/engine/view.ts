@@ -1,9 +1,15 @@
 // A job as people see it: durable state, what is under way, and what the recipe fixes, folded into one JobView. Pure.
-import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema } from "@amalgam/proto";
-import { create } from "@bufbuild/protobuf";
+import {
+  type BeliefSchema,
+  type CandidateView,
+  CandidateViewSchema,
+  type JobView,
+  JobViewSchema,
+} from "@amalgam/proto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { compareCandidates } from "../job/confirm.ts";
 import { FINAL_ID } from "../job/decide.ts";
-import type { LostRace, ViewFacts } from "../job/events.ts";
+import type { Belief, LostRace, ViewFacts } from "../job/events.ts";
 import { type JobState, objective } from "../job/state.ts";
 import { objectiveTitle, type TrialScore, trialScore } from "../job/trial-score.ts";
 
@@ -30,7 +36,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     split: string,
     coefficients: Readonly<Record<string, number>>,
     origin: string,
-    stage = "",
+    { stage = "", leader }: { readonly stage?: string | undefined; readonly leader?: Belief | undefined } = {},
   ): void => {
     const scores = state.scores.get(id);
     const score = facts && scored(state, role, id, facts.tasks);
@@ -49,6 +55,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
         objective: score?.value ?? 0,
         objectiveStandardError: score?.standardError ?? 0,
         unmet: [...(score?.unmet ?? [])],
+        ...(leader && { leader: beliefMessage(leader) }),
         problem,
         ...racing(state.lostRaces.get(id)),
         ...(role === "comparison" && facts && published(state, id, facts.tasks)),
@@ -59,8 +66,8 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
       }),
     );
   };
-  for (const { candidateId, coefficients, origin, ask } of state.trials) {
-    add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin, ask?.stage);
+  for (const { candidateId, coefficients, origin, ask, leader } of state.trials) {
+    add(candidateId, "trial", candidateId, facts?.split ?? "", coefficients, origin, { stage: ask?.stage, leader });
   }
   if (facts?.kind === "search") {
     for (const { id, name } of facts.experts ?? []) add(id, "expert", name, facts.split, {}, "");
@@ -88,6 +95,10 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     workers: live.workers,
     tasks: [...(facts?.tasks ?? [])],
     objective: state.basis === undefined ? "" : objectiveTitle(state.basis),
+    leaders: leadersOf(state),
+    stopped: state.stopped?.reason ?? "",
+    earlier: state.basis?.earlier ?? "",
+    front: [...(state.recommended?.front ?? [])],
     waitingFor: state.end ? "" : live.waitingFor,
   });
 }
@@ -119,4 +130,23 @@ function scored(state: JobState, role: string, id: string, tasks: readonly strin
   if (role === "trial") return trialScore(state, id, tasks);
   const mean = objective(state, id, tasks);
   return mean && { ...mean, unmet: [] };
+}
+
+function leadersOf({ recommended, trials }: JobState): MessageInitShape<typeof BeliefSchema>[] {
+  const known = recommended === undefined ? [trials.at(-1)?.leader] : [recommended, ...(recommended.runnersUp ?? [])];
+  return known.filter((belief) => belief !== undefined).map(beliefMessage);
+}
+
+function beliefMessage(belief: Belief): MessageInitShape<typeof BeliefSchema> {
+  const { candidateId, mean, standardDeviation, credibleInterval, probabilityBest, probabilityFeasible } = belief;
+  const [low, high] = credibleInterval ?? [mean - standardDeviation, mean + standardDeviation];
+  return {
+    candidateId,
+    mean,
+    standardDeviation,
+    low,
+    high,
+    ...(probabilityBest !== undefined && { probabilityBest }),
+    ...(probabilityFeasible !== undefined && { probabilityFeasible }),
+  };
 }

@@ -4,7 +4,7 @@ import { decide, FINAL_ID, type Step, trialId } from "./decide.ts";
 import type { JobEvent } from "./events.ts";
 import type { JobFacts } from "./facts.ts";
 import { isSettled, type JobState, objective, reduce } from "./state.ts";
-import { anyEvent, BASIS, partScore, replay, SPEC, scoreOf } from "./testing/events.ts";
+import { anyEvent, BASIS, partScore, replay, SPEC, STOPPED, scoreOf } from "./testing/events.ts";
 
 const MERGE: JobFacts = { kind: "merge", trials: 0, parallel: 1, tasks: [], comparisons: [], shards: 3 };
 const SEARCH: JobFacts = { kind: "search", trials: 5, parallel: 2, tasks: ["a", "b"], comparisons: ["c0"], shards: 2 };
@@ -148,9 +148,8 @@ test("a trial is proposed exactly when those it builds on are settled, and not m
         .slice(0, Math.max(0, known - job.parallel + 1))
         .every(({ candidateId }) => isSettled(state, candidateId, job.tasks));
       const proposal = steps.find(({ kind }) => kind === "propose");
-      expect(proposal !== undefined).toBe(
-        state.end === undefined && state.basis !== undefined && known < job.trials && ready,
-      );
+      const isOpen = state.end === undefined && state.basis !== undefined && state.stopped === undefined;
+      expect(proposal !== undefined).toBe(isOpen && known < job.trials && ready);
     }),
   );
 });
@@ -241,6 +240,19 @@ test("models that the search is measured against are scored before it begins, an
   ]);
   const resumed = reduce(reduce(failed, { type: "cancelled" }), { type: "resumed", spec: SPEC });
   expect(decide(resumed, job)).toEqual([evaluate("e1")]);
+});
+
+test("a search that stops early finishes the trials in flight, and then recommends", () => {
+  const proposed = (candidateId: string): JobEvent => {
+    return { type: "proposed", candidateId, coefficients: {}, origin: "sobol" };
+  };
+  const scored = (candidateId: string): JobEvent => ({ type: "scored", candidateId, task: "a", score: scoreOf(0.5) });
+  const job: JobFacts = { ...SEARCH, tasks: ["a"] };
+  const state = replay([proposed("t0"), proposed("t1"), scored("t0")], start());
+  expect(decide(state, job)).toContainEqual({ kind: "propose", trial: 2, tellBefore: 1 });
+  const stopped = reduce(state, { type: "searchStopped", report: STOPPED });
+  expect(decide(stopped, job)).toEqual([{ kind: "evaluate", candidateId: "t1", tasks: ["a"] }]);
+  expect(decide(reduce(stopped, scored("t1")), job)).toEqual([{ kind: "recommend" }]);
 });
 
 test("the reasons of a search that cannot go on are said", () => {

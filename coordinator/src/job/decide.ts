@@ -65,7 +65,7 @@ function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {
   const next = state.trials.length;
   const tellBefore = neededBefore(next, facts);
   const told = state.trials.slice(0, tellBefore);
-  if (next < facts.trials && told.every((trial) => settled(trial.candidateId))) {
+  if (next < facts.trials && state.stopped === undefined && told.every((trial) => settled(trial.candidateId))) {
     steps.push({ kind: "propose", trial: next, tellBefore });
   }
   if (steps.length > 0) return steps;

@@ -1,6 +1,6 @@
 // What a job's journal records. An event is a fact that other parts may already have acted on; everything else about
 // a job (leases, merged shards in workers' memory, messages under way) is rebuilt after a restart and never recorded.
-import type { StudyEvent, StudySpec } from "@amalgam/optimizer";
+import type { StopReport, StudyEvent, StudySpec } from "@amalgam/optimizer";
 import type { Pins } from "../recipe/index.ts";
 import type { JobFacts } from "./facts.ts";
 
@@ -62,18 +62,30 @@ export interface LostRace {
   readonly probabilityBetter: number;
 }
 
-export interface Constraint {
-  readonly metric: string;
-  readonly atLeast: number;
-}
-
 /** What proposals follow from, besides the scores. */
 export interface SearchBasis {
   /** A study of a box, or a soup of the models whose coefficients the dimensions are. */
   readonly proposer: "study" | "greedy_soup";
-  readonly spec: StudySpec & { readonly constraints?: readonly Constraint[]; readonly strategy?: string };
+  readonly spec: StudySpec;
   /** What the study knows and has queued before its first trial. */
   readonly events: readonly StudyEvent[];
+  /** What is known of an earlier search, in a sentence. */
+  readonly earlier?: string;
+  /** The search ends before its last trial when there is nothing more to gain. */
+  readonly stopsEarly: boolean;
+}
+
+/** What is believed of a trial's true score. */
+export interface Belief {
+  readonly candidateId: string;
+  readonly mean: number;
+  readonly standardDeviation: number;
+  /** The central 95 %. Absent, as the probability, where the search has no model. */
+  readonly credibleInterval?: readonly [low: number, high: number];
+  /** That it is the best of all trials. */
+  readonly probabilityBest?: number;
+  /** That it keeps all constraints; absent where there are none. */
+  readonly probabilityFeasible?: number;
 }
 
 /** What the study's own record of a proposal has besides point and origin, so that a replay need not propose again. */
@@ -101,7 +113,11 @@ export type JobEvent =
       readonly origin: string;
       /** Absent for soups, which have nothing to record. */
       readonly ask?: AskRecord;
+      /** What would have been recommended instead of another trial. */
+      readonly leader?: Belief;
     }
+  /** Instead of another trial. Those in flight are finished. */
+  | { readonly type: "searchStopped"; readonly report: StopReport }
   /** Without `part` the score is of all items. Parts come one after another; the last one completes the score. */
   | {
       readonly type: "scored";
@@ -121,15 +137,14 @@ export type JobEvent =
       readonly generation: number;
     }
   | { readonly type: "candidateFailed"; readonly candidateId: string; readonly problem: string }
-  | {
+  | ({
       readonly type: "recommended";
-      readonly candidateId: string;
       readonly coefficients: Readonly<Record<string, number>>;
-      readonly mean: number;
-      readonly standardDeviation: number;
-      /** Undefined where the search has no belief about it. */
-      readonly probabilityBest?: number;
-    }
+      /** The next best trials. */
+      readonly runnersUp?: readonly Belief[];
+      /** Of a search for trade-offs: the trials that are believed to be beaten by no other on every task. */
+      readonly front?: readonly string[];
+    } & Belief)
   | { readonly type: "shardWritten"; readonly shard: number; readonly segmentSha256: readonly string[] }
   /** The staging directory no longer has what was written there. */
   | { readonly type: "stagingLost" }

@@ -1,6 +1,7 @@
 // A job's durable state: the fold of its journal. Pure; knows nothing of workers, leases or files.
+import type { StopReport } from "@amalgam/optimizer";
 import type { Pins } from "../recipe/index.ts";
-import type { AskRecord, JobEvent, JobSpec, LostRace, Score, SearchBasis, ViewFacts } from "./events.ts";
+import type { AskRecord, Belief, JobEvent, JobSpec, LostRace, Score, SearchBasis, ViewFacts } from "./events.ts";
 import { combineScores } from "./item-results.ts";
 
 export interface TrialState {
@@ -8,6 +9,7 @@ export interface TrialState {
   readonly coefficients: Readonly<Record<string, number>>;
   readonly origin: string;
   readonly ask?: AskRecord;
+  readonly leader?: Belief;
 }
 
 /** The score on the first pieces of a split. */
@@ -40,6 +42,8 @@ export interface JobState {
   readonly generations: ReadonlyMap<string, number>;
   /** Problems by candidate. */
   readonly failures: ReadonlyMap<string, string>;
+  /** Why no more trials are proposed, before the last of them. */
+  readonly stopped: StopReport | undefined;
   readonly recommended: Extract<JobEvent, { type: "recommended" }> | undefined;
   /** Digests of the segments of every shard that lies, synced, in the staging directory. */
   readonly written: ReadonlyMap<number, readonly string[]>;
@@ -63,6 +67,7 @@ const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   firstGeneration,
   generations: new Map(),
   failures: new Map(),
+  stopped: undefined,
   recommended: undefined,
   written: new Map(),
   end: undefined,
@@ -145,6 +150,8 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
     case "candidateFailed":
       if (state.failures.has(event.candidateId)) return state;
       return { ...state, failures: new Map(state.failures).set(event.candidateId, event.problem) };
+    case "searchStopped":
+      return state.stopped === undefined ? { ...state, stopped: event.report } : state;
     case "recommended":
       return state.recommended === undefined ? { ...state, recommended: event } : state;
     case "shardWritten":

@@ -23,5 +23,6 @@ export type {
   SlotHeader,
   TensorSource,
 } from "./types.ts";
+export type { EarlierSearch } from "./warm-start.ts";
 export { evaluationLayout, variantMessage } from "./wire.ts";
 export { makesArtefact } from "./written.ts";

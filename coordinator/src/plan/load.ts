@@ -11,13 +11,14 @@ import {
   unprefixedMasks,
   withAdapter,
 } from "@amalgam/checkpoint";
-import { type Pins, pinned, type Recipe, splitReference } from "../recipe/index.ts";
+import { type Pins, pinned, type Recipe, searchDimensions, splitReference } from "../recipe/index.ts";
 import { PlanProblems } from "./problems.ts";
 import { searchTaskProblems } from "./search-tasks.ts";
 import { companionFile, slotsOf } from "./slots.ts";
 import { readTasks, type TaskInput } from "./tasks.ts";
 import { withTokenizer } from "./tokenizer-files.ts";
 import type { OutputTokenizer, Slot, SlotHeader } from "./types.ts";
+import { type EarlierSearch, readWarmStart, warmStartProblem } from "./warm-start.ts";
 
 export interface PlanInputs {
   /** In the order of `slotsOf(recipe)`, as `planJob` wants them. */
@@ -25,6 +26,8 @@ export interface PlanInputs {
   /** In the order of the recipe; empty without an evaluate section. */
   readonly tasks: readonly TaskInput[];
   readonly tokenizer?: OutputTokenizer;
+  /** What the search starts from, where the recipe names an earlier one. */
+  readonly earlier?: EarlierSearch;
 }
 
 /** Models that other stages of the recipe make, by name: where they are, or what they will be. */
@@ -72,15 +75,38 @@ export async function loadPlanInputs(
     const names = tasks.map(({ name }) => name);
     problems.push(...searchTaskProblems(search, names));
   }
+  const earlier = await earlierSearch(recipe, baseDirectory, tasks, problems);
   // A network that is down says nothing of the recipe, and costs a job that goes on nothing of what it has.
   if (problems.length > 0) {
     throw new PlanProblems(problems, unreachable === problems.length ? "unavailable" : "invalid_argument");
   }
   try {
-    return { tasks, ...(await withTokenizer(recipe, headers, { baseDirectory, pins }, signal)) };
+    return {
+      tasks,
+      ...(earlier && { earlier }),
+      ...(await withTokenizer(recipe, headers, { baseDirectory, pins }, signal)),
+    };
   } catch (error) {
     signal?.throwIfAborted();
     throw new PlanProblems(problemsOf(error).map(({ message }) => `tokenizer: ${message}`));
+  }
+}
+
+async function earlierSearch(
+  recipe: Recipe,
+  baseDirectory: string,
+  tasks: readonly TaskInput[],
+  problems: string[],
+): Promise<EarlierSearch | undefined> {
+  const reference = recipe.search?.warmStart;
+  // Tasks that could not be read were told: nothing can be said of scores on them.
+  if (reference === undefined || tasks.length !== recipe.evaluate?.tasks.length) return undefined;
+  try {
+    const metrics = tasks.map(({ name }) => name);
+    return await readWarmStart(reference, baseDirectory, { dimensions: searchDimensions(recipe), metrics });
+  } catch (error) {
+    problems.push(warmStartProblem(reference, error));
+    return undefined;
   }
 }
 

@@ -1,17 +1,28 @@
-// search.json: every candidate of a search with its coefficients and scores, for programs. Pure.
+// search.json: every candidate of a search with its coefficients and scores, what was learned, and the study, from which another search
+// can start. For programs. Pure.
+
+import type { StudyEvent, StudySpec } from "@amalgam/optimizer";
 import { type JobView, JobViewSchema } from "@amalgam/proto";
 import { toJson } from "@bufbuild/protobuf";
+import type { Belief } from "../job/events.ts";
+import type { Analysis } from "./analysis.ts";
 
-export interface Recommended {
-  readonly candidateId: string;
+export type Recommended = Belief & {
   readonly coefficients: Readonly<Record<string, number>>;
-  readonly mean: number;
-  readonly standardDeviation: number;
-  readonly probabilityBest?: number;
+  readonly runnersUp?: readonly Belief[];
+  /** Trials by id. */
+  readonly front?: readonly string[];
+};
+
+/** What a search knows besides the scores of its candidates. */
+export interface SearchRecord {
+  readonly recommended: Recommended;
+  readonly study: { readonly spec: StudySpec; readonly events: readonly StudyEvent[] };
+  /** Absent where the search has no model. */
+  readonly analysis?: Analysis;
 }
 
-export function searchHistory(view: JobView, recommended: Recommended): string {
-  const { candidates, tasks } = toJson(JobViewSchema, view) as Record<string, unknown>;
-  const { candidateId, coefficients, mean, standardDeviation, probabilityBest } = recommended;
-  return `${JSON.stringify({ tasks, recommended: { candidateId, coefficients, mean, standardDeviation, probabilityBest }, candidates }, undefined, 1)}\n`;
+export function searchHistory(view: JobView, { recommended, analysis, study }: SearchRecord): string {
+  const { candidates, tasks, objective, stopped } = toJson(JobViewSchema, view) as Record<string, unknown>;
+  return `${JSON.stringify({ tasks, objective, stopped, recommended, candidates, analysis, study }, undefined, 1)}\n`;
 }

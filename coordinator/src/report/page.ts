@@ -1,11 +1,11 @@
 // The report as one HTML page: no scripts, nothing loaded from anywhere, and a policy that would refuse both.
 import { originColour, originLabel, originShape, originsOf } from "./charts/theme.ts";
 import { type Content, html, Markup } from "./html.ts";
-import { coefficient } from "./numbers.ts";
+import { coefficient, percent, pointsWithError } from "./numbers.ts";
 import type { ReportData } from "./report-data.ts";
 import { STYLE } from "./style.ts";
 import { caveats, plural, summary, tiles } from "./summary.ts";
-import { coefficientTable, scoreTable, trialTable } from "./tables.ts";
+import { coefficientTable, leaderTable, scoreTable, trialTable } from "./tables.ts";
 
 export interface Panel {
   readonly name: string;
@@ -19,6 +19,12 @@ export interface Drawings {
   readonly taskChange: Markup | undefined;
   readonly tasks: readonly Panel[];
   readonly coefficients: readonly Panel[];
+  /** Empty where the search was not after trade-offs. */
+  readonly front: readonly Panel[];
+  /** Absent where the search has no model. */
+  readonly learned:
+    | { readonly importance: Markup; readonly calibration: Markup; readonly slices: readonly Panel[] }
+    | undefined;
 }
 
 export function page(data: ReportData, drawings: Drawings): string {
@@ -41,6 +47,8 @@ ${tiles(data)}</header>
 ${section("Scores", scores(data, drawings))}
 ${section("History of the search", history(data, drawings))}
 ${section("Coefficients", coefficients(data, drawings))}
+${drawings.front.length === 0 ? "" : section("Trade-offs", tradeOffs(data, drawings.front))}
+${drawings.learned === undefined ? "" : section("What the search has learned", learned(data, drawings.learned))}
 ${section("Recipe", recipe(data))}
 ${section("All trials", html`<details><summary>${plural(data.trials.length, "trial")} with scores and coefficients</summary>${trialTable(data)}</details>`)}
 </main>
@@ -64,9 +72,16 @@ function scores(data: ReportData, { taskChange }: Drawings): Markup {
 }
 
 function history(data: ReportData, { history: chart, tasks }: Drawings): Markup {
-  const objective = data.tasks.length === 1 ? "accuracy" : "mean accuracy over the tasks";
-  return html`<p class="note">The objective is the ${objective} on the ${data.split} split. The line is the best so far; the ring is the
-    recommended trial, chosen by what the model of the objective expects there and not by the luckiest measurement; × is a failed trial.</p>
+  const band = data.trials.some(({ leader }) => leader !== undefined)
+    ? " The blue line is what was believed of the best trial so far, in its band of 95 %."
+    : "";
+  const stopped =
+    data.stopped === ""
+      ? ""
+      : html`<p>The search stopped after ${plural(data.trials.length, "trial")}: ${data.stopped}.</p>`;
+  return html`<p class="note">The objective is the ${data.objective} on the ${data.split} split. The grey line is the highest measurement so far.${band}
+    The ring is the recommended trial, chosen by what the model of the objective expects there and not by the luckiest measurement; × is a failed trial.</p>
+${stopped}
 ${legend(data)}
 <figure class="chart">${chart}</figure>
 ${data.tasks.length > 1 ? panels(tasks) : ""}`;
@@ -77,6 +92,31 @@ function coefficients(data: ReportData, { coefficients: charts }: Drawings): Mar
   return html`${coefficientTable(data)}<p class="note">The objective over each coefficient, one point per trial.</p>
 ${legend(data)}
 ${panels(charts, found)}`;
+}
+
+function tradeOffs({ recommended, split }: ReportData, front: readonly Panel[]): Markup {
+  const count = recommended.front?.length ?? 0;
+  return html`<p class="note">${plural(count, "trial")} that no other is believed to beat on every task, as blue diamonds among all trials, by their accuracies on the ${split} split.
+    The ring is the published one. To publish another, merge the recipe with its coefficients, from the table of all trials.</p>
+${panels(front)}`;
+}
+
+function learned(data: ReportData, { importance, calibration, slices }: NonNullable<Drawings["learned"]>): Markup {
+  const { improvement, stop, calibration: measured } = data.analysis!;
+  const gain =
+    improvement &&
+    html`<p>Over the points that need no search (given by the recipe, equal coefficients, the centre) the recommended one is believed to gain
+      <b>${pointsWithError({ value: improvement.mean, standardError: improvement.standardDeviation })} points</b>; it is better with
+      ${Math.round(100 * improvement.probability)} % probability.</p>`;
+  return html`${leaderTable(data)}${gain}
+<p>More trials are expected to gain ${percent(stop.expectedRemainingImprovement)} points, where one evaluation is uncertain by
+  ${percent(stop.noise)}: ${stop.reason}.</p>
+<figure class="chart">${importance}<figcaption>How much of the objective\u2019s variation each coefficient causes, alone or with others, with its 95 %
+  interval. A wide one means that too little was tried to tell.</figcaption></figure>
+<p class="note">The objective that is believed along each coefficient, the others as recommended, in its band of 95 %; the dashed line is the value found.</p>
+${panels(slices)}
+<figure class="chart">${calibration}<figcaption>Every trial beside what all others say of it: ${Math.round(100 * measured.coverage)} % are within the 95 % that is
+  expected of them, red are those that are not. Far fewer than 95 % would mean that the chances on this page are too sure.</figcaption></figure>`;
 }
 
 const panels = (charts: readonly Panel[], extra: (name: string) => Content = () => undefined): Markup =>

@@ -1,14 +1,21 @@
-// search.json back into the view it was written from, for tools that draw or compare finished searches.
+// search.json back into what it was written from, for tools that draw, compare or go on from finished searches.
 import { type JobView, JobViewSchema } from "@amalgam/proto";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
-import type { Recommended } from "./history.ts";
+import type { SearchRecord } from "./history.ts";
 
 /** @throws SyntaxError or Error when the text is no search history */
-export function readSearchHistory(text: string): { readonly view: JobView; readonly recommended: Recommended } {
-  const { tasks, candidates, recommended } = JSON.parse(text) as Record<string, JsonValue>;
-  if (tasks === undefined || candidates === undefined || recommended === undefined) {
+export function readSearchHistory(text: string): { readonly view: JobView } & SearchRecord {
+  const { tasks, objective, stopped, candidates, ...record } = JSON.parse(text) as Record<string, JsonValue>;
+  if (tasks === undefined || candidates === undefined || record["recommended"] === undefined) {
     throw new Error("search.json must have tasks, candidates and recommended");
   }
-  const view = fromJson(JobViewSchema, { tasks, candidates });
-  return { view, recommended: recommended as unknown as Recommended };
+  if (record["study"] === undefined)
+    throw new Error("search.json has no study: an earlier version of Amalgam wrote it");
+  const fields = {
+    tasks,
+    candidates,
+    ...(objective !== undefined && { objective }),
+    ...(stopped !== undefined && { stopped }),
+  };
+  return { view: fromJson(JobViewSchema, fields), ...(record as unknown as SearchRecord) };
 }

@@ -2,6 +2,7 @@
 // Pure; leaves out whatever depends on the cluster (workers, shards, job id, paths), so that equal searches have equal reports.
 import type { CandidateView, JobView } from "@amalgam/proto";
 import { BASE_ROW, parseRecipe } from "../recipe/index.ts";
+import type { Analysis } from "./analysis.ts";
 import type { Recommended } from "./history.ts";
 import type { Estimate } from "./numbers.ts";
 
@@ -34,12 +35,20 @@ export interface Trial {
   readonly lostRace: { readonly against: string; readonly difference: Estimate } | undefined;
   readonly problem: string;
   readonly isRecommended: boolean;
+  /** What was believed of the best trial when this one was proposed. */
+  readonly leader: { readonly mean: number; readonly low: number; readonly high: number } | undefined;
+  /** Tasks whose accuracy is below what a constraint asks. */
+  readonly unmet: readonly string[];
 }
 
 /** The search alone. */
 export interface SearchData {
   readonly method: string;
   readonly tasks: readonly string[];
+  /** What is maximised, in words. */
+  readonly objective: string;
+  /** Why the search ended before its last trial; empty when it did not. */
+  readonly stopped: string;
   readonly trials: readonly Trial[];
   readonly split: string;
   /** Names of the coefficients in the order of the recipe. */
@@ -48,6 +57,8 @@ export interface SearchData {
 }
 
 export interface ReportData extends SearchData {
+  /** Absent where the search has no model. */
+  readonly analysis: Analysis | undefined;
   readonly models: number;
   /** Base, experts, fixed methods, and last the searched model. */
   readonly rows: readonly Row[];
@@ -74,14 +85,22 @@ export function searchData(view: JobView, recommended: Recommended): SearchData 
       lostRace: lostRaceOf(candidate),
       problem: candidate.problem,
       isRecommended: candidate.id === recommended.candidateId,
+      leader: candidate.leader?.probabilityBest === undefined ? undefined : candidate.leader,
+      unmet: candidate.unmet,
     }));
   const split = splitOf(view.candidates.filter(({ role }) => role === "trial"));
   const coefficientNames = Object.keys(recommended.coefficients);
-  return { method: view.method, tasks: view.tasks, trials, split, coefficientNames, recommended };
+  const { method, tasks, objective, stopped } = view;
+  return { method, tasks, objective, stopped, trials, split, coefficientNames, recommended };
 }
 
 /** @throws Error when the view has no final candidate, RecipeProblems when the recipe is none */
-export function reportData(view: JobView, recommended: Recommended, recipeText: string): ReportData {
+export function reportData(
+  view: JobView,
+  recommended: Recommended,
+  recipeText: string,
+  analysis?: Analysis,
+): ReportData {
   const recipe = parseRecipe(recipeText, { fileName: "amalgam-recipe.yaml" });
   const unmerged = recipe.evaluate?.compare.some(({ kind }) => kind === "models") ? recipe.models : [];
   const experts = new Set(unmerged.map(({ name }) => name));
@@ -105,6 +124,7 @@ export function reportData(view: JobView, recommended: Recommended, recipeText: 
   if (searched === undefined) throw new Error("a report needs the final model's scores");
   return {
     ...searchData(view, recommended),
+    analysis,
     models: recipe.models.length,
     rows,
     searched,

@@ -1,10 +1,11 @@
 import { LostRaceSchema, PairedDifferenceSchema } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
+import { analyse } from "./analysis.ts";
 import { searchHistory } from "./history.ts";
 import { readSearchHistory } from "./read-history.ts";
 import { renderReport, renderSearchPlot } from "./report.ts";
-import { sampleSearch } from "./testing/sample-search.ts";
+import { sampleSearch, studyOfSample } from "./testing/sample-search.ts";
 
 const HOSTILE = [
   `<script>alert(1)</script>`,
@@ -75,12 +76,48 @@ test("every candidate is in the report with its scores, its split and its recipe
   expect(report.match(/fixed method<\/small>/g)).toHaveLength(4);
 });
 
+test("what the search has learned has its section, the same bytes every time, and none where there is no model", async () => {
+  const sample = sampleSearch();
+  const analysis = analyse(studyOfSample(sample))!;
+  expect(Object.keys(analysis.importance)).toEqual(sample.study.spec.dimensions.map(({ name }) => name));
+  const runnersUp = [{ candidateId: "t3", mean: 0.7, standardDeviation: 0.01, probabilityBest: 0.12 }];
+  const input = { ...sample, recommended: { ...sample.recommended, runnersUp }, analysis };
+  const report = await renderReport(sample.view, input);
+  expect(report).toContain("What the search has learned");
+  expect(report).toContain("12 %</td>");
+  expect(report).toContain("Importance of the coefficients");
+  expect(report.match(/Believed objective along /g)!.length).toBeGreaterThanOrEqual(analysis.slices.length);
+  expect(report).toContain(
+    `${Math.round(100 * analysis.calibration.coverage)} % of ${analysis.calibration.trials.length} trials lie`,
+  );
+  expect(report).not.toMatch(/NaN|undefined|Infinity/);
+  const again = analyse(studyOfSample(sampleSearch()))!;
+  expect(await renderReport(sample.view, { ...input, analysis: again })).toBe(report);
+  expect(await renderReport(sample.view, sample)).not.toContain("What the search has learned");
+});
+
+test("trade-offs are drawn for every pair of tasks, and bounds that are missed are marked", async () => {
+  const sample = sampleSearch();
+  const { view } = sample;
+  view.candidates[4]!.unmet = ["speech"];
+  view.stopped = "more would gain less than noise";
+  const recommended = { ...sample.recommended, front: ["t3", sample.recommended.candidateId] };
+  const report = await renderReport(view, { ...sample, recommended });
+  expect(report).toContain("Trade-offs");
+  expect(report).toContain("2 trials that no other is believed to beat");
+  expect(report.match(/ on the front\./g)).toHaveLength(6);
+  expect(report.match(/class="unmet"/g)).toHaveLength(1);
+  expect(report).toContain("The search stopped after 30 trials: more would gain less than noise.");
+  expect(await renderReport(view, sample)).not.toContain("Trade-offs");
+});
+
 test("names from a recipe are text wherever they appear", async () => {
   const sample = sampleSearch({ tasks: HOSTILE, method: `<i>"m` });
   sample.view.candidates[3]!.origin = HOSTILE[1]!;
-  const report = await renderReport(sample.view, sample);
+  const report = await renderReport(sample.view, { ...sample, analysis: analyse(studyOfSample(sample))! });
   const plain = sampleSearch();
-  expect(tagsOf(report)).toEqual(tagsOf(await renderReport(plain.view, plain)));
+  const learned = { ...plain, analysis: analyse(studyOfSample(plain))! };
+  expect(tagsOf(report)).toEqual(tagsOf(await renderReport(plain.view, learned)));
   for (const name of HOSTILE.slice(0, 3)) expect(resolved(report)).toContain(`weight[${name}]`);
   const plot = await renderSearchPlot(sample.view, sample.recommended);
   expect(plot).not.toMatch(/<script|<img/);
@@ -154,8 +191,9 @@ test("scores on the split that was searched are called too favourable", async ()
 });
 
 test("the picture of a search can be drawn from its search.json", async () => {
-  const { view, recommended } = sampleSearch();
-  const read = readSearchHistory(searchHistory(view, recommended));
+  const { view, recommended, study } = sampleSearch();
+  const read = readSearchHistory(searchHistory(view, { recommended, study }));
+  expect(read.study).toEqual(study);
   const plot = await renderSearchPlot(read.view, read.recommended);
   expect(plot).toBe(await renderSearchPlot(view, recommended));
   expect(plot).toMatch(/^<svg role="img" xmlns="/);

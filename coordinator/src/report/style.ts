@@ -37,6 +37,8 @@ tr.group>*{border-top:2px solid var(--edge)}
 tr.chosen>*{background:var(--tint)}
 tr.chosen th{font-weight:700}
 td.best{font-weight:700}
+td.unmet,td.unmet .error{color:var(--bad)}
+.chance{width:80px;height:8px;margin-right:6px;vertical-align:1px}
 .strip{display:inline-block;vertical-align:middle;width:180px;height:16px}
 figure{margin:12px 0;overflow-x:auto}
 figure svg{display:block;max-width:100%;height:auto}

@@ -1,4 +1,6 @@
-// The report's tables: the final comparison, the coefficients found, every trial.
+// The report's tables: the final comparison, the coefficients found, the leaders, every trial.
+
+import type { Belief } from "../job/events.ts";
 import { tone } from "./charts/theme.ts";
 import { type Content, html, Markup } from "./html.ts";
 import { coefficient, type Estimate, percent, pointsWithError } from "./numbers.ts";
@@ -93,8 +95,13 @@ export function trialTable(data: SearchData): Markup {
     const given =
       lostRace &&
       html`<br><small title="given up: ${pointsWithError(lostRace.difference)} points against ${lostRace.against} on the same items">${trial.items} items</small>`;
-    const ofTasks = tasks.map((task) => trial.scores.get(task));
-    const cells = ofTasks.map((each) => html`<td>${each ? cell(each) : "–"}</td>`);
+    const cells = tasks.map((task) => {
+      const score = trial.scores.get(task);
+      if (score === undefined) return html`<td>–</td>`;
+      return trial.unmet.includes(task)
+        ? html`<td class="unmet" title="below its bound">${cell(score)}</td>`
+        : html`<td>${cell(score)}</td>`;
+    });
     return [html`<td>${cell(objective)}${given}</td>`, ...cells];
   };
   const line = (trial: Trial): Markup =>
@@ -104,4 +111,31 @@ export function trialTable(data: SearchData): Markup {
     <caption>Accuracy on the ${data.split} split in percent ± one standard error.</caption>
     <thead><tr>${headers(["trial"])}<th scope="col" class="text">origin</th>${headers(["objective", ...tasks, ...coefficientNames])}</tr></thead>
     <tbody>${trials.map(line)}</tbody></table></div>`;
+}
+
+/** The trials that are believed to be best, with the chance of each to be it, and to keep the constraints where there are any. */
+export function leaderTable({ recommended, trials }: SearchData): Markup {
+  const measured = new Map(trials.map(({ id, objective }) => [id, objective]));
+  const leaders = [recommended, ...(recommended.runnersUp ?? [])];
+  const bounded = leaders.some(({ probabilityFeasible }) => probabilityFeasible !== undefined);
+  const chanceCell = (probability: number | undefined): Markup =>
+    html`<td>${probability === undefined ? "–" : chance(probability)}</td>`;
+  const line = (belief: Belief, rank: number): Markup => {
+    const { candidateId, mean, standardDeviation, credibleInterval, probabilityBest, probabilityFeasible } = belief;
+    const score = measured.get(candidateId);
+    const [low, high] = credibleInterval ?? [mean - standardDeviation, mean + standardDeviation];
+    return html`<tr class="${rank === 0 ? "chosen" : ""}"><th scope="row">${candidateId}${rank === 0 ? " (recommended)" : ""}</th>
+      <td>${cell({ value: mean, standardError: standardDeviation })}</td><td>${percent(low)} to ${percent(high)}</td>
+      ${chanceCell(probabilityBest)}${bounded ? chanceCell(probabilityFeasible) : ""}<td>${score ? cell(score) : "–"}</td></tr>\n`;
+  };
+  const columns = ["trial", "believed objective", "95 % interval", "chance to be the best"];
+  return html`<div class="wide"><table>
+    <caption>The trials that are believed to be best, in percent.</caption>
+    <thead><tr>${headers([...columns, ...(bounded ? ["chance to keep the constraints"] : []), "measured"])}</tr></thead>
+    <tbody>${leaders.map(line)}</tbody></table></div>`;
+}
+
+function chance(probability: number): Markup {
+  const bar = `<svg class="chance" viewBox="0 0 80 8" aria-hidden="true"><path d="M0 1h80v6h-80z" fill="${tone("grid")}"/><path d="M0 1h${(80 * probability).toFixed(1)}v6h-${(80 * probability).toFixed(1)}z" fill="${tone("accent")}"/></svg>`;
+  return html`${new Markup(bar)} ${Math.round(100 * probability)} %`;
 }

@@ -73,6 +73,7 @@ export async function startCoordinator(job: TestJob, transport: "local" | "grpc"
     listJobs: unused,
     watchJob: unused,
     cancelJob: unused,
+    getStudy: unused,
     getEvaluationSpec: unused,
     async *work(requests) {
       const responses = createChannel<Response>();

@@ -1,4 +1,5 @@
 /** Job events for tests. */
+import type { StopReport } from "@amalgam/optimizer";
 import fc from "fast-check";
 import type { JobEvent, JobSpec, Score, SearchBasis, ViewFacts } from "../events.ts";
 import { packResults } from "../item-results.ts";
@@ -22,6 +23,16 @@ export const BASIS: SearchBasis = {
   proposer: "study",
   spec: { dimensions: [{ name: "x", kind: "float", low: 0, high: 1 }], seed: 1, metrics: ["x", "y"] },
   events: [],
+  stopsEarly: false,
+};
+
+export const STOPPED: StopReport = {
+  stop: true,
+  reason: "what is left to gain is less than noise",
+  expectedRemainingImprovement: 0.001,
+  noise: 0.01,
+  threshold: 0.003,
+  trials: 8,
 };
 
 /** A search of two trials on two tasks with one comparison. */
@@ -86,6 +97,8 @@ export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
     { type: "failed", code: "unavailable", problem: "no worker" },
     { type: "restarted", reason: "the inputs changed", spec: SPEC },
     { type: "searchBegun", basis: BASIS },
+    { type: "searchStopped", report: STOPPED },
+    { type: "searchStopped", report: { ...STOPPED, trials: 9 } },
     { type: "searchBegun", basis: { ...BASIS, events: [{ type: "enqueue", values: { x: 0.5 } }] } },
   ),
   fc.record({

@@ -1,6 +1,6 @@
 // Chart: the objective of every trial with its error, the best so far, failures, and the recommended trial.
 import type { LayerSpec } from "vega-lite/types_unstable/spec/layer.js";
-import type { SearchData } from "../report-data.ts";
+import type { SearchData, Trial } from "../report-data.ts";
 import type { Chart } from "./svg.ts";
 import { originLabel, originsOf, tone } from "./theme.ts";
 import { type Point, point, pointLayers, withCoefficients } from "./trial-points.ts";
@@ -26,6 +26,7 @@ export function historyChart(data: SearchData, { standalone }: HistoryOptions): 
   const last = trials.length - 1;
   const measure = `${tasks.length === 1 ? "" : "mean "}${split} accuracy, %`;
   const layer: LayerSpec<string>["layer"] = [
+    ...believedLayers(trials),
     {
       data: { values: bestSoFar(scored, last) },
       mark: { type: "line", aria: false, interpolate: "step-after", color: tone("soft"), strokeWidth: 1.5 },
@@ -76,6 +77,28 @@ export function historyChart(data: SearchData, { standalone }: HistoryOptions): 
       layer,
     },
   };
+}
+
+/** What was believed of the best trial as each one was proposed, in its band of 95 %. */
+function believedLayers(trials: readonly Trial[]): LayerSpec<string>["layer"] {
+  const values = trials.flatMap(({ number, leader }) => {
+    return leader === undefined
+      ? []
+      : [{ x: number, value: 100 * leader.mean, low: 100 * leader.low, high: 100 * leader.high }];
+  });
+  if (values.length < 2) return [];
+  return [
+    {
+      data: { values },
+      mark: { type: "area", aria: false, color: tone("accent"), opacity: 0.13 },
+      encoding: { y: { field: "low", type: "quantitative" }, y2: { field: "high" } },
+    },
+    {
+      data: { values },
+      mark: { type: "line", aria: false, color: tone("accent"), opacity: 0.7, strokeWidth: 1.5 },
+      encoding: { y: { field: "value", type: "quantitative" } },
+    },
+  ];
 }
 
 /** The running best, drawn from its first trial to the end. */

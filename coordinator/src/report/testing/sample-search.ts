@@ -1,5 +1,7 @@
 // A search as the quickstart makes it: four experts, four tasks, thirty trials. Scores come from a smooth made-up surface
 // with binomial noise from a fixed sequence, so that the charts look like those of a real job.
+
+import { replay, type Study, type StudyEvent, type StudySpec } from "@amalgam/optimizer";
 import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema, TaskScoreSchema } from "@amalgam/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Recommended } from "../history.ts";
@@ -17,6 +19,7 @@ export interface Sample {
   readonly view: JobView;
   readonly recommended: Recommended;
   readonly recipe: string;
+  readonly study: { readonly spec: StudySpec; readonly events: readonly StudyEvent[] };
 }
 
 const ITEMS = { validation: 600, test: 2000 };
@@ -130,7 +133,27 @@ export function sampleSearch(options: SampleOptions = {}): Sample {
     tasks: [...tasks],
     outputDirectory: "/somewhere/out",
   });
-  return { view, recommended, recipe: recipeText(tasks, recommended, comparisons) };
+  return { view, recommended, recipe: recipeText(tasks, recommended, comparisons), study: studyOf(view, names) };
+}
+
+/** The study that has seen the trials of the sample. */
+export const studyOfSample = ({ study: { spec, events } }: Sample): Study => replay(spec, events);
+
+function studyOf({ candidates, tasks }: JobView, names: readonly string[]): Sample["study"] {
+  const dimensions = names.map((name) => ({ name, kind: "float", low: 0, high: 1 }) as const);
+  const trials = candidates.filter(({ role }) => role === "trial");
+  const events = trials.flatMap(({ coefficients, origin, scores, problem }, id): StudyEvent[] => [
+    { type: "ask", id, values: coefficients, origin: origin as "sobol" },
+    problem === ""
+      ? {
+          type: "tell",
+          id,
+          values: scores.map(({ accuracy }) => accuracy),
+          standardErrors: scores.map(({ standardError }) => standardError),
+        }
+      : { type: "fail", id, reason: problem },
+  ]);
+  return { spec: { dimensions, seed: 1, metrics: tasks }, events };
 }
 
 /** Accuracy per task around the best point. */

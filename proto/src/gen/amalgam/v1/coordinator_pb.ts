@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/coordinator.proto.
  */
 export const file_amalgam_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IsYDCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJEhEKCW9iamVjdGl2ZRgSIAEoCRIjCgdsZWFkZXJzGBMgAygLMhIuYW1hbGdhbS52MS5CZWxpZWYSDwoHc3RvcHBlZBgUIAEoCRINCgVmcm9udBgVIAMoCSLTAQoGQmVsaWVmEhQKDGNhbmRpZGF0ZV9pZBgBIAEoCRIMCgRtZWFuGAIgASgBEhoKEnN0YW5kYXJkX2RldmlhdGlvbhgDIAEoARILCgNsb3cYBCABKAESDAoEaGlnaBgFIAEoARIdChBwcm9iYWJpbGl0eV9iZXN0GAYgASgBSACIAQESIQoUcHJvYmFiaWxpdHlfZmVhc2libGUYByABKAFIAYgBAUITChFfcHJvYmFiaWxpdHlfYmVzdEIXChVfcHJvYmFiaWxpdHlfZmVhc2libGUi1QMKDUNhbmRpZGF0ZVZpZXcSCgoCaWQYASABKAkSDAoEcm9sZRgCIAEoCRIMCgRuYW1lGAMgASgJEkEKDGNvZWZmaWNpZW50cxgEIAMoCzIrLmFtYWxnYW0udjEuQ2FuZGlkYXRlVmlldy5Db2VmZmljaWVudHNFbnRyeRIOCgZvcmlnaW4YBSABKAkSDQoFc3RhdGUYBiABKAkSJQoGc2NvcmVzGAcgAygLMhUuYW1hbGdhbS52MS5UYXNrU2NvcmUSEQoJb2JqZWN0aXZlGAggASgBEiAKGG9iamVjdGl2ZV9zdGFuZGFyZF9lcnJvchgJIAEoARIPCgdwcm9ibGVtGAogASgJEhUKDXNoYXJkc19tZXJnZWQYCyABKA0SOgoUcHVibGlzaGVkX21pbnVzX3RoaXMYDCABKAsyHC5hbWFsZ2FtLnYxLlBhaXJlZERpZmZlcmVuY2USJwoJbG9zdF9yYWNlGA0gASgLMhQuYW1hbGdhbS52MS5Mb3N0UmFjZRINCgV1bm1ldBgOIAMoCRINCgVzdGFnZRgPIAEoCRozChFDb2VmZmljaWVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIloKEFBhaXJlZERpZmZlcmVuY2USEgoKZGlmZmVyZW5jZRgBIAEoARIWCg5zdGFuZGFyZF9lcnJvchgCIAEoARIaChJwcm9iYWJpbGl0eV9iZXR0ZXIYAyABKAEiTQoITG9zdFJhY2USDwoHYWdhaW5zdBgBIAEoCRIwCgpkaWZmZXJlbmNlGAIgASgLMhwuYW1hbGdhbS52MS5QYWlyZWREaWZmZXJlbmNlIm8KCVRhc2tTY29yZRIMCgR0YXNrGAEgASgJEg0KBXNwbGl0GAIgASgJEhAKCGFjY3VyYWN5GAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESDQoFaXRlbXMYBiABKA0iUAoQUmVhZElucHV0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDAoEZmlsZRgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDgoGbGVuZ3RoGAQgASgEIiEKEVJlYWRJbnB1dFJlc3BvbnNlEgwKBGRhdGEYASABKAwiKgoYR2V0RXZhbHVhdGlvblNwZWNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIpChlHZXRFdmFsdWF0aW9uU3BlY1Jlc3BvbnNlEgwKBGRhdGEYASABKAwy6AQKEkNvb3JkaW5hdG9yU2VydmljZRJICglTdWJtaXRKb2ISHC5hbWFsZ2FtLnYxLlN1Ym1pdEpvYlJlcXVlc3QaHS5hbWFsZ2FtLnYxLlN1Ym1pdEpvYlJlc3BvbnNlEj8KBkdldEpvYhIZLmFtYWxnYW0udjEuR2V0Sm9iUmVxdWVzdBoaLmFtYWxnYW0udjEuR2V0Sm9iUmVzcG9uc2USRQoITGlzdEpvYnMSGy5hbWFsZ2FtLnYxLkxpc3RKb2JzUmVxdWVzdBocLmFtYWxnYW0udjEuTGlzdEpvYnNSZXNwb25zZRJHCghXYXRjaEpvYhIbLmFtYWxnYW0udjEuV2F0Y2hKb2JSZXF1ZXN0GhwuYW1hbGdhbS52MS5XYXRjaEpvYlJlc3BvbnNlMAESSAoJQ2FuY2VsSm9iEhwuYW1hbGdhbS52MS5DYW5jZWxKb2JSZXF1ZXN0Gh0uYW1hbGdhbS52MS5DYW5jZWxKb2JSZXNwb25zZRI9CgRXb3JrEhcuYW1hbGdhbS52MS5Xb3JrUmVxdWVzdBoYLmFtYWxnYW0udjEuV29ya1Jlc3BvbnNlKAEwARJKCglSZWFkSW5wdXQSHC5hbWFsZ2FtLnYxLlJlYWRJbnB1dFJlcXVlc3QaHS5hbWFsZ2FtLnYxLlJlYWRJbnB1dFJlc3BvbnNlMAESYgoRR2V0RXZhbHVhdGlvblNwZWMSJC5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBolLmFtYWxnYW0udjEuR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZTABYgZwcm90bzM", [file_amalgam_v1_work]);
+  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3ItcDCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJEhEKCW9iamVjdGl2ZRgSIAEoCRIjCgdsZWFkZXJzGBMgAygLMhIuYW1hbGdhbS52MS5CZWxpZWYSDwoHc3RvcHBlZBgUIAEoCRINCgVmcm9udBgVIAMoCRIPCgdlYXJsaWVyGBYgASgJItMBCgZCZWxpZWYSFAoMY2FuZGlkYXRlX2lkGAEgASgJEgwKBG1lYW4YAiABKAESGgoSc3RhbmRhcmRfZGV2aWF0aW9uGAMgASgBEgsKA2xvdxgEIAEoARIMCgRoaWdoGAUgASgBEh0KEHByb2JhYmlsaXR5X2Jlc3QYBiABKAFIAIgBARIhChRwcm9iYWJpbGl0eV9mZWFzaWJsZRgHIAEoAUgBiAEBQhMKEV9wcm9iYWJpbGl0eV9iZXN0QhcKFV9wcm9iYWJpbGl0eV9mZWFzaWJsZSL5AwoNQ2FuZGlkYXRlVmlldxIKCgJpZBgBIAEoCRIMCgRyb2xlGAIgASgJEgwKBG5hbWUYAyABKAkSQQoMY29lZmZpY2llbnRzGAQgAygLMisuYW1hbGdhbS52MS5DYW5kaWRhdGVWaWV3LkNvZWZmaWNpZW50c0VudHJ5Eg4KBm9yaWdpbhgFIAEoCRINCgVzdGF0ZRgGIAEoCRIlCgZzY29yZXMYByADKAsyFS5hbWFsZ2FtLnYxLlRhc2tTY29yZRIRCglvYmplY3RpdmUYCCABKAESIAoYb2JqZWN0aXZlX3N0YW5kYXJkX2Vycm9yGAkgASgBEg8KB3Byb2JsZW0YCiABKAkSFQoNc2hhcmRzX21lcmdlZBgLIAEoDRI6ChRwdWJsaXNoZWRfbWludXNfdGhpcxgMIAEoCzIcLmFtYWxnYW0udjEuUGFpcmVkRGlmZmVyZW5jZRInCglsb3N0X3JhY2UYDSABKAsyFC5hbWFsZ2FtLnYxLkxvc3RSYWNlEg0KBXVubWV0GA4gAygJEg0KBXN0YWdlGA8gASgJEiIKBmxlYWRlchgQIAEoCzISLmFtYWxnYW0udjEuQmVsaWVmGjMKEUNvZWZmaWNpZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWgoQUGFpcmVkRGlmZmVyZW5jZRISCgpkaWZmZXJlbmNlGAEgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAIgASgBEhoKEnByb2JhYmlsaXR5X2JldHRlchgDIAEoASJNCghMb3N0UmFjZRIPCgdhZ2FpbnN0GAEgASgJEjAKCmRpZmZlcmVuY2UYAiABKAsyHC5hbWFsZ2FtLnYxLlBhaXJlZERpZmZlcmVuY2UibwoJVGFza1Njb3JlEgwKBHRhc2sYASABKAkSDQoFc3BsaXQYAiABKAkSEAoIYWNjdXJhY3kYAyABKAESFgoOc3RhbmRhcmRfZXJyb3IYBCABKAESDAoEbG9zcxgFIAEoARINCgVpdGVtcxgGIAEoDSJQChBSZWFkSW5wdXRSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIMCgRmaWxlGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKAQiIQoRUmVhZElucHV0UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIhCg9HZXRTdHVkeVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIiAKEEdldFN0dWR5UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIqChhHZXRFdmFsdWF0aW9uU3BlY1JlcXVlc3QSDgoGam9iX2lkGAEgASgJIikKGUdldEV2YWx1YXRpb25TcGVjUmVzcG9uc2USDAoEZGF0YRgBIAEoDDKxBQoSQ29vcmRpbmF0b3JTZXJ2aWNlEkgKCVN1Ym1pdEpvYhIcLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVxdWVzdBodLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVzcG9uc2USPwoGR2V0Sm9iEhkuYW1hbGdhbS52MS5HZXRKb2JSZXF1ZXN0GhouYW1hbGdhbS52MS5HZXRKb2JSZXNwb25zZRJFCghMaXN0Sm9icxIbLmFtYWxnYW0udjEuTGlzdEpvYnNSZXF1ZXN0GhwuYW1hbGdhbS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkcKCFdhdGNoSm9iEhsuYW1hbGdhbS52MS5XYXRjaEpvYlJlcXVlc3QaHC5hbWFsZ2FtLnYxLldhdGNoSm9iUmVzcG9uc2UwARJICglDYW5jZWxKb2ISHC5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlcXVlc3QaHS5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlc3BvbnNlEj0KBFdvcmsSFy5hbWFsZ2FtLnYxLldvcmtSZXF1ZXN0GhguYW1hbGdhbS52MS5Xb3JrUmVzcG9uc2UoATABEkoKCVJlYWRJbnB1dBIcLmFtYWxnYW0udjEuUmVhZElucHV0UmVxdWVzdBodLmFtYWxnYW0udjEuUmVhZElucHV0UmVzcG9uc2UwARJHCghHZXRTdHVkeRIbLmFtYWxnYW0udjEuR2V0U3R1ZHlSZXF1ZXN0GhwuYW1hbGdhbS52MS5HZXRTdHVkeVJlc3BvbnNlMAESYgoRR2V0RXZhbHVhdGlvblNwZWMSJC5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBolLmFtYWxnYW0udjEuR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZTABYgZwcm90bzM", [file_amalgam_v1_work]);
 
 /**
  * @generated from message amalgam.v1.SubmitJobRequest
@@ -374,6 +374,13 @@ export type JobView = Message<"amalgam.v1.JobView"> & {
    * @generated from field: repeated string front = 21;
    */
   front: string[];
+
+  /**
+   * What is known of an earlier search that this one starts from, in a sentence; empty without one.
+   *
+   * @generated from field: string earlier = 22;
+   */
+  earlier: string;
 };
 
 /**
@@ -405,7 +412,7 @@ export type Belief = Message<"amalgam.v1.Belief"> & {
   standardDeviation: number;
 
   /**
-   * The central 95 % of it.
+   * The central 95 % of it; one standard error to each side where the search has no model of it.
    *
    * @generated from field: double low = 4;
    */
@@ -530,6 +537,13 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
    * @generated from field: string stage = 15;
    */
   stage: string;
+
+  /**
+   * Of a trial: what would have been recommended when it was proposed.
+   *
+   * @generated from field: amalgam.v1.Belief leader = 16;
+   */
+  leader?: Belief | undefined;
 };
 
 /**
@@ -686,6 +700,40 @@ export const ReadInputResponseSchema: GenMessage<ReadInputResponse> = /*@__PURE_
   messageDesc(file_amalgam_v1_coordinator, 17);
 
 /**
+ * @generated from message amalgam.v1.GetStudyRequest
+ */
+export type GetStudyRequest = Message<"amalgam.v1.GetStudyRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message amalgam.v1.GetStudyRequest.
+ * Use `create(GetStudyRequestSchema)` to create a new message.
+ */
+export const GetStudyRequestSchema: GenMessage<GetStudyRequest> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_coordinator, 18);
+
+/**
+ * @generated from message amalgam.v1.GetStudyResponse
+ */
+export type GetStudyResponse = Message<"amalgam.v1.GetStudyResponse"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message amalgam.v1.GetStudyResponse.
+ * Use `create(GetStudyResponseSchema)` to create a new message.
+ */
+export const GetStudyResponseSchema: GenMessage<GetStudyResponse> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_coordinator, 19);
+
+/**
  * @generated from message amalgam.v1.GetEvaluationSpecRequest
  */
 export type GetEvaluationSpecRequest = Message<"amalgam.v1.GetEvaluationSpecRequest"> & {
@@ -700,7 +748,7 @@ export type GetEvaluationSpecRequest = Message<"amalgam.v1.GetEvaluationSpecRequ
  * Use `create(GetEvaluationSpecRequestSchema)` to create a new message.
  */
 export const GetEvaluationSpecRequestSchema: GenMessage<GetEvaluationSpecRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 18);
+  messageDesc(file_amalgam_v1_coordinator, 20);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecResponse
@@ -717,7 +765,7 @@ export type GetEvaluationSpecResponse = Message<"amalgam.v1.GetEvaluationSpecRes
  * Use `create(GetEvaluationSpecResponseSchema)` to create a new message.
  */
 export const GetEvaluationSpecResponseSchema: GenMessage<GetEvaluationSpecResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 19);
+  messageDesc(file_amalgam_v1_coordinator, 21);
 
 /**
  * @generated from service amalgam.v1.CoordinatorService
@@ -784,6 +832,16 @@ export const CoordinatorService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadInputRequestSchema;
     output: typeof ReadInputResponseSchema;
+  },
+  /**
+   * The study of a search as JSON, its spec and events, cut into chunks.
+   *
+   * @generated from rpc amalgam.v1.CoordinatorService.GetStudy
+   */
+  getStudy: {
+    methodKind: "server_streaming";
+    input: typeof GetStudyRequestSchema;
+    output: typeof GetStudyResponseSchema;
   },
   /**
    * An EvaluationSpec, encoded and cut into chunks.
