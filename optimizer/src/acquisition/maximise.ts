@@ -7,7 +7,7 @@
 import { type LbfgsOptions, minimise } from "../numerics/lbfgs.ts";
 import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
-import type { Space } from "../space/space.ts";
+import type { Group, Space } from "../space/space.ts";
 import type { Acquisition } from "./acquisition.ts";
 
 export interface MaximiseInput {
@@ -56,7 +56,7 @@ export function rankCandidates(input: MaximiseInput): Candidate[] {
     score(starts.map((start) => polish(input, start.x, limits))).toSorted(byValue);
   const climbed = polished(pickStarts(scattered, stream), climbing);
   for (const leader of climbed.slice(0, discreteCount)) {
-    const moved = searchDiscrete(input, leader, score);
+    const moved = searchDiscrete(input, leader, score, stream);
     if (moved !== leader) climbed.push(moved);
   }
   const finished = polished(climbed.toSorted(byValue).slice(0, finishCount), finishing);
@@ -66,13 +66,18 @@ export function rankCandidates(input: MaximiseInput): Candidate[] {
 // NaN cannot occur: the acquisition is finite on the cube.
 const byValue = (a: Candidate, b: Candidate): number => b.value - a.value;
 
-/** Coordinate search: each discrete dimension in turn takes its best value, until none does better or enough was tried. */
-function searchDiscrete({ space }: MaximiseInput, start: Candidate, score: Score): Candidate {
+/**
+ * Coordinate search: each discrete dimension in turn, from a random one on, takes its best value, until none does better
+ * or enough was tried.
+ */
+function searchDiscrete({ space }: MaximiseInput, start: Candidate, score: Score, stream: RandomStream): Candidate {
+  const discrete = discreteGroups(space);
+  const first = Math.floor(stream.uniform() * discrete.length);
   let best = start;
   let left = discreteEvaluations;
   for (let before: Candidate | undefined; before !== best && left > 0; ) {
     before = best;
-    for (const group of space.groups) {
+    for (const group of [...discrete.slice(first), ...discrete.slice(0, first)]) {
       const others = group.neighbours(best.x).slice(0, left);
       left -= others.length;
       best = [best, ...score(others)].toSorted(byValue)[0]!;
@@ -80,6 +85,8 @@ function searchDiscrete({ space }: MaximiseInput, start: Candidate, score: Score
   }
   return best;
 }
+
+const discreteGroups = (space: Space): Group[] => space.groups.filter(({ from }) => space.steps[from]! > 0);
 
 function scatter({ space, seed, trial }: MaximiseInput): Float64Array[] {
   const sobol = createSobol(space.size, createStream(seed, trial, purposes.candidates));
@@ -94,7 +101,7 @@ function scatter({ space, seed, trial }: MaximiseInput): Float64Array[] {
 /** Steps of 0.25 down to 0.0025 of the cube around the leading incumbents. */
 function perturb({ space, incumbents }: MaximiseInput, stream: RandomStream): Float64Array[] {
   const centres = incumbents.slice(0, 4);
-  const discrete = space.groups.filter(({ from }) => space.steps[from]! > 0);
+  const discrete = discreteGroups(space);
   return Array.from({ length: localCount }, (_, index) => {
     const x = Float64Array.from(centres[index % centres.length]!);
     const step = 0.25 * Math.exp(-Math.log(100) * stream.uniform());

@@ -190,6 +190,33 @@ test("CMA-ES starts at the best that is known, and takes in what was pending the
   expect(updates[0]![0]).toBe(enqueued.id);
 });
 
+test("CMA-ES goes through stages, from what was best in the one before, and asks the same in whatever order it is told", () => {
+  const dimensions = floats(4, 0, 1);
+  const ties = { x0: "low", x1: "low", x2: "high", x3: "high" };
+  const spec: StudySpec = { dimensions, seed: 3, strategy: "cmaes", stages: [{ name: "pairs", trials: 24, ties }] };
+  const run = (isReversed: boolean): Study => {
+    const study = createStudy(spec);
+    for (let batch = 0; batch < 12; batch++) {
+      const asked = Array.from({ length: 4 }, () => study.ask());
+      for (const { id, values } of isReversed ? asked.toReversed() : asked) {
+        study.tell(id, {
+          values: [-Object.values(values).reduce<number>((sum, x) => sum + (Number(x) - 0.3) ** 2, 0)],
+        });
+      }
+    }
+    return study;
+  };
+  const asks = (study: Study): StudyEvent[] => study.events.filter((event) => event.type === "ask");
+  const study = run(false);
+  expect(JSON.stringify(asks(run(true)))).toBe(JSON.stringify(asks(study)));
+  expect(JSON.stringify(replay(spec, stored(study.events)).ask())).toBe(JSON.stringify(study.ask()));
+  const best = study
+    .trials()
+    .slice(0, 24)
+    .reduce((a, b) => (b.score!.value > a.score!.value ? b : a));
+  expect(asks(study)[24]).toMatchObject({ cma: { start: { mean: Object.values(best.values) } } });
+});
+
 test("CMA-ES begins anew elsewhere, with twice the population, when it has converged or the scores no longer differ", () => {
   const populations = (score: (x: number) => number, trials: number): number[] => {
     const study = createStudy({ dimensions: floats(1, 0, 1), seed: 8, strategy: "cmaes" });
