@@ -35,7 +35,8 @@ export interface MetricsInput {
   readonly trial: number;
 }
 
-const samples = 32;
+/** Joint samples; fewer where each of them has many boxes. */
+const samplesFor = (objectives: number): number => (objectives <= 2 ? 32 : 16);
 const pruningSamples = 64;
 /** Evaluated points that are looked at, and that are conditioned on. */
 const largestField = 128;
@@ -86,6 +87,7 @@ export function proposeByMetrics(input: MetricsInput): MetricsProposal {
 function firstFeasible({ goal, models, seed, trial }: MetricsInput, pending: readonly Float64Array[]): Search {
   const ensembles = goal.bounds.map(({ metric }) => models.of(metric));
   const targets = goal.bounds.map(({ atLeast }, j) => targetOf(ensembles[j]!, atLeast));
+  const samples = samplesFor(1);
   const beliefs = sampleBeliefs(membersOf(ensembles), pending, samples, createStream(seed, trial, purposes.fantasies));
   const isFound = (sample: number): boolean =>
     pending.some((_, b) => beliefs.every(({ values }, j) => values[sample * pending.length + b]! >= targets[j]!));
@@ -112,7 +114,7 @@ function furtherImprovement(
   const incumbents = likelyFront(aim, field, seed, trial);
   const base = [...incumbents, ...pending];
   const stream = createStream(seed, trial, purposes.fantasies);
-  const beliefs = sampleBeliefs(membersOf(aim.ensembles), base, samples, stream);
+  const beliefs = sampleBeliefs(membersOf(aim.ensembles), base, samplesFor(aim.objectives), stream);
   const improved = beliefs.slice(0, aim.objectives);
   const referenceOf =
     score === undefined ? frontReference(goal, objectives, aim, field) : worstTargets(score, improved[0]!);
