@@ -10,6 +10,7 @@ import { type ConditionalBelief, createConditionalBelief, type WeightedProcess }
 import { boundFactor, createExpectedProduct } from "./expected-product.ts";
 import { hypervolumeFactor } from "./hypervolume-improvement.ts";
 import { logImprovement } from "./log-improvement.ts";
+import { smallestFactor } from "./smallest-improvement.ts";
 
 const units = [0.1, 0.35, 0.5, 0.75, 0.95];
 
@@ -170,6 +171,33 @@ test("improvement times the probability that bounds hold has the gradient of its
     fc.property(point, (x) => expectGradient(acquisition, Float64Array.from(x))),
     { numRuns: 30, seed: 3 },
   );
+});
+
+test("improvement of the smallest metric is what simulation gives, and has the gradient of its value", () => {
+  const all = beliefs(3, 4);
+  const units = [1, 2, 0.5].map((scale) => ({ offset: 0.1 * scale, scale }));
+  const thresholds = Float64Array.from(all[0]!.values.subarray(0, 4), (_, m) => 0.1 * m);
+  const factor = smallestFactor(all, units, thresholds);
+  const acquisition = createExpectedProduct([factor, boundFactor(all[1]!, 0.5)]);
+  fc.assert(
+    fc.property(point, (x) => expectGradient(acquisition, Float64Array.from(x))),
+    { numRuns: 30, seed: 4 },
+  );
+  const stream = createStream(6, 0, purposes.pruning);
+  const moments = all.map((belief) => belief.at(Float64Array.of(0.45, 0.9), 1, false));
+  for (let m = 0; m < 4; m++) {
+    let simulated = 0;
+    for (let draw = 0; draw < 20_000; draw++) {
+      const values = moments.map(({ means, deviations }, j) => {
+        const { offset, scale } = units[j]!;
+        return offset + scale * (means[m]! + deviations[m]! * stream.normal());
+      });
+      simulated += Math.max(0, Math.min(...values) - thresholds[m]!) / 20_000;
+    }
+    // Three normals: the smallest of two is taken as normal.
+    expect(Math.exp(factor.logGiven(m, m, moments))).toBeCloseTo(simulated, 1);
+    expect(Math.abs(Math.exp(factor.logGiven(m, m, moments)) / simulated - 1)).toBeLessThan(0.1);
+  }
 });
 
 test("a point has the same value and gradient alone and among others", () => {

@@ -31,6 +31,8 @@ export interface Goal {
   readonly normalise: (outcome: Outcome) => Outcome;
   readonly bounds: readonly Bound[];
   readonly tradeOff: TradeOff | undefined;
+  /** Is the score the worst of several metrics? */
+  readonly isWorst: boolean;
   /** Positions, ascending, of the metrics whose models proposals rest on. */
   readonly modelled: readonly number[];
 }
@@ -56,10 +58,11 @@ export function createGoal(metrics: readonly string[], objective: Objective, con
   }
   const bounds = [...highest].map(([metric, atLeast]) => ({ metric, atLeast })).toSorted((a, b) => a.metric - b.metric);
   const tradeOff = objective.kind === "pareto" ? createTradeOff(metrics, objective, positionOf) : undefined;
+  const isWorst = objective.kind === "worst" && metrics.length > 1;
   const traded = tradeOff !== undefined && tradeOff.metrics.length <= mostObjectives ? tradeOff.metrics : [];
-  const modelled = new Set([...traded, ...bounds.map(({ metric }) => metric)]);
+  const modelled = new Set([...(isWorst ? metrics.keys() : traded), ...bounds.map(({ metric }) => metric)]);
   const normalise = createNormalise(metrics, objective.normalise);
-  return { metrics, scalarise, normalise, bounds, tradeOff, modelled: [...modelled].sort((a, b) => a - b) };
+  return { metrics, scalarise, normalise, bounds, tradeOff, isWorst, modelled: [...modelled].sort((a, b) => a - b) };
 }
 
 function createTradeOff(

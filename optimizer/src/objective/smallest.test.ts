@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createStream, purposes } from "../numerics/rng.ts";
-import { smallestOfNormals } from "./smallest.ts";
+import { createSmallest, smallestOfNormals } from "./smallest.ts";
 
 test.each([
   { means: [0.5], deviations: [0.1], tolerance: 0.002 },
@@ -26,4 +27,38 @@ test("without noise it is the smallest, and a large common offset does not cance
   const far = smallestOfNormals([1e6 + 0.5, 1e6 + 0.52], [0.1, 0.1]);
   expect(far.mean - 1e6).toBeCloseTo(near.mean, 8);
   expect(far.standardDeviation).toBeCloseTo(near.standardDeviation, 8);
+});
+
+test("the derivatives are those of the moments", () => {
+  const numbers = fc.array(
+    fc.tuple(fc.double({ min: -1, max: 1, noNaN: true }), fc.double({ min: 0.05, max: 1, noNaN: true })),
+    { minLength: 1, maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(numbers, (list) => {
+      const [means, deviations] = [list.map(([mean]) => mean), list.map(([, deviation]) => deviation)];
+      const smallest = createSmallest(list.length);
+      for (const [byMean, byDeviation] of [
+        [1, 0],
+        [0, 1],
+      ] as const) {
+        const [byMeans, byDeviations] = [new Float64Array(list.length), new Float64Array(list.length)];
+        smallest.fold(means, deviations);
+        smallest.addDerivatives(byMean, byDeviation, byMeans, byDeviations);
+        const step = 1e-6;
+        for (const k of list.keys()) {
+          const shifted = (by: readonly number[], amount: number) =>
+            by.map((value, i) => (i === k ? value + amount : value));
+          const value = (moved: { mean: number; standardDeviation: number }): number =>
+            byMean * moved.mean + byDeviation * moved.standardDeviation;
+          const slope = (at: (amount: number) => number): number => (at(step) - at(-step)) / (2 * step);
+          const byOneMean = slope((amount) => value(smallestOfNormals(shifted(means, amount), deviations)));
+          const byOneDeviation = slope((amount) => value(smallestOfNormals(means, shifted(deviations, amount))));
+          expect(byMeans[k]).toBeCloseTo(byOneMean, 5);
+          expect(byDeviations[k]).toBeCloseTo(byOneDeviation, 5);
+        }
+      }
+    }),
+    { numRuns: 100, seed: 1 },
+  );
 });

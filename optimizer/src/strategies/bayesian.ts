@@ -13,7 +13,7 @@ export const bayesian: Strategy = ({ spec, goal, space, ledger, id, model, metri
   }
   const { seed, replicates = false } = spec;
   if (needsMetrics(goal)) {
-    const scored = goal.tradeOff === undefined ? model() : undefined;
+    const scored = goal.tradeOff === undefined && !goal.isWorst ? model() : undefined;
     const input = { space, ledger, goal, models: metricModels(), scored, seed, trial: id };
     return { origin: "model", ...proposeByMetrics(input) };
   }

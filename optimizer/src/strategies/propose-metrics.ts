@@ -1,6 +1,6 @@
 // The next point of a search that models its metrics: for a front, where the expected volume added to it is largest;
-// for a score under bounds, where its expected improvement is; both times the probability that the bounds hold. While
-// no point is likely to keep the bounds, where they are most likely to be kept (Gelbart, Snoek, Adams, "Bayesian
+// for a score under bounds or the worst metric, where its expected improvement is; each times the probability that the
+// bounds hold. While no point is likely to keep the bounds, where they are most likely to be kept (Gelbart, Snoek, Adams, "Bayesian
 // optimization with unknown constraints", UAI 2014).
 
 import type { Acquisition } from "../acquisition/acquisition.ts";
@@ -12,46 +12,33 @@ import { sharesOnFront } from "../acquisition/sampled-fronts.ts";
 import type { Ensemble } from "../model/ensemble.ts";
 import { createLogFeasibility } from "../model/feasibility.ts";
 import { predictLatent } from "../model/gp.ts";
-import { likeliestFirst, type MetricModels, type MetricRecords, targetOf } from "../model/metric-models.ts";
-import type { Model } from "../model/model.ts";
+import { likeliestFirst, type MetricRecords, targetOf } from "../model/metric-models.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import { dominates, inferredReference } from "../objective/front.ts";
 import type { Goal } from "../objective/goal.ts";
-import type { Space } from "../space/space.ts";
 import type { ProposalRecord } from "../study/events.ts";
 import type { Trial } from "../study/ledger.ts";
-import type { LedgerView } from "../study/stages.ts";
 import { type Aim, createAim } from "./aim.ts";
 import { scoreToImprove } from "./chebyshev.ts";
-
-export interface MetricsInput {
-  readonly space: Space;
-  readonly ledger: LedgerView;
-  readonly goal: Goal;
-  readonly models: MetricModels;
-  /** The model of the score, where a score is maximised; undefined where a front is wanted. */
-  readonly scored: Model | undefined;
-  readonly seed: number;
-  readonly trial: number;
-}
+import { improveWorst } from "./improve-worst.ts";
+import {
+  distinctUnits,
+  largestField,
+  largestFront,
+  type MetricsInput,
+  membersOf,
+  pruningSamples,
+  type Search,
+} from "./metrics-input.ts";
 
 /** Joint samples; fewer where each of them has many boxes. */
 const samplesFor = (objectives: number): number => (objectives <= 2 ? 32 : 16);
-const pruningSamples = 64;
-/** Evaluated points that are looked at, and that are conditioned on. */
-const largestField = 128;
-const largestFront = 32;
 /** A sample in which a pending trial keeps the bounds counts this little in the search for the first that does. */
 const logFound = Math.log(1e-6);
 
-interface Search {
-  readonly acquisition: Acquisition;
-  /** Where to look closely. */
-  readonly incumbents: readonly Float64Array[];
-}
-
 /** Is there more to the goal than a score to be maximised? */
-export const needsMetrics = ({ bounds, tradeOff }: Goal): boolean => bounds.length > 0 || tradeOff !== undefined;
+export const needsMetrics = ({ bounds, tradeOff, isWorst }: Goal): boolean =>
+  bounds.length > 0 || tradeOff !== undefined || isWorst;
 
 export interface MetricsProposal {
   /** Unit coordinates; never a taken point unless the space has no other left to offer. */
@@ -63,11 +50,10 @@ export interface MetricsProposal {
 export function proposeByMetrics(input: MetricsInput): MetricsProposal {
   const { space, ledger, models, scored, seed, trial } = input;
   const unitsOf = (state: Trial["state"]) => ledger.trials.filter((one) => one.state === state).map((one) => one.unit);
-  const feasible = models.trials.filter(({ unit }) => models.probabilityFeasible(unit) >= 0.5);
+  const feasible = models.trials.map(({ unit }) => unit).filter((unit) => models.probabilityFeasible(unit) >= 0.5);
+  const improve = input.goal.isWorst ? improveWorst : improveFront;
   const { acquisition, incumbents } =
-    feasible.length > 0
-      ? furtherImprovement(input, feasible, unitsOf("pending"))
-      : firstFeasible(input, unitsOf("pending"));
+    feasible.length > 0 ? improve(input, feasible, unitsOf("pending")) : firstFeasible(input, unitsOf("pending"));
   const succeeds = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
   const wanted: Acquisition = {
     evaluate(points, count, values, gradients) {
@@ -98,19 +84,16 @@ function firstFeasible({ goal, models, seed, trial }: MetricsInput, pending: rea
 }
 
 /** What is added to the front of the points that keep the bounds, or to the best of them. */
-function furtherImprovement(
+function improveFront(
   input: MetricsInput,
-  feasible: readonly { readonly unit: Float64Array }[],
+  feasible: readonly Float64Array[],
   pending: readonly Float64Array[],
 ): Search {
   const { goal, models, scored, seed, trial } = input;
   const score = scored ?? scoreToImprove(goal, models, seed, trial);
   const aim = createAim(goal, models, score);
   const objectives = aim.ensembles.slice(0, aim.objectives);
-  const field = strongest(
-    feasible.map(({ unit }) => unit),
-    objectives,
-  );
+  const field = strongest(feasible, objectives);
   const incumbents = likelyFront(aim, field, seed, trial);
   const base = [...incumbents, ...pending];
   const stream = createStream(seed, trial, purposes.fantasies);
@@ -123,13 +106,9 @@ function furtherImprovement(
   return { acquisition: createExpectedProduct([volume, ...aim.factors(beliefs)], logWeights), incumbents };
 }
 
-const membersOf = (ensembles: readonly Ensemble[]) => ensembles.map(({ members }) => members);
-
 /** Distinct points, those that fewest others dominate in posterior mean; as many as are worth sampling. */
 function strongest(units: readonly Float64Array[], objectives: readonly Ensemble[]): Float64Array[] {
-  const distinct = units.filter(
-    (unit, i) => units.findIndex((other) => other.every((value, k) => value === unit[k])) === i,
-  );
+  const distinct = distinctUnits(units);
   const means = distinct.map((unit) => objectives.map((ensemble) => ensemble.predict(unit).mean));
   const depths = means.map((mean) => means.reduce((count, other) => count + (dominates(other, mean) ? 1 : 0), 0));
   return [...distinct.keys()]

@@ -5,6 +5,7 @@ import { type Answers, createAnswers } from "../answers/answers.ts";
 import { StudyError } from "../errors.ts";
 import { createMetricModels, type MetricModels } from "../model/metric-models.ts";
 import { fitModel, type Model } from "../model/model.ts";
+import { createWorstPrediction } from "../model/worst.ts";
 import { createGoal } from "../objective/goal.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { createStrategy } from "../strategies/strategies.ts";
@@ -95,13 +96,15 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
   for (const event of events) record(event);
 
   /** Tells only ever add trials, so as many trials means the same trials. */
-  const model = ({ name, view }: StageSpace): Model => {
+  const model = (stage: StageSpace): Model => {
+    const { name, view } = stage;
     const seen = view(ledger);
     const cached = cachedModels.get(name);
     if (cached?.completed === seen.completed().length) return cached;
     const fitted = fitModel(seen, cached);
-    cachedModels.set(name, fitted);
-    return fitted;
+    const model = goal.isWorst ? { ...fitted, predict: createWorstPrediction(goal, metricModels(stage)) } : fitted;
+    cachedModels.set(name, model);
+    return model;
   };
 
   const metricModels = ({ name, view }: StageSpace): MetricModels => {
