@@ -35,7 +35,7 @@ const anywhereCount = 48;
 const rivalField = 96;
 const mostRivals = 32;
 /** Under noise one proposal in so many is the best guess itself, so that there is something to recommend. */
-const guessEvery = 4;
+const guessEvery = 8;
 /** Expected improvements below this share of what the best score is above the median mean that the search is stuck. */
 const stuckBelow = Math.log(1e-4);
 /** A stuck search doubts its length scales: they are divided by 2, 4 and 8 in turn. */
