@@ -1,7 +1,7 @@
 // Who may be best: evaluated points ranked by what the ensemble believes of them, not by the luckiest observation.
 
 import type { Ensemble } from "../model/ensemble.ts";
-import { trainingMeans } from "../model/gp.ts";
+import { type GaussianProcess, predictMeans, trainingMeans } from "../model/gp.ts";
 import type { Model } from "../model/model.ts";
 import type { RandomStream } from "../numerics/rng.ts";
 import { countWins, sampleFantasies } from "./fantasies.ts";
@@ -22,7 +22,7 @@ export function rankByMean({ members, trials, predict }: Model): number[] {
 
 /** Probability of each of `points` to be the best of them: `sampleCount` joint posterior samples of every member. */
 export function shareOfWins(
-  { members }: Ensemble,
+  { members }: Pick<Ensemble, "members">,
   points: readonly Float64Array[],
   sampleCount: number,
   stream: RandomStream,
@@ -35,4 +35,26 @@ export function shareOfWins(
     }
   }
   return shares;
+}
+
+/** Joint samples that tell who may be best. */
+const pruningSamples = 256;
+
+/** Those of `points` that are the best of them in some joint posterior sample, most often first. */
+export function byShareOfWins(
+  ensemble: Pick<Ensemble, "members">,
+  points: readonly Float64Array[],
+  stream: RandomStream,
+): Float64Array[] {
+  const shares = shareOfWins(ensemble, points, pruningSamples, stream);
+  return points
+    .map((unit, index) => ({ unit, share: shares[index]! }))
+    .filter((one) => one.share > 0)
+    .toSorted((a, b) => b.share - a.share)
+    .map((one) => one.unit);
+}
+
+/** The largest posterior mean among `units`, as a target. */
+export function bestLatent(gp: GaussianProcess, units: readonly Float64Array[]): number {
+  return Math.max(...predictMeans(gp, Float64Array.from(units.flatMap((unit) => [...unit])), units.length));
 }

@@ -135,3 +135,8 @@ export function momentsOf(targets: WarpedTargets, latentMean: number, latentDevi
   const variance = scores.reduce((sum, score, k) => sum + normalWeights[k]! * (score - mean) ** 2, 0);
   return { mean, standardDeviation: Math.sqrt(variance) };
 }
+
+/** Noise variance of an evaluation, in target units. */
+export function noiseOf({ gp, targets }: Pick<Member, "gp" | "targets">): number {
+  return gp.nugget + targets.noiseVariances.toSorted()[targets.noiseVariances.length >>> 1]!;
+}

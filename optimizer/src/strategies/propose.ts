@@ -4,36 +4,31 @@
 import { type Acquisition, createLogNoisyImprovement } from "../acquisition/acquisition.ts";
 import { averageAcquisitions } from "../acquisition/average.ts";
 import { sampleFantasies } from "../acquisition/fantasies.ts";
-import { knowledgeGradients } from "../acquisition/knowledge-gradient.ts";
-import { rankByMean, shareOfWins } from "../acquisition/leaders.ts";
+import { bestLatent, byShareOfWins, rankByMean } from "../acquisition/leaders.ts";
 import { type Candidate, rankCandidates } from "../acquisition/maximise.ts";
 import { createPosteriorMean } from "../acquisition/posterior-mean.ts";
-import type { Member } from "../model/ensemble.ts";
-import { createLogFeasibility, type LogFeasibility } from "../model/feasibility.ts";
-import { conditionProcess, type GaussianProcess, predictMeans } from "../model/gp.ts";
+import { type Member, noiseOf } from "../model/ensemble.ts";
+import { createLogFeasibility } from "../model/feasibility.ts";
+import { conditionProcess } from "../model/gp.ts";
 import type { Model } from "../model/model.ts";
 import { normalQuantile } from "../numerics/normal.ts";
-import { createStream, purposes, type RandomStream } from "../numerics/rng.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
 import type { Space } from "../space/space.ts";
 import type { ProposalRecord } from "../study/events.ts";
 import type { Trial } from "../study/ledger.ts";
 import type { LedgerView } from "../study/stages.ts";
+import { designPoint, designTrials, mostInformative } from "./under-noise.ts";
 
 const fantasyCount = 64;
-const pruningSamples = 256;
 const pruningPoints = 32;
 const largestIncumbents = 16;
 /** The share of a target's variance from which noise is reckoned with. */
 const noticeableNoise = 1e-3;
 /** The share from which a search in many dimensions learns more from points all over than from near the best ones. */
 const dominantNoise = 0.05;
-/** Candidates by expected improvement, and all over the space, among which the knowledge gradient chooses. */
-const shortlistLength = 24;
-const anywhereCount = 48;
-/** Candidates by expected improvement that are sampled for rivals of the leaders, and how many rivals are kept. */
-const rivalField = 96;
-const mostRivals = 32;
+/** Expected improvements below this share of the noise of one evaluation are within it: leaders are evaluated again. */
+const stuckNoiseShare = 0.02;
 /** Under noise one proposal in so many is the best guess itself, so that there is something to recommend. */
 const guessEvery = 8;
 /** Expected improvements below this share of what the best score is above the median mean that the search is stuck. */
@@ -99,62 +94,20 @@ export function proposeByModel(input: ProposeInput): ModelProposal {
     ),
   );
   const best = fresh[0] ?? all[0]!;
-  const unit = isNoisy ? mostInformative(input, fresh, incumbents, pending, feasibility) : best.x;
+  const isStuck = last !== undefined && last.logImprovement < Math.log(stuckNoiseShare * Math.sqrt(noise));
+  const unit =
+    isNoisy && trial % 2 === 0
+      ? mostInformative({
+          ...input,
+          fresh,
+          leaders: incumbents,
+          pending,
+          feasibility,
+          mayRepeat: replicates && isStuck,
+        })
+      : best.x;
   const logImprovement = isExploring ? last.logImprovement : best.value;
   return { unit, record: { ...model.record, logImprovement, isExploring } };
-}
-
-/**
- * How many trials are spread all over the space, best guesses aside, where noise dominates: a slope is learned from
- * wide steps, and the more dimensions, the less a step can be told from noise. Few dimensions need none beyond the start.
- */
-function designTrials(dimension: number): number {
-  return dimension * Math.min(4, dimension / 6);
-}
-
-function designPoint(space: Space, seed: number, trial: number): Float64Array {
-  const unit = new Float64Array(space.size);
-  createSobol(space.size, createStream(seed, 0, purposes.start)).point(trial, unit);
-  space.spread(unit);
-  return unit;
-}
-
-/** Of the best candidates, the leaders and points all over the space, what tells most about where the best point is. */
-function mostInformative(
-  { space, model, replicates, seed, trial }: ProposeInput,
-  fresh: readonly Candidate[],
-  leaders: readonly Float64Array[],
-  pending: readonly Float64Array[],
-  feasibility: LogFeasibility,
-): Float64Array {
-  const stream = createStream(seed, trial, purposes.rivals);
-  const field = [...leaders, ...fresh.slice(0, rivalField).map(({ x }) => x)];
-  const rivals = byShareOfWins(model, field, stream).slice(0, mostRivals);
-  const sobol = createSobol(space.size, stream);
-  const anywhere = Array.from({ length: anywhereCount }, (_, index) => {
-    const x = new Float64Array(space.size);
-    sobol.point(index, x);
-    space.spread(x);
-    return x;
-  });
-  const candidates = [...fresh.slice(0, shortlistLength).map(({ x }) => x), ...anywhere];
-  if (replicates) candidates.push(...leaders);
-  const logFeasible = new Float64Array(candidates.length);
-  feasibility(Float64Array.from(candidates.flatMap((x) => [...x])), candidates.length, logFeasible);
-  const gains = new Float64Array(candidates.length);
-  for (const { gp, targets, weight } of model.members) {
-    const noiseVariance = noiseOf({ gp, targets });
-    const factor = weight * targets.slope(bestLatent(gp, leaders));
-    for (const [index, gain] of knowledgeGradients({ gp, rivals, pending, noiseVariance }, candidates).entries()) {
-      gains[index]! += factor * Math.exp(logFeasible[index]!) * gain;
-    }
-  }
-  return candidates[gains.indexOf(Math.max(...gains))]!;
-}
-
-/** Noise variance of an evaluation, in target units. */
-function noiseOf({ gp, targets }: Pick<Member, "gp" | "targets">): number {
-  return gp.nugget + targets.noiseVariances.toSorted()[targets.noiseVariances.length >>> 1]!;
 }
 
 /** The members with shorter length scales: less is known of what lies between and beyond the points. */
@@ -172,21 +125,6 @@ function likelyBest(model: Model, seed: number, trial: number): Float64Array[] {
     .slice(0, pruningPoints)
     .map((index) => model.trials[index]!.unit);
   return byShareOfWins(model, leaders, createStream(seed, trial, purposes.pruning)).slice(0, largestIncumbents);
-}
-
-/** Those of `points` that are the best of them in some joint posterior sample, most often first. */
-function byShareOfWins(model: Model, points: readonly Float64Array[], stream: RandomStream): Float64Array[] {
-  const shares = shareOfWins(model, points, pruningSamples, stream);
-  return points
-    .map((unit, index) => ({ unit, share: shares[index]! }))
-    .filter((one) => one.share > 0)
-    .toSorted((a, b) => b.share - a.share)
-    .map((one) => one.unit);
-}
-
-/** The largest posterior mean among `units`, as a target. */
-function bestLatent(gp: GaussianProcess, units: readonly Float64Array[]): number {
-  return Math.max(...predictMeans(gp, Float64Array.from(units.flatMap((unit) => [...unit])), units.length));
 }
 
 /** Standard normals [fantasyCount, dimension] from a scrambled Sobol sequence. */

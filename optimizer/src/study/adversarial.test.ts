@@ -99,3 +99,38 @@ test("a space of few integers is covered without repeats, then repeats rather th
   for (let k = 0; k < 15; k++) unanswered.ask();
   expect(unanswered.events).toHaveLength(15);
 });
+
+test("one point told thirty times with thirty scores does not stop the search", () => {
+  const study = createStudy({ ...cube, replicates: true });
+  for (let k = 0; k < 30; k++) study.addObservation({ x0: 0.5, x1: 0.5, x2: 0.5, x3: 0.5 }, { values: [Math.sin(k)] });
+  for (let k = 0; k < 10; k++) {
+    const { id, values } = study.ask();
+    for (const value of Object.values(values)) expect(Number(value) >= 0 && Number(value) <= 1).toBe(true);
+    study.tell(id, { values: [k / 10] });
+  }
+  expect(Number.isFinite(study.recommend()!.mean)).toBe(true);
+});
+
+test("a score of +1e6 among ones below 1", () => {
+  expectSound(drive(cube, 22, (k, first) => ({ values: [k === 6 ? 1e6 : first] })));
+});
+
+test("a lost trial's late score counts, and its point is not proposed again", () => {
+  const study = createStudy(cube);
+  const lost = study.ask();
+  study.release(lost.id);
+  for (let k = 0; k < 14; k++) study.tell(study.ask().id, { values: [Math.cos(k)] });
+  study.tell(lost.id, { values: [2] });
+  expect(study.recommend()!.trials).toBe(15);
+  for (let k = 0; k < 3; k++) study.tell(study.ask().id, { values: [k] });
+  const asked = study.trials().map(({ values }) => JSON.stringify(values));
+  expect(asked.slice(-3)).not.toContain(JSON.stringify(lost.values));
+});
+
+test("two hundred dimensions", () => {
+  const study = drive({ dimensions: floats(200, 0, 1), seed: 4, initialTrials: 8 }, 11, (_, first) => ({
+    values: [first],
+  }));
+  expectSound(study);
+  expect(study.events.at(-2)).toMatchObject({ type: "ask", origin: "model" });
+});
