@@ -44,7 +44,12 @@ export function extendFactor(
     }
     for (let i = start; i < end; i++) {
       const row = block + (i - start) * stride;
-      solveTriangle(a, block, stride, start, i, a, row, stride, 1, panelStart(start));
+      // Four rows together up to the first one's diagonal, then each as far as its own.
+      const corner = i - ((i - start) % 4);
+      const at = block + (corner - start) * stride;
+      const rows = Math.min(4, end - corner);
+      if (i === corner) solveTriangle(a, block, stride, start, i, a, row, stride, rows, panelStart(start));
+      else solveTriangle(a, at, stride, corner, i, a, row, stride, 1, panelStart(start));
       let sum = 0;
       for (let k = panelStart(start); k < i; k++) sum += a[row + k]! * a[row + k]!;
       let pivot = a[row + i]! - sum;
@@ -177,25 +182,51 @@ function solveTriangle(
   rows: number,
   k0: number,
 ): void {
-  for (let r = 0; r < rows; r += 2) {
-    const u = block + r * xStride;
-    const width = Math.min(2, rows - r);
-    for (let j = start; j < end; j += 4) {
-      const height = Math.min(4, end - j);
-      const row = at + (j - start) * stride;
+  for (let j = start; j < end; j += 4) {
+    const height = Math.min(4, end - j);
+    const row = at + (j - start) * stride;
+    const entry = row + j;
+    // The triangle of the tile itself.
+    const isFull = height === 4;
+    const l10 = isFull ? l[entry + stride]! : 0;
+    const l20 = isFull ? l[entry + 2 * stride]! : 0;
+    const l21 = isFull ? l[entry + 2 * stride + 1]! : 0;
+    const l30 = isFull ? l[entry + 3 * stride]! : 0;
+    const l31 = isFull ? l[entry + 3 * stride + 1]! : 0;
+    const l32 = isFull ? l[entry + 3 * stride + 2]! : 0;
+    for (let q = 0; q < height; q++) reciprocals[q] = 1 / l[entry + q * stride + q]!;
+    const i0 = reciprocals[0]!;
+    const i1 = reciprocals[1]!;
+    const i2 = reciprocals[2]!;
+    const i3 = reciprocals[3]!;
+    for (let r = 0; r < rows; r += 2) {
+      const u = block + r * xStride;
+      const width = Math.min(2, rows - r);
       tile(x, u, xStride, width, l, row, stride, height, k0, j);
       for (let w = 0; w < width; w++) {
-        const v = u + w * xStride;
-        for (let q = 0; q < height; q++) {
+        const v = u + w * xStride + j;
+        const x0 = (x[v]! - sums[4 * w]!) * i0;
+        x[v] = x0;
+        if (isFull) {
+          const x1 = (x[v + 1]! - (sums[4 * w + 1]! + x0 * l10)) * i1;
+          const x2 = (x[v + 2]! - (sums[4 * w + 2]! + x0 * l20 + x1 * l21)) * i2;
+          x[v + 1] = x1;
+          x[v + 2] = x2;
+          x[v + 3] = (x[v + 3]! - (sums[4 * w + 3]! + x0 * l30 + x1 * l31 + x2 * l32)) * i3;
+          continue;
+        }
+        for (let q = 1; q < height; q++) {
           let sum = sums[4 * w + q]!;
-          const entry = row + q * stride + j;
-          for (let k = 0; k < q; k++) sum += x[v + j + k]! * l[entry + k]!;
-          x[v + j + q] = (x[v + j + q]! - sum) / l[entry + q]!;
+          for (let k = 0; k < q; k++) sum += x[v + k]! * l[entry + q * stride + k]!;
+          x[v + q] = (x[v + q]! - sum) * reciprocals[q]!;
         }
       }
     }
   }
 }
+
+/** Of the diagonal of the tile being solved. */
+const reciprocals = new Float64Array(4);
 
 /** What `tile` answers: products of its first row with rows 0 to 3 of L, then of its second. */
 const sums = new Float64Array(8);
