@@ -15,7 +15,7 @@ export interface Model extends Ensemble {
 }
 
 /** Beyond so many trials those that matter least for the search are left out, so that time stays bounded. */
-const modelQuota: Quota = { best: 300, near: 300, latest: 100, spread: 300 };
+const modelQuota: Quota = { best: 500, near: 500, latest: 100, spread: 400 };
 
 /** At least one trial must be complete. `previous`, an earlier model of the study, saves time and changes nothing. */
 export function fitModel(ledger: LedgerView, previous?: Model): Model {
