@@ -6,7 +6,10 @@
 // and that sum is subtracted, panel after panel. Hence one right-hand side gives the same bits as the same one among
 // many, and a factor grown row by row the same bits as a factor of the whole.
 
-const panel = 64;
+import { clearElements, loadRows, panel, reserve, rowsAtOnce, solvePanel, storeRows, subtractPanel } from "./tiles.ts";
+
+/** From so many right-hand sides on WebAssembly is worth moving them. The bits are the same on either way. */
+const leastTogether = 8;
 
 /** First column of the panel that holds `column`. */
 const panelStart = (column: number): number => column - (column % panel);
@@ -39,9 +42,7 @@ export function extendFactor(
     const block = origin + (start - first) * stride;
     for (let i = start; i < end; i++) diagonal[i - start] = a[block + (i - start) * stride + i]!;
     solveColumns(a, origin, stride, first, first, start, a, block, stride, end - start, 0);
-    for (let k = 0; k < panelStart(start); k += panel) {
-      subtractProducts(a, block, stride, start, end, a, block, stride, end - start, k, k + panel);
-    }
+    subtractOwnProducts(a, block, stride, start, end);
     for (let i = start; i < end; i++) {
       const row = block + (i - start) * stride;
       // Four rows together up to the first one's diagonal, then each as far as its own.
@@ -107,9 +108,6 @@ export function solveLower(l: Float64Array, n: number, rhs: Float64Array, count 
   solveColumns(l, 0, n, 0, 0, n, rhs, 0, n, count, 0);
 }
 
-/** Right-hand sides taken together: their panels stay in the second-level cache. */
-const rowsAtOnce = 128;
-
 /**
  * Forward substitution for columns `from` to `to` of the `count` rows of x, whose columns before `from` are solved,
  * and zero before `zeros`. Row j of L lies at `origin` + (j - first) * `stride`.
@@ -130,16 +128,42 @@ export function solveColumns(
   for (let row = 0; row < count; row += rowsAtOnce) {
     const rows = Math.min(rowsAtOnce, count - row);
     const block = xStart + row * xStride;
+    const isTogether = rows >= leastTogether && to > from;
+    if (isTogether) {
+      reserve(to);
+      loadRows(x, block, xStride, rows, panelStart(zeros), to);
+    }
     for (let start = from; start < to; ) {
       const end = Math.min(to, panelStart(start) + panel);
       const at = origin + (start - first) * stride;
-      for (let k = panelStart(zeros); k < panelStart(start); k += panel) {
-        subtractProducts(l, at, stride, start, end, x, block, xStride, rows, k, k + panel);
+      const k0 = panelStart(start);
+      for (let k = panelStart(zeros); k < k0; k += panel) {
+        if (isTogether) subtractPanel(l, at, stride, start, end, rows, k, k + panel);
+        else subtractProducts(l, at, stride, start, end, x, block, xStride, rows, k, k + panel);
       }
-      solveTriangle(l, at, stride, start, end, x, block, xStride, rows, panelStart(start));
+      if (isTogether) solvePanel(l, at, stride, start, end, rows, k0);
+      else solveTriangle(l, at, stride, start, end, x, block, xStride, rows, k0);
       start = end;
     }
+    if (isTogether) storeRows(x, block, xStride, rows, from, to);
   }
+}
+
+/** Subtracts from each element (i, j) of a diagonal block what the rows i and j of earlier panels make of it. */
+function subtractOwnProducts(a: Float64Array, block: number, stride: number, start: number, end: number): void {
+  const rows = end - start;
+  const before = panelStart(start);
+  if (before === 0) return;
+  if (rows < leastTogether) {
+    for (let k = 0; k < before; k += panel) {
+      subtractProducts(a, block, stride, start, end, a, block, stride, rows, k, k + panel);
+    }
+    return;
+  }
+  reserve(end);
+  loadRows(a, block, stride, rows, 0, end);
+  for (let k = 0; k < before; k += panel) subtractPanel(a, block, stride, start, end, rows, k, k + panel);
+  storeRows(a, block, stride, rows, start, end);
 }
 
 /** x[r, j] -= sum over k in [k0, k1) of x[r, k] l[j, k], for the rows r of x and columns j from `start` to `end`. */
@@ -382,22 +406,15 @@ export function invertLowerTransposed(l: Float64Array, n: number, t: Float64Arra
 
 /** Writes the lower triangle of (L L^T)^-1 [n, n] from T = L^-T; above the diagonal the contents are undefined. */
 export function invertFromTransposed(t: Float64Array, n: number, inverse: Float64Array): void {
+  reserve(2 * n);
   for (let i0 = 0; i0 < n; i0 += panel) {
-    const i1 = Math.min(n, i0 + panel);
-    for (let i = i0; i < i1; i++) inverse.fill(0, i * n, i * n + i1);
-    for (let k0 = i0; k0 < n; k0 += panel) {
-      const k1 = Math.min(n, k0 + panel);
-      for (let i = i0; i < i1; i += 2) {
-        const width = Math.min(2, i1 - i);
-        for (let j = 0; j < i + width; j += 4) {
-          const height = Math.min(4, i1 - j);
-          tile(t, i * n, n, width, t, j * n, n, height, Math.max(k0, i), k1);
-          for (let w = 0; w < width; w++) {
-            const at = (i + w) * n + j;
-            for (let q = 0; q < height; q++) inverse[at + q]! += sums[4 * w + q]!;
-          }
-        }
-      }
+    const rows = Math.min(panel, n - i0);
+    loadRows(t, i0 * n, n, rows, i0, n);
+    clearElements(0, i0 + rows, n);
+    for (let j0 = 0; j0 <= i0; j0 += panel) {
+      const j1 = Math.min(n, j0 + panel);
+      for (let k = i0; k < n; k += panel) subtractPanel(t, j0 * n, n, j0, j1, rows, k, Math.min(n, k + panel), n);
     }
+    storeRows(inverse, i0 * n, n, rows, 0, i0 + rows, n, -1);
   }
 }
