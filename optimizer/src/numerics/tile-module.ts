@@ -2,11 +2,12 @@
 // element of two right-hand sides, so each element is summed in the order that plain code has: the bits are the same.
 //
 // Memory: right-hand sides lie transposed, element k of up to 128 of them in one row of 1,024 bytes. A panel of L
-// lies with its rows 512 bytes apart, rows up to a multiple of four zero and their reciprocals 1.
+// lies with its rows 544 bytes apart, which is 64 columns and a tile; rows up to a multiple of four are zero and their
+// reciprocals 1, so that a tile that reaches beyond the last row changes nothing there.
 
 /** Bytes from one element of the right-hand sides to the next, and from one row of a panel of L to the next. */
 export const elementStride = 1024;
-export const panelStride = 512;
+export const panelStride = 544;
 
 export interface TileModule {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };

@@ -124,7 +124,7 @@ function packPanel(l: Float64Array, at: number, stride: number, count: number, k
     const row = at + j * stride;
     const to = j * panelWidth - k0;
     if (j < count) for (let k = k0; k < k1; k++) memory[to + k] = l[row + k]!;
-    else memory.fill(0, to + k0, to + k1);
+    else memory.fill(0, to + k0, to + k1 + 4);
   }
   return groups;
 }
