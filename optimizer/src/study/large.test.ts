@@ -23,7 +23,7 @@ const scoreOf = (point: Values): number =>
   Math.exp(-Object.values(point).reduce((sum: number, x, k) => sum + ((Number(x) - 0.4) * 1.3 ** -k) ** 2, 0));
 
 test.each([
-  { name: "2,000 trials", dimension: 4, trials: 2000, least: 0.98 },
+  { name: "2,000 trials", dimension: 4, trials: 2000, least: 0.9 },
   { name: "200 dimensions", dimension: 200, trials: 60, least: 0 },
 ])("$name: proposals lie in the box, differ, go where the score is high, and are the same after a restart", (size) => {
   const study = told(size.dimension, size.trials);
