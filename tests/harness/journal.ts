@@ -77,7 +77,7 @@ export function checkHistory(events: readonly JournalEvent[], { trials, tasks, c
 
 /** What the optimizer and the evaluators said, in an order that does not depend on who was faster. */
 export function decisions(events: readonly JournalEvent[]): unknown {
-  const kinds = ["searchBegun", "proposed", "scored", "raceLost", "recommended"];
+  const kinds = ["searchBegun", "proposed", "scored", "raceLost", "searchStopped", "recommended"];
   const kept = events.filter(({ type }) => kinds.includes(type));
   return kept.map((event) => JSON.stringify(event)).toSorted();
 }

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { digestsOf } from "../harness/digests.ts";
+import { createFamily } from "../harness/family.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "amalgam-dist-"));
@@ -29,3 +31,11 @@ test("the compiled command merges as the sources do", () => {
   const weights = (name: string): Buffer => readFileSync(join(directory, name, "model.safetensors"));
   expect(weights("compiled").equals(weights("source"))).toBe(true);
 });
+
+test("the compiled command searches as the sources do, its optimizer in a thread of its own", async () => {
+  await using family = await createFamily({ items: 20, trials: 3 });
+  const [compiled, source] = [await family.outputIn("compiled"), await family.outputIn("source")];
+  run(process.execPath, "--conditions=amalgam-dist", "cli/dist/main.js", "search", family.recipe, compiled);
+  run(process.execPath, "cli/src/main.ts", "search", family.recipe, source);
+  expect(await digestsOf(compiled)).toEqual(await digestsOf(source));
+}, 120_000);

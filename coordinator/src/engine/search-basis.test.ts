@@ -3,6 +3,7 @@ import type { JobFacts } from "../job/facts.ts";
 import { replay, SPEC, scoreOf } from "../job/testing/events.ts";
 import { trialScore } from "../job/trial-score.ts";
 import { parseRecipe } from "../recipe/index.ts";
+import { createProposer } from "./proposer.ts";
 import { searchBasis } from "./search-basis.ts";
 
 const FACTS: JobFacts = {
@@ -45,6 +46,30 @@ test("the study measures the tasks; points to start from are queued", () => {
     events: [{ type: "enqueue", values: { "weight[a]": 0.5, "weight[b]": 0.5 } }],
   });
   expect(basisOf("strategy: greedy_soup").proposer).toBe("greedy_soup");
+});
+
+test("every strategy of a recipe proposes points of its coefficients, shares that add up to 1 among them", () => {
+  for (const strategy of ["bayesian", "random", "sobol", "grid", "cmaes"]) {
+    const basis = basisOf(`strategy: ${strategy}, trials: 9, coefficients: {weight: {simplex: true}}, start: [models]`);
+    const proposer = createProposer(basis, basis.events);
+    const points = Array.from({ length: 9 }, (_, id) => {
+      const proposed = proposer.propose();
+      const values = proposed.kind === "trial" ? (proposed.event.values as Readonly<Record<string, number>>) : {};
+      proposer.apply({
+        type: "tell",
+        id,
+        values: [0.5 + 0.1 * values["weight[a]"]!, 0.5],
+        standardErrors: [0.01, 0.01],
+      });
+      return [values["weight[a]"]!, values["weight[b]"]!];
+    });
+    expect(points.slice(0, 2)).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
+    for (const [a, b] of points) expect(a! + b!).toBeCloseTo(1, 12);
+    expect(proposer.recommend().leaders).not.toEqual([]);
+  }
 });
 
 test("the expert of a task is the model that is best at it by itself", () => {

@@ -20,8 +20,8 @@ import {
   type SearchConstraint,
   type SearchObjective,
   type SearchSection,
-  searchDimensions,
   searchStages,
+  studyDimensions,
 } from "../recipe/index.ts";
 
 /** The metrics of the study are the tasks. Experts must be scored where there are any. */
@@ -29,7 +29,7 @@ export function searchBasis(recipe: Recipe, facts: JobFacts, state: JobState, ea
   const { search, seed } = recipe;
   if (search === undefined) throw new Error("the recipe has no search");
   const { tasks } = facts;
-  const dimensions = searchDimensions(recipe);
+  const dimensions = studyDimensions(recipe);
   const experts = expertScores(facts, state);
   const constraints = boundsOf(search.constraints, tasks, experts);
   const stages = searchStages(recipe);

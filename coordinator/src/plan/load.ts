@@ -11,7 +11,7 @@ import {
   unprefixedMasks,
   withAdapter,
 } from "@amalgam/checkpoint";
-import { type Pins, pinned, type Recipe, searchDimensions, splitReference } from "../recipe/index.ts";
+import { type Pins, pinned, type Recipe, splitReference, studyDimensions } from "../recipe/index.ts";
 import { PlanProblems } from "./problems.ts";
 import { searchTaskProblems } from "./search-tasks.ts";
 import { companionFile, slotsOf } from "./slots.ts";
@@ -103,7 +103,7 @@ async function earlierSearch(
   if (reference === undefined || tasks.length !== recipe.evaluate?.tasks.length) return undefined;
   try {
     const metrics = tasks.map(({ name }) => name);
-    return await readWarmStart(reference, baseDirectory, { dimensions: searchDimensions(recipe), metrics });
+    return await readWarmStart(reference, baseDirectory, { dimensions: studyDimensions(recipe), metrics });
   } catch (error) {
     problems.push(warmStartProblem(reference, error));
     return undefined;

@@ -1,4 +1,5 @@
 /** The coefficients of a search: their names, their box, and a recipe with values put in their places. */
+import type { Dimension } from "@amalgam/optimizer";
 import { type CoefficientGroup, groupsOf } from "./coefficient-groups.ts";
 import { methodOf } from "./methods.ts";
 import { givenAt, mapSettings, partsOf } from "./parts.ts";
@@ -40,6 +41,16 @@ export function searchDimensions(recipe: Recipe): SearchDimension[] {
       scale: coefficient.scale,
     })),
   );
+}
+
+/** The same as the optimizer takes it: values that add up to 1 are one dimension. */
+export function studyDimensions(recipe: Recipe): Dimension[] {
+  const simplexes = (recipe.search?.coefficients ?? []).filter(({ simplex }) => simplex === true);
+  const shares = simplexes.map((coefficient): Dimension => {
+    return { name: coefficient.parameter, kind: "simplex", members: coefficientNames(coefficient, recipe.models) };
+  });
+  const members = new Set(shares.flatMap((share) => (share.kind === "simplex" ? share.members : [])));
+  return [...shares, ...searchDimensions(recipe).filter(({ name }) => !members.has(name))];
 }
 
 /**

@@ -3,6 +3,7 @@ export {
   coefficientNamesByModel,
   leftToSearch,
   searchDimensions,
+  studyDimensions,
   variantWithCoefficients,
   withCoefficients,
 } from "./coefficients.ts";

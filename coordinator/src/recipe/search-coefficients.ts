@@ -6,7 +6,7 @@ import { boundsViolation } from "./methods.ts";
 import { unknownParameter } from "./parameters.ts";
 import { partsOf } from "./parts.ts";
 import { listed } from "./problems.ts";
-import type { Reader } from "./reader.ts";
+import type { Entries, Reader } from "./reader.ts";
 import { readGroups } from "./search-groups.ts";
 import type { Coefficient, MergeSettings } from "./types.ts";
 
@@ -61,8 +61,10 @@ function readCoefficient(
   parameter: NumberParameter,
 ): Coefficient | undefined {
   const what = `the coefficient \`${name}\``;
-  const entries = reader.map(node, what, ["per", "layers", "outside", "tensors", "low", "high", "scale"]);
+  const entries = reader.map(node, what, ["per", "simplex", ...FREE_KEYS]);
   if (entries === undefined) return undefined;
+  const simplexEntry = entries.get("simplex");
+  const isSimplex = simplexEntry && reader.boolean(simplexEntry.value, `\`simplex\` of ${what}`);
   const perNode = entries.get("per")?.value;
   const per =
     perNode === undefined
@@ -73,6 +75,7 @@ function readCoefficient(
   if (per === "model" && parameter.scope === "global") {
     return reader.fail(node.line, `${what} is one number for the whole merge: use \`per: recipe\``);
   }
+  if (isSimplex && per !== undefined) return readSimplex(reader, entries, name, parameter, per);
   const bound = (key: "low" | "high", fallback: number | undefined): number | undefined => {
     const entry = entries.get(key);
     if (entry === undefined) return fallback ?? reader.fail(node.line, `${what} needs \`${key}\``);
@@ -93,6 +96,31 @@ function readCoefficient(
   if (low >= high) return reader.fail(node.line, `${what}: \`low\` (${low}) must be less than \`high\` (${high})`);
   if (scale === "log" && low <= 0) return reader.fail(node.line, `${what}: \`scale: log\` needs \`low\` above 0`);
   return { parameter: name, per, ...groups, low, high, scale };
+}
+
+/** What says where each value lies by itself. */
+const FREE_KEYS = ["layers", "outside", "tensors", "low", "high", "scale"];
+
+/** Shares of a whole: the search then leaves out the common factor, which a method that divides by the sum does not see. */
+function readSimplex(
+  reader: Reader,
+  entries: Entries,
+  name: string,
+  parameter: NumberParameter,
+  per: Coefficient["per"],
+): Coefficient | undefined {
+  const { line } = entries.get("simplex")!;
+  if (per !== "model" || boundsViolation(parameter, 0) !== undefined || boundsViolation(parameter, 1) !== undefined) {
+    return reader.fail(line, `\`simplex\` is for a number of each model that may be from 0 to 1, not for \`${name}\``);
+  }
+  const other = FREE_KEYS.find((key) => entries.has(key));
+  if (other !== undefined) {
+    return reader.fail(
+      entries.get(other)!.line,
+      `\`${other}\` says nothing where \`simplex: true\` makes the values of all models add up to 1`,
+    );
+  }
+  return { parameter: name, per, simplex: true, low: 0, high: 1, scale: "linear" };
 }
 
 /** A number is where the search stands in for; filters and gradients would be lost, so they are refused. */

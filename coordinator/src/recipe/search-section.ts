@@ -86,6 +86,10 @@ export function readSearch(
       ? defaultCoefficients(reader, node.line, method)
       : readCoefficients(reader, written.value, method);
   checkVaryingSettings(reader, node.line, coefficients, merge);
+  const simplex = coefficients.find((coefficient) => coefficient.simplex === true);
+  if (simplex !== undefined && merge.models.length < 2) {
+    reader.fail(node.line, `\`simplex\` of \`${simplex.parameter}\` shares 1 among the models, and there is one`);
+  }
   const start = entries.get("start");
   const points =
     start === undefined || coefficients.length === 0
@@ -95,6 +99,12 @@ export function readSearch(
   const stages = stagesEntry && readStages(reader, stagesEntry.value, coefficients, merge.models, trials);
   if (stages !== undefined && strategy !== "bayesian") {
     reader.fail(stagesEntry?.line ?? node.line, "`coarse_to_fine` goes with `strategy: bayesian` only");
+  }
+  if (stages !== undefined && simplex !== undefined) {
+    reader.fail(
+      stagesEntry?.line ?? node.line,
+      "`coarse_to_fine` ties values together, which `simplex` does not allow: remove one of the two",
+    );
   }
   return {
     strategy,

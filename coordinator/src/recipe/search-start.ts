@@ -44,6 +44,7 @@ export function readStart(
     const broadFirst = given.toSorted((a, b) => b.names.length - a.names.length);
     const point: Record<string, number> = {};
     for (const { names, number } of broadFirst) for (const name of names) point[name] = number;
+    checkShares(reader, item.line, point, coefficients, models);
     const missing = [...boxes.keys()].filter((name) => !Object.hasOwn(point, name));
     if (missing.length === 0) points.push(point);
     // What is missing may be what an unknown name was meant for.
@@ -51,6 +52,24 @@ export function readStart(
   }
   return points;
 }
+
+function checkShares(
+  reader: Reader,
+  line: number,
+  point: Readonly<Record<string, number>>,
+  coefficients: readonly Coefficient[],
+  models: readonly RecipeModel[],
+): void {
+  for (const coefficient of coefficients.filter(({ simplex }) => simplex === true)) {
+    const sum = coefficientNames(coefficient, models).reduce((total, name) => total + (point[name] ?? Number.NaN), 0);
+    if (Math.abs(sum - 1) > SUM_TOLERANCE) {
+      reader.fail(line, `\`simplex\`: the values of \`${coefficient.parameter}\` add up to ${sum} here, and must to 1`);
+    }
+  }
+}
+
+/** As the optimizer allows for rounding. */
+const SUM_TOLERANCE = 1e-9;
 
 /** Every model by itself, or all with the same share: points of weights. What else is searched has its default, or the middle. */
 function namedPoints(

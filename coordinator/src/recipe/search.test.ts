@@ -5,6 +5,7 @@ import {
   type Recipe,
   searchDimensions,
   stringifyRecipe,
+  studyDimensions,
   variantsOf,
   withCoefficients,
 } from "./index.ts";
@@ -224,6 +225,29 @@ test("what a search is after, where it starts and when it stops reads back as it
     warmStart: "../earlier",
     initialTrials: 6,
   });
+});
+
+test("values that add up to 1 are one dimension of the study, and read back as they were written", () => {
+  const recipe = parse(
+    `${HEAD}search: {coefficients: {weight: {simplex: true}}, start: [average, {a: 0.2, b: 0.8}]}\n`,
+  );
+  expect(parse(stringifyRecipe(recipe))).toEqual(recipe);
+  expect(searchDimensions(recipe).map(({ name }) => name)).toEqual(["weight[a]", "weight[b]"]);
+  expect(studyDimensions(recipe)).toEqual([{ name: "weight", kind: "simplex", members: ["weight[a]", "weight[b]"] }]);
+  expect(withCoefficients(recipe, { "weight[a]": 0.3, "weight[b]": 0.7 }).models.map((one) => one.parameters)).toEqual([
+    { weight: 0.3 },
+    { weight: 0.7 },
+  ]);
+  const problem = (body: string): string => problemsOf(`${HEAD}search: {${body}}\n`)[0]!;
+  expect(problem("coefficients: {weight: {simplex: true, high: 2}}")).toContain(
+    "`high` says nothing where `simplex: true`",
+  );
+  expect(problem("coefficients: {weight: {}, epsilon: {simplex: true}}")).toContain(
+    "`simplex` is for a number of each model",
+  );
+  expect(problem("coefficients: {weight: {simplex: true}}, start: [{a: 0.2, b: 0.7}]")).toMatch(
+    /add up to 0\.\d+ here, and must to 1/,
+  );
 });
 
 test("the words of `start` are points of weights; what else is searched has its default, or the middle", () => {

@@ -84,6 +84,7 @@ const constraintDocument = ({ task, kind, amount }: SearchConstraint): Record<st
   task === undefined ? { [`every_task_${kind}`]: amount } : { task, [kind]: amount };
 
 function coefficientEntry({ parameter, per, layers, ...rest }: Coefficient): [string, Record<string, unknown>] {
+  if (rest.simplex) return [parameter, { per, simplex: true }];
   const ranges = typeof layers === "object" ? layers.map(({ first, end }) => [first, end]) : layers;
   return [parameter, defined({ per, layers: ranges, ...rest })];
 }

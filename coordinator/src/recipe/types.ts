@@ -112,6 +112,8 @@ export interface Coefficient {
   readonly outside?: "own";
   /** Filters by the name of the kind of tensors that they stand for; the first match wins, and what none matches is `rest`. */
   readonly tensors?: Readonly<Record<string, string>>;
+  /** The models' values are at least 0 and add up to 1. */
+  readonly simplex?: true;
   readonly low: number;
   readonly high: number;
   readonly scale: "linear" | "log";
