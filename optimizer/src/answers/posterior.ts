@@ -12,11 +12,15 @@ import type { RandomStream } from "../numerics/rng.ts";
  * its share of the samples.
  */
 export function samplePosterior(
-  { members, scores }: Ensemble,
+  { members, scores, composition }: Ensemble,
   points: readonly Float64Array[],
   sampleCount: number,
   stream: RandomStream,
 ): Float64Array {
+  if (composition !== undefined) {
+    const parts = composition.parts.map((part) => samplePosterior(part, points, sampleCount, stream));
+    return parts[0]!.map((_, at) => composition.combine(parts.map((values) => values[at]!)));
+  }
   const width = points.length;
   const sampled = new Float64Array(sampleCount * width);
   let start = 0;

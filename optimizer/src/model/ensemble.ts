@@ -34,11 +34,20 @@ export interface Prediction {
   readonly standardDeviation: number;
 }
 
+/** A score that is made of several metrics, each with beliefs of its own. */
+export interface Composition {
+  readonly parts: readonly Ensemble[];
+  /** The score of one value for each part. */
+  combine(values: readonly number[]): number;
+}
+
 export interface Ensemble {
   /** Heaviest first; weights sum to 1. */
   readonly members: readonly Member[];
   readonly record: ModelRecord;
   readonly scores: StandardisedScores;
+  /** What predictions and joint samples are made of, where that is not the members. */
+  readonly composition?: Composition;
   /** At unit coordinates. */
   predict(unit: Float64Array): Prediction;
 }

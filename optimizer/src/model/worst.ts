@@ -29,14 +29,21 @@ function unwarped({ members, scores }: Ensemble): (target: number) => number {
   return (target) => scores.offset + scores.scale * members[0]!.targets.unwarp(target);
 }
 
-/** Beliefs about the worst metric at unit coordinates. */
-export function createWorstPrediction({ metrics, normalise }: Goal, models: MetricModels): Ensemble["predict"] {
-  return (unit): Prediction => {
-    const beliefs = metrics.map((_, metric) => models.of(metric).predict(unit));
-    const { values, standardErrors } = normalise({
-      values: beliefs.map(({ mean }) => mean),
-      standardErrors: beliefs.map(({ standardDeviation }) => standardDeviation),
-    });
-    return smallestOfNormals(values, standardErrors!);
+/** What the model of a score that is the worst metric believes of it. */
+export function believeWorst(
+  { metrics, normalise }: Goal,
+  models: MetricModels,
+): Pick<Ensemble, "predict" | "composition"> {
+  const parts = metrics.map((_, metric) => models.of(metric));
+  return {
+    composition: { parts, combine: (values) => Math.min(...normalise({ values }).values) },
+    predict(unit): Prediction {
+      const beliefs = parts.map((part) => part.predict(unit));
+      const { values, standardErrors } = normalise({
+        values: beliefs.map(({ mean }) => mean),
+        standardErrors: beliefs.map(({ standardDeviation }) => standardDeviation),
+      });
+      return smallestOfNormals(values, standardErrors!);
+    },
   };
 }

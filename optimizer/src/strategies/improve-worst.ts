@@ -6,7 +6,7 @@ import { type ConditionalBelief, sampleBeliefs } from "../acquisition/conditiona
 import { boundFactor, createExpectedProduct } from "../acquisition/expected-product.ts";
 import { sampledSmallest, smallestFactor } from "../acquisition/smallest-improvement.ts";
 import { targetOf } from "../model/metric-models.ts";
-import { createWorstPrediction, scoreUnits } from "../model/worst.ts";
+import { believeWorst, scoreUnits } from "../model/worst.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import {
   distinctUnits,
@@ -34,7 +34,7 @@ export function improveWorst(
     return { beliefs, bests: bestKept(sampledSmallest(beliefs, units), beliefs, bounds, base.length) };
   };
 
-  const predict = createWorstPrediction(goal, models);
+  const { predict } = believeWorst(goal, models);
   const field = distinctUnits(feasible)
     .map((unit) => ({ unit, mean: predict(unit).mean }))
     .toSorted((a, b) => b.mean - a.mean)

@@ -5,7 +5,7 @@ import { type Answers, createAnswers } from "../answers/answers.ts";
 import { StudyError } from "../errors.ts";
 import { createMetricModels, type MetricModels } from "../model/metric-models.ts";
 import { fitModel, type Model } from "../model/model.ts";
-import { createWorstPrediction } from "../model/worst.ts";
+import { believeWorst } from "../model/worst.ts";
 import { createGoal } from "../objective/goal.ts";
 import { createSpace, type Values } from "../space/space.ts";
 import { createStrategy } from "../strategies/strategies.ts";
@@ -102,7 +102,7 @@ export function replay(givenSpec: StudySpec, events: Iterable<StudyEvent>): Stud
     const cached = cachedModels.get(name);
     if (cached?.completed === seen.completed().length) return cached;
     const fitted = fitModel(seen, cached);
-    const model = goal.isWorst ? { ...fitted, predict: createWorstPrediction(goal, metricModels(stage)) } : fitted;
+    const model = goal.isWorst ? { ...fitted, ...believeWorst(goal, metricModels(stage)) } : fitted;
     cachedModels.set(name, model);
     return model;
   };

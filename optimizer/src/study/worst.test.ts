@@ -33,6 +33,10 @@ test("the recommended point is nearly the best worst, and is believed to be what
     expect(worst).toBeGreaterThan(optimum - 0.03);
     expect(Math.abs(mean - worst)).toBeLessThan(0.03);
     expect(standardDeviation).toBeLessThan(0.05);
+    // Against all coefficients at 0.3, whose worst accuracy is known too.
+    const baseline = Object.fromEntries(problem.dimensions.map(({ name }) => [name, 0.3]));
+    const gain = study.improvementOver([baseline]);
+    expect(Math.abs(gain.mean - (worst - Math.min(...problem.accuracies([0.3, 0.3, 0.3, 0.3]))))).toBeLessThan(0.04);
   }
 });
 
