@@ -81,7 +81,8 @@ export function proposeByModel(input: ProposeInput): ModelProposal {
   }
   if (noise > dominantNoise && last !== undefined && ledger.trials.length < designTrials(space.size)) {
     const { logImprovement } = last;
-    return { unit: designPoint(space, seed, trial), record: { ...model.record, logImprovement, isExploring } };
+    const unit = designPoint(space, seed, trial);
+    if (!ledger.isTaken(unit)) return { unit, record: { ...model.record, logImprovement, isExploring } };
   }
   const base = [...incumbents, ...pending];
   const normals = sobolNormals(base.length, seed, trial);
@@ -96,7 +97,7 @@ export function proposeByModel(input: ProposeInput): ModelProposal {
   const best = fresh[0] ?? all[0]!;
   const isStuck = last !== undefined && last.logImprovement < Math.log(stuckNoiseShare * Math.sqrt(noise));
   const unit =
-    isNoisy && trial % 2 === 0
+    isNoisy && trial % 2 === 0 && fresh.length > 0
       ? mostInformative({
           ...input,
           fresh,

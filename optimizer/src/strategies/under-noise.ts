@@ -10,6 +10,7 @@ import type { Model } from "../model/model.ts";
 import { createStream, purposes } from "../numerics/rng.ts";
 import { createSobol } from "../numerics/sobol.ts";
 import type { Space } from "../space/space.ts";
+import type { LedgerView } from "../study/stages.ts";
 
 /** Candidates by expected improvement, and all over the space, among which the knowledge gradient chooses. */
 const shortlistLength = 24;
@@ -35,8 +36,9 @@ export function designPoint(space: Space, seed: number, trial: number): Float64A
 
 export interface InformativeInput {
   readonly space: Space;
+  readonly ledger: Pick<LedgerView, "isTaken">;
   readonly model: Model;
-  /** Candidates that are not taken, by expected improvement. */
+  /** Candidates that are not taken, at least one, by expected improvement. */
   readonly fresh: readonly Candidate[];
   /** Evaluated points that may be best. */
   readonly leaders: readonly Float64Array[];
@@ -50,7 +52,7 @@ export interface InformativeInput {
 
 /** Of the best candidates and points all over the space, what tells most about where the best point is. */
 export function mostInformative(input: InformativeInput): Float64Array {
-  const { space, model, fresh, leaders, pending, feasibility, mayRepeat, seed, trial } = input;
+  const { space, ledger, model, fresh, leaders, pending, feasibility, mayRepeat, seed, trial } = input;
   const stream = createStream(seed, trial, purposes.rivals);
   const field = [...leaders, ...fresh.slice(0, rivalField).map(({ x }) => x)];
   const rivals = byShareOfWins(model, field, stream).slice(0, mostRivals);
@@ -60,7 +62,7 @@ export function mostInformative(input: InformativeInput): Float64Array {
     sobol.point(index, x);
     space.spread(x);
     return x;
-  });
+  }).filter((x) => !ledger.isTaken(x));
   const candidates = [...fresh.slice(0, shortlistLength).map(({ x }) => x), ...anywhere, ...(mayRepeat ? leaders : [])];
   const logFeasible = new Float64Array(candidates.length);
   feasibility(Float64Array.from(candidates.flatMap((x) => [...x])), candidates.length, logFeasible);

@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import { createStudy, type Dimension, type Study, type Values } from "../index.ts";
+import { createStream, purposes } from "../numerics/rng.ts";
 import { createSpace } from "../space/space.ts";
 
 const seeds = [1, 2];
@@ -91,4 +92,19 @@ test.each<[string, (k: number) => number]>([
   const points = study.trials().map(({ values }) => values);
   for (const values of points) space.check(values);
   expect(new Set(points.map((values) => JSON.stringify(values))).size).toBe(15);
+});
+
+test("a small space is covered once before anything in it is repeated, though scores are mostly noise", () => {
+  const dimensions: Dimension[] = [
+    { name: "method", kind: "categorical", choices: ["x", "y", "z"] },
+    { name: "rank", kind: "integer", low: 0, high: 6 },
+  ];
+  const study = createStudy({ dimensions, seed: 2 });
+  const noise = createStream(1, 0, purposes.start);
+  for (let k = 0; k < 23; k++) {
+    const { id, values } = study.ask();
+    study.tell(id, { values: [0.05 * Number(values["rank"]) + 0.5 * noise.normal()], standardErrors: [0.5] });
+  }
+  const points = study.trials().map(({ values }) => JSON.stringify(values));
+  expect(new Set(points.slice(0, 21)).size).toBe(21);
 });
