@@ -53,7 +53,24 @@ test("`true` is a twentieth and three tenths of the trials, for the stages that 
   ]);
   expect(stagesOf("{}")).toEqual([["scale", 5]]);
   expect(stagesOf("{per: recipe, tensors: {mlp: mlp}}")).toEqual([["model", 30]]);
-  expect(searchStages(parse(recipe("false")))).toEqual([]);
+});
+
+test("a search over groups of tensors goes from coarse to fine unless it says otherwise", () => {
+  const silent = (weight: string, keys = ""): string =>
+    recipe("true", weight).replace("  coarse_to_fine: true\n", keys);
+  const stagesOf = (text: string) => {
+    const parsed = parse(text);
+    expect(parse(stringifyRecipe(parsed))).toEqual(parsed);
+    return searchStages(parsed).map(({ name, trials }) => [name, trials]);
+  };
+  expect(stagesOf(silent("{layers: 2}"))).toEqual([
+    ["scale", 5],
+    ["model", 30],
+  ]);
+  expect(stagesOf(silent("{}"))).toEqual([]);
+  expect(stagesOf(silent("{layers: 2}", "  strategy: sobol\n"))).toEqual([]);
+  expect(stagesOf(silent("{layers: 2}").replace("trials: 100", "trials: 2"))).toEqual([]);
+  expect(stagesOf(recipe("false"))).toEqual([]);
 });
 
 test("stages without an effect, without trials or for another strategy are refused", () => {
@@ -65,7 +82,7 @@ test("stages without an effect, without trials or for another strategy are refus
   ]);
   expect(problemsOf("{scale: 0}")).toEqual(["r.yaml:8: `scale` of `coarse_to_fine` must be at least 1, not 0"]);
   expect(problemsOf("{}")).toEqual([
-    "r.yaml:8: `coarse_to_fine` must be true, or a mapping of `scale`, `model` to their numbers of trials",
+    "r.yaml:8: `coarse_to_fine` must be true, false, or a mapping of `scale`, `model` to their numbers of trials",
   ]);
   expect(problemsOf("yes please")).toHaveLength(1);
   expect(problemsOf("{layer: 3}")[0]).toContain("unknown key `layer` in `coarse_to_fine`");

@@ -10,49 +10,69 @@ const STAGES = ["scale", "model"] as const;
 /** What `coarse_to_fine: true` means, as shares of the trials. */
 const SHARES = { scale: 0.05, model: 0.3 };
 
-/** Reads `true`, or the trials of each stage. Stages without an effect are problems where they were asked for by name. */
-export function readStages(
-  reader: Reader,
-  node: Located,
-  coefficients: readonly Coefficient[],
-  models: readonly RecipeModel[],
-  trials: number,
-): SearchStage[] | undefined {
+type Searched = readonly [coefficients: readonly Coefficient[], models: readonly RecipeModel[], trials: number];
+
+/** What a search does that does not say: it goes from coarse to fine where there are groups of tensors. */
+export function defaultStages(...[coefficients, models, trials]: Searched): SearchStage[] | undefined {
+  const hasGroups = coefficients.some(({ layers, tensors }) => layers !== undefined || tensors !== undefined);
+  return hasGroups ? usualStages(coefficients, models, trials) : undefined;
+}
+
+/** The stages that have an effect, with their shares of the trials; none where the trials are too few. */
+function usualStages(...[coefficients, models, trials]: Searched): SearchStage[] {
+  const stages = STAGES.map((name) => ({ name, trials: Math.max(1, Math.round(SHARES[name] * trials)) }));
+  const useless = withoutEffect(stages, coefficients, models);
+  const used = stages.filter((stage) => !useless.includes(stage));
+  return trialsOf(used) < trials ? used : [];
+}
+
+/** Reads `true`, `false` (no stages), or the trials of each stage. */
+export function readStages(reader: Reader, node: Located, ...searched: Searched): SearchStage[] | undefined {
+  const [coefficients, models, trials] = searched;
   const what = "`coarse_to_fine`";
-  if (node.kind === "scalar" && node.value === false) return undefined;
-  const isDefault = node.kind === "scalar" && node.value === true;
-  const entries = isDefault ? new Map() : node.kind === "map" ? reader.map(node, what, STAGES) : undefined;
-  if (entries === undefined || (!isDefault && entries.size === 0)) {
-    if (node.kind !== "map" || node.entries.size === 0) {
-      reader.fail(node.line, `${what} must be true, or a mapping of ${listed(STAGES)} to their numbers of trials`);
-    }
-    return undefined;
+  const useless = (names: Iterable<string>): undefined =>
+    reader.fail(
+      node.line,
+      `${what}: ${listed(names)} would search what comes after it: give a coefficient \`layers\` or \`tensors\`, or leave it out`,
+    );
+  if (node.kind === "scalar" && node.value === false) return [];
+  if (node.kind === "scalar" && node.value === true) {
+    const stages = usualStages(...searched);
+    return stages.length > 0 || trials < 3 ? stages : useless(STAGES);
   }
+  if (node.kind !== "map" || node.entries.size === 0) {
+    const names = listed(STAGES);
+    return reader.fail(node.line, `${what} must be true, false, or a mapping of ${names} to their numbers of trials`);
+  }
+  const entries = reader.map(node, what, STAGES) ?? new Map();
   const stages: SearchStage[] = [];
   for (const name of STAGES) {
     const entry = entries.get(name);
-    if (entry !== undefined) {
-      const own = reader.number(entry.value, `\`${name}\` of ${what}`, { low: 1, integer: true });
-      if (own === undefined) return undefined;
-      stages.push({ name, trials: own });
-    } else if (isDefault) stages.push({ name, trials: Math.max(1, Math.round(SHARES[name] * trials)) });
+    if (entry === undefined) continue;
+    const own = reader.number(entry.value, `\`${name}\` of ${what}`, { low: 1, integer: true });
+    if (own === undefined) return undefined;
+    stages.push({ name, trials: own });
   }
-  const sizes = [...stages.map(({ name }) => sizeOf(name, coefficients, models)), sizeOf("full", coefficients, models)];
-  const useless = stages.filter((_, index) => sizes[index] === sizes[index + 1]);
-  if (useless.length === stages.length || (useless.length > 0 && !isDefault)) {
-    const names = listed(useless.map(({ name }) => name));
-    return reader.fail(
-      node.line,
-      `${what}: ${names} would search what comes after it: give a coefficient \`layers\` or \`tensors\`, or leave it out`,
-    );
-  }
-  const used = stages.filter((stage) => !useless.includes(stage));
-  const early = used.reduce((sum, stage) => sum + stage.trials, 0);
-  if (early < trials) return used;
+  const early = trialsOf(stages);
+  const vain = withoutEffect(stages, coefficients, models);
+  if (vain.length > 0) return useless(vain.map(({ name }) => name));
+  if (early < trials) return stages;
   return reader.fail(
     node.line,
     `${what}: its stages have ${early} of the ${trials} trials: leave some for the coefficients themselves`,
   );
+}
+
+const trialsOf = (stages: readonly SearchStage[]): number => stages.reduce((sum, { trials }) => sum + trials, 0);
+
+/** Stages with as many numbers to search as there are after them. */
+function withoutEffect(
+  stages: readonly SearchStage[],
+  coefficients: readonly Coefficient[],
+  models: readonly RecipeModel[],
+): SearchStage[] {
+  const sizes = [...stages.map(({ name }) => name), "full" as const].map((name) => sizeOf(name, coefficients, models));
+  return stages.filter((_, index) => sizes[index] === sizes[index + 1]);
 }
 
 /** The stages as a study wants them: which coefficients have the same value in each. */

@@ -15,6 +15,7 @@ import type {
   SearchConstraint,
   SearchObjective,
   SearchSection,
+  SearchStage,
   Setting,
   Settings,
   TokenizerSection,
@@ -70,7 +71,7 @@ function searchDocument(search: SearchSection): Record<string, unknown> {
     stop: search.stop === "never" ? undefined : search.stop,
     warm_start: search.warmStart,
     coefficients: Object.fromEntries(coefficients.map(coefficientEntry)),
-    coarse_to_fine: search.stages && Object.fromEntries(search.stages.map(({ name, trials }) => [name, trials])),
+    coarse_to_fine: search.stages && stagesDocument(search.stages),
     start: start.length === 0 ? undefined : start,
   });
 }
@@ -82,6 +83,9 @@ function objectiveDocument({ kind, weights, normalised }: SearchObjective): unkn
 
 const constraintDocument = ({ task, kind, amount }: SearchConstraint): Record<string, unknown> =>
   task === undefined ? { [`every_task_${kind}`]: amount } : { task, [kind]: amount };
+
+const stagesDocument = (stages: readonly SearchStage[]): unknown =>
+  stages.length > 0 && Object.fromEntries(stages.map(({ name, trials }) => [name, trials]));
 
 function coefficientEntry({ parameter, per, layers, ...rest }: Coefficient): [string, Record<string, unknown>] {
   if (rest.simplex) return [parameter, { per, simplex: true }];
