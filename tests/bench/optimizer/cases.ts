@@ -109,6 +109,12 @@ export const heldOut: readonly BenchCase[] = [
     workers: 4,
     isNoisy: true,
   }),
+  // Further instances of the two above that were looked at after all.
+  single("rosenbrock5_unseen (f8)", bbob(8, 5, 12), [100]),
+  single("merge24_n100_unseen", mergeLike(6, 100, { groups: 4, seed: 90210, optimum: 0.4612501776000853 }), [100], {
+    workers: 4,
+    isNoisy: true,
+  }),
 ];
 
 /** Several objectives, of which the regret is the share of the true front's hypervolume that is missing; and bounds. */
