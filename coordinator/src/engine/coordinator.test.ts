@@ -1,9 +1,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JobView } from "@amalgam/proto";
-import { createMemoryBus } from "@amalgam/runtime";
+import { replay, type Study } from "@amalgam/optimizer";
+import { CoordinatorService, type JobView } from "@amalgam/proto";
+import { createLocalClient, createMemoryBus } from "@amalgam/runtime";
 import { afterAll, expect, test } from "vitest";
+import { createCoordinatorService } from "../service.ts";
 import { type Coordinator, jobIdOf } from "./coordinator.ts";
 import { jobSpec, openCoordinator, SEARCH, writeInputs, writeModel } from "./testing/job.ts";
 import { connectCopyingWorker, evaluate, scoreOutcome } from "./testing/peers.ts";
@@ -277,6 +279,38 @@ test("a bus that has no room for an evaluation makes the job wait, not fail", as
   const stop = new AbortController();
   const evaluator = evaluate(bus, stop.signal, () => scoreOutcome(0.5));
   expect(await ended(coordinator, jobId)).toMatchObject({ state: "done", problem: "" });
+  stop.abort();
+  await evaluator;
+});
+
+test("the study of a search can be had while it goes on and after its end, trials without a score pending", async () => {
+  const directory = inputs();
+  await using bus = createMemoryBus();
+  await using coordinator = openCoordinator(join(directory, "state"), bus);
+  connectCopyingWorker(coordinator);
+  const client = createLocalClient(
+    CoordinatorService,
+    createCoordinatorService(() => coordinator),
+  );
+  const studyOf = async (jobId: string): Promise<Study> => {
+    const chunks: Uint8Array[] = [];
+    for await (const { data } of client.getStudy({ jobId })) chunks.push(data);
+    const { spec, events } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as Pick<Study, "spec" | "events">;
+    return replay(spec, events);
+  };
+  const { jobId } = coordinator.submit(jobSpec(directory, { kind: "search", recipe: SEARCH }));
+  await viewWhen(coordinator, jobId, ({ candidates }) => {
+    return candidates.filter(({ state }) => state === "evaluating").length === 2;
+  });
+  expect((await studyOf(jobId)).trials().map(({ state }) => state)).toEqual(["pending", "pending"]);
+  const stop = new AbortController();
+  const evaluator = evaluate(bus, stop.signal, () => scoreOutcome(0.5));
+  expect(await ended(coordinator, jobId)).toMatchObject({ state: "done", problem: "" });
+  const study = await studyOf(jobId);
+  expect(study.trials().map(({ outcome }) => outcome?.values)).toEqual([[0.5], [0.5], [0.5], [0.5]]);
+  const merge = coordinator.submit(jobSpec(directory, { outputDirectory: join(directory, "merged") }));
+  await expect(studyOf(merge.jobId)).rejects.toMatchObject({ code: "failed_precondition" });
+  expect(await ended(coordinator, merge.jobId)).toMatchObject({ state: "done" });
   stop.abort();
   await evaluator;
 });

@@ -12,7 +12,7 @@ export function studyEvents(state: JobState, facts: StudyFacts, trial?: number):
   const events: StudyEvent[] = [...state.basis.events];
   let told = 0;
   const tellUpTo = (count: number): void => {
-    for (; told < count; told++) events.push(outcomeOf(state, facts.tasks, told));
+    for (; told < count; told++) events.push(...outcomeOf(state, facts.tasks, told));
   };
   for (const [number, { coefficients, origin, ask }] of state.trials.slice(0, trial).entries()) {
     tellUpTo(neededBefore(number, facts));
@@ -28,18 +28,15 @@ type StudyOrigin = Extract<StudyEvent, { type: "ask" }>["origin"];
 /** The number that the study gave the trial. */
 export const studyId = (trials: readonly TrialState[], trial: number): number => trials[trial]!.ask?.id ?? trial;
 
-function outcomeOf({ trials, scores, failures }: JobState, tasks: readonly string[], trial: number): StudyEvent {
+/** None while the trial is not settled: nothing is asked of the study then, but its record may be read. */
+function outcomeOf({ trials, scores, failures }: JobState, tasks: readonly string[], trial: number): StudyEvent[] {
   const { candidateId } = trials[trial]!;
   const id = studyId(trials, trial);
   const measured = tasks.map((task) => scores.get(candidateId)?.get(task));
   const found = measured.filter((score) => score !== undefined);
-  if (failures.has(candidateId) || found.length < tasks.length) {
-    return { type: "fail", id, reason: failures.get(candidateId) ?? "not scored" };
-  }
-  return {
-    type: "tell",
-    id,
-    values: found.map(({ accuracy }) => accuracy),
-    standardErrors: found.map(({ standardError }) => standardError),
-  };
+  const reason = failures.get(candidateId);
+  if (reason !== undefined) return [{ type: "fail", id, reason }];
+  if (found.length < tasks.length) return [];
+  const values = found.map(({ accuracy }) => accuracy);
+  return [{ type: "tell", id, values, standardErrors: found.map(({ standardError }) => standardError) }];
 }
