@@ -5,7 +5,7 @@ import type { Located } from "./located.ts";
 import type { Entries, Reader } from "./reader.ts";
 import { checkVaryingSettings, defaultCoefficients, readCoefficients } from "./search-coefficients.ts";
 import { MEAN, needsExperts, readConstraints, readObjective } from "./search-goal.ts";
-import { defaultStages, readStages } from "./search-stages.ts";
+import { readStages } from "./search-stages.ts";
 import { readStart } from "./search-start.ts";
 import type { MergeSettings, SearchObjective, SearchSection, SearchStrategy } from "./types.ts";
 
@@ -96,21 +96,9 @@ export function readSearch(
       ? []
       : readStart(reader, start.value, coefficients, merge.models, method);
   const stagesEntry = entries.get("coarse_to_fine");
-  const searched = [coefficients, merge.models, trials] as const;
-  const stages =
-    stagesEntry !== undefined
-      ? readStages(reader, stagesEntry.value, ...searched)
-      : strategy === "bayesian"
-        ? defaultStages(...searched)
-        : undefined;
-  if (stagesEntry !== undefined && stages?.length !== 0 && strategy !== "bayesian") {
-    reader.fail(stagesEntry.line, "`coarse_to_fine` goes with `strategy: bayesian` only");
-  }
-  if (stages !== undefined && simplex !== undefined) {
-    reader.fail(
-      stagesEntry?.line ?? node.line,
-      "`coarse_to_fine` ties values together, which `simplex` does not allow: remove one of the two",
-    );
+  const stages = stagesEntry && readStages(reader, stagesEntry.value, coefficients, merge.models, trials);
+  if (stages !== undefined && strategy !== "bayesian") {
+    reader.fail(stagesEntry?.line ?? node.line, "`coarse_to_fine` goes with `strategy: bayesian` only");
   }
   return {
     strategy,

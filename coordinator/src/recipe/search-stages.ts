@@ -12,12 +12,6 @@ const SHARES = { scale: 0.05, model: 0.3 };
 
 type Searched = readonly [coefficients: readonly Coefficient[], models: readonly RecipeModel[], trials: number];
 
-/** What a search does that does not say: it goes from coarse to fine where there are groups of tensors. */
-export function defaultStages(...[coefficients, models, trials]: Searched): SearchStage[] | undefined {
-  const hasGroups = coefficients.some(({ layers, tensors }) => layers !== undefined || tensors !== undefined);
-  return hasGroups ? usualStages(coefficients, models, trials) : undefined;
-}
-
 /** The stages that have an effect, with their shares of the trials; none where the trials are too few. */
 function usualStages(...[coefficients, models, trials]: Searched): SearchStage[] {
   const stages = STAGES.map((name) => ({ name, trials: Math.max(1, Math.round(SHARES[name] * trials)) }));
@@ -26,7 +20,7 @@ function usualStages(...[coefficients, models, trials]: Searched): SearchStage[]
   return trialsOf(used) < trials ? used : [];
 }
 
-/** Reads `true`, `false` (no stages), or the trials of each stage. */
+/** Reads `true`, `false`, or the trials of each stage. Undefined where there are none. */
 export function readStages(reader: Reader, node: Located, ...searched: Searched): SearchStage[] | undefined {
   const [coefficients, models, trials] = searched;
   const what = "`coarse_to_fine`";
@@ -35,10 +29,11 @@ export function readStages(reader: Reader, node: Located, ...searched: Searched)
       node.line,
       `${what}: ${listed(names)} would search what comes after it: give a coefficient \`layers\` or \`tensors\`, or leave it out`,
     );
-  if (node.kind === "scalar" && node.value === false) return [];
+  if (node.kind === "scalar" && node.value === false) return undefined;
   if (node.kind === "scalar" && node.value === true) {
     const stages = usualStages(...searched);
-    return stages.length > 0 || trials < 3 ? stages : useless(STAGES);
+    if (stages.length > 0) return stages;
+    return trials < 3 ? undefined : useless(STAGES);
   }
   if (node.kind !== "map" || node.entries.size === 0) {
     const names = listed(STAGES);

@@ -15,7 +15,6 @@ import type {
   SearchConstraint,
   SearchObjective,
   SearchSection,
-  SearchStage,
   Setting,
   Settings,
   TokenizerSection,
@@ -71,7 +70,7 @@ function searchDocument(search: SearchSection): Record<string, unknown> {
     stop: search.stop === "never" ? undefined : search.stop,
     warm_start: search.warmStart,
     coefficients: Object.fromEntries(coefficients.map(coefficientEntry)),
-    coarse_to_fine: search.stages && stagesDocument(search.stages),
+    coarse_to_fine: search.stages && Object.fromEntries(search.stages.map(({ name, trials }) => [name, trials])),
     start: start.length === 0 ? undefined : start,
   });
 }
@@ -83,9 +82,6 @@ function objectiveDocument({ kind, weights, normalised }: SearchObjective): unkn
 
 const constraintDocument = ({ task, kind, amount }: SearchConstraint): Record<string, unknown> =>
   task === undefined ? { [`every_task_${kind}`]: amount } : { task, [kind]: amount };
-
-const stagesDocument = (stages: readonly SearchStage[]): unknown =>
-  stages.length > 0 && Object.fromEntries(stages.map(({ name, trials }) => [name, trials]));
 
 function coefficientEntry({ parameter, per, layers, ...rest }: Coefficient): [string, Record<string, unknown>] {
   if (rest.simplex) return [parameter, { per, simplex: true }];

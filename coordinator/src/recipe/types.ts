@@ -161,7 +161,7 @@ export interface SearchSection {
   /** An output of an earlier search, its search.json, a study or trials of Optuna; as written. */
   readonly warmStart?: string;
   readonly coefficients: readonly Coefficient[];
-  /** In their order; the trials after them search every coefficient. None where the recipe wants none. */
+  /** In their order; the trials after them search every coefficient. */
   readonly stages?: readonly SearchStage[];
   /** Points tried first: full vectors by coefficient name. */
   readonly start: readonly Readonly<Record<string, number>>[];
