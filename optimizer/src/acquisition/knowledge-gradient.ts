@@ -4,7 +4,7 @@
 // will be noisy, that evaluating a rival again can be worth more than a new point, and that a point which will never be
 // best can tell rivals apart: under much noise far points tell more than near ones.
 
-import { conditionProcess, covariancesWithin, type GaussianProcess, predictMeans } from "../model/gp.ts";
+import { conditionProcess, covariancesWithFirst, type GaussianProcess, predictMeans } from "../model/gp.ts";
 import { normalQuantile } from "../numerics/normal.ts";
 
 export interface KnowledgeGradientInput {
@@ -18,7 +18,7 @@ export interface KnowledgeGradientInput {
 }
 
 /** Equally likely values of a standard normal; expectations are means over them. */
-const nodeCount = 64;
+const nodeCount = 32;
 const nodes = Float64Array.from({ length: nodeCount }, (_, k) => normalQuantile((k + 0.5) / nodeCount));
 
 /** Expected rise at each of `candidates`, >= 0, in target units. */
@@ -28,18 +28,19 @@ export function knowledgeGradients(input: KnowledgeGradientInput, candidates: re
   const points = Float64Array.from([...rivals, ...candidates].flatMap((x) => [...x]));
   const count = rivals.length + candidates.length;
   const means = predictMeans(gp, points, count);
-  const covariances = covariancesWithin(gp, points, count);
+  const { covariances, variances } = covariancesWithFirst(gp, points, count, rivals.length);
   const best = means.subarray(0, rivals.length).reduce((most, mean) => Math.max(most, mean));
   return candidates.map((_, index) => {
     const at = rivals.length + index;
-    const variance = Math.max(covariances[at * count + at]!, 0);
-    const deviation = Math.sqrt(variance + noiseVariance);
+    const deviation = Math.sqrt(variances[at]! + noiseVariance);
     if (!(deviation > 0)) return 0;
     let sum = 0;
     for (const node of nodes) {
-      let largest = means[at]! + (variance / deviation) * node;
+      const shift = node / deviation;
+      let largest = means[at]! + variances[at]! * shift;
       for (let a = 0; a < rivals.length; a++) {
-        largest = Math.max(largest, means[a]! + (covariances[at * count + a]! / deviation) * node);
+        const mean = means[a]! + covariances[at * rivals.length + a]! * shift;
+        if (mean > largest) largest = mean;
       }
       sum += largest - best;
     }

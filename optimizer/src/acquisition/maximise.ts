@@ -13,14 +13,20 @@ import type { Acquisition } from "./acquisition.ts";
 export interface MaximiseInput {
   readonly space: Space;
   readonly acquisition: Acquisition;
+  /** Cheaper and nearly the same: tells which of the scattered candidates are worth the acquisition itself. */
+  readonly screen?: Acquisition | undefined;
   /** Unit coordinates of the points most likely to be best, best first; at least one. */
   readonly incumbents: readonly Float64Array[];
+  /** A short way up is enough: the candidates are only a field to choose from. */
+  readonly isRough?: boolean;
   /** Key of the random draws. */
   readonly seed: number;
   readonly trial: number;
 }
 
 const localCount = 192;
+/** Scattered candidates that are left when they were screened. */
+const screenedCount = 160;
 /** Starts that are climbed some way, and how many of them to the top. */
 const climbCount = 8;
 const climbing = { maxIterations: 10, gradientTolerance: 1e-3, valueTolerance: 1e-4 };
@@ -35,23 +41,31 @@ export interface Candidate {
   readonly value: number;
 }
 
-type Score = (candidates: readonly Float64Array[]) => Candidate[];
+type Score = (candidates: readonly Float64Array[], by?: Acquisition) => Candidate[];
 
 /** Candidates that can be proposed (inside the cube, integers on their bins), best acquisition value first. */
 export function rankCandidates(input: MaximiseInput): Candidate[] {
-  const { space, acquisition, seed, trial } = input;
+  const { space, acquisition, screen, seed, trial } = input;
   const stream = createStream(seed, trial, purposes.perturbation);
-  const score: Score = (candidates) => {
+  const score: Score = (candidates, by = acquisition) => {
     const points = new Float64Array(candidates.length * space.size);
     for (const [index, x] of candidates.entries()) {
       space.snap(x);
       points.set(x, index * space.size);
     }
     const values = new Float64Array(candidates.length);
-    acquisition.evaluate(points, candidates.length, values);
+    by.evaluate(points, candidates.length, values);
     return candidates.map((x, index) => ({ x, value: values[index]! }));
   };
-  const scattered = score([...scatter(input), ...perturb(input, stream)]).toSorted(byValue);
+  const everywhere = [...scatter(input), ...perturb(input, stream)];
+  const worth =
+    screen === undefined
+      ? everywhere
+      : score(everywhere, screen)
+          .toSorted(byValue)
+          .slice(0, screenedCount)
+          .map(({ x }) => x);
+  const scattered = score(worth).toSorted(byValue);
   const polished = (starts: readonly Candidate[], limits: LbfgsOptions): Candidate[] =>
     score(starts.map((start) => polish(input, start.x, limits))).toSorted(byValue);
   const climbed = polished(pickStarts(scattered, stream), climbing);
@@ -59,7 +73,8 @@ export function rankCandidates(input: MaximiseInput): Candidate[] {
     const moved = searchDiscrete(input, leader, score, stream);
     if (moved !== leader) climbed.push(moved);
   }
-  const finished = polished(climbed.toSorted(byValue).slice(0, finishCount), finishing);
+  const leaders = input.isRough ? [] : climbed.toSorted(byValue).slice(0, finishCount);
+  const finished = polished(leaders, finishing);
   return [...finished, ...climbed, ...scattered].toSorted(byValue);
 }
 

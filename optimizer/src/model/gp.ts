@@ -207,23 +207,46 @@ export function predictLatent(gp: GaussianProcess, x: Float64Array): { mean: num
   return { mean: means[0]!, variance: variances[0]! };
 }
 
-/** Posterior covariances [count, count] of the latent function at the first `count` rows of `points` [count, d]. */
-export function covariancesWithin(gp: GaussianProcess, points: Float64Array, count: number): Float64Array {
+/**
+ * Posterior covariances [count, columns] of the latent function at the first `count` rows of `points` [count, d] with its first
+ * `columns` rows, and the variances [count].
+ */
+export function covariancesWithFirst(
+  gp: GaussianProcess,
+  points: Float64Array,
+  count: number,
+  columns: number,
+): { readonly covariances: Float64Array; readonly variances: Float64Array } {
   const { dimension: d, count: n } = gp.data;
   const scaled = scalePoints(points, count, gp.inverseLengths);
   const v = crossCovariances(gp, points, count);
   solveLower(gp.factor, n, v, count);
-  const out = new Float64Array(count * count);
-  for (let r = 0; r < count; r++) squaredDistances(scaled, r * d, scaled, count, d, out, r * count);
-  gp.kernel.correlate(out, out.length);
+  const covariances = new Float64Array(count * columns);
+  for (let r = 0; r < count; r++) squaredDistances(scaled, r * d, scaled, columns, d, covariances, r * columns);
+  gp.kernel.correlate(covariances, covariances.length);
+  const variances = new Float64Array(count);
   for (let r = 0; r < count; r++) {
-    for (let c = 0; c < count; c++) {
-      let explained = 0;
-      for (let i = 0; i < n; i++) explained += v[r * n + i]! * v[c * n + i]!;
-      out[r * count + c] = gp.signalVariance * out[r * count + c]! - explained;
+    for (let c = 0; c < columns; c++) {
+      const at = r * columns + c;
+      covariances[at] = gp.signalVariance * covariances[at]! - product(v, r * n, c * n, n);
     }
+    variances[r] = Math.max(gp.signalVariance - product(v, r * n, r * n, n), 0);
   }
-  return out;
+  return { covariances, variances };
+}
+
+/** Four sums side by side, as they do not wait for one another. */
+function product(v: Float64Array, a: number, b: number, n: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 3 < n; i += 4) {
+    s0 += v[a + i]! * v[b + i]!;
+    s1 += v[a + i + 1]! * v[b + i + 1]!;
+    s2 += v[a + i + 2]! * v[b + i + 2]!;
+    s3 += v[a + i + 3]! * v[b + i + 3]!;
+  }
+  for (; i < n; i++) s0 += v[a + i]! * v[b + i]!;
+  return s0 + s1 + (s2 + s3);
 }
 
 /** Prior covariances [rows, count] of the first `rows` rows of `points` with the training points. */

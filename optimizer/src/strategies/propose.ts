@@ -63,14 +63,20 @@ export function proposeByModel(input: ProposeInput): ModelProposal {
   const unitsOf = (state: Trial["state"]) => ledger.trials.filter((one) => one.state === state).map((one) => one.unit);
   const [incumbents, pending] = [likelyBest(model, seed, trial), unitsOf("pending")];
   const feasibility = createLogFeasibility(space.size, unitsOf("complete"), unitsOf("failed"));
-  const ranked = (acquisition: Acquisition): { all: readonly Candidate[]; fresh: readonly Candidate[] } => {
-    const feasible: Acquisition = {
-      evaluate(points, count, values, gradients) {
-        acquisition.evaluate(points, count, values, gradients);
-        feasibility(points, count, values, gradients);
-      },
-    };
-    const all = rankCandidates({ space, acquisition: feasible, incumbents, seed, trial });
+  const isAsking = isNoisy && trial % 2 === 0 && trial % guessEvery !== 0;
+  const feasible = (acquisition: Acquisition): Acquisition => ({
+    evaluate(points, count, values, gradients) {
+      acquisition.evaluate(points, count, values, gradients);
+      feasibility(points, count, values, gradients);
+    },
+  });
+  const ranked = (
+    wanted: Acquisition,
+    ofHeaviest?: Acquisition,
+  ): { all: readonly Candidate[]; fresh: readonly Candidate[] } => {
+    const acquisition = feasible(wanted);
+    const screen = ofHeaviest && feasible(ofHeaviest);
+    const all = rankCandidates({ space, acquisition, screen, incumbents, isRough: isAsking, seed, trial });
     return { all, fresh: all.filter(({ x }) => !ledger.isTaken(x)) };
   };
   if (isNoisy && last !== undefined && trial % guessEvery === 0) {
@@ -86,18 +92,16 @@ export function proposeByModel(input: ProposeInput): ModelProposal {
   }
   const base = [...incumbents, ...pending];
   const normals = sobolNormals(base.length, seed, trial);
-  const { all, fresh } = ranked(
-    averageAcquisitions(
-      members.map(({ gp, targets, weight }) => ({
-        logWeight: Math.log(weight * targets.slope(bestLatent(gp, incumbents))),
-        acquisition: createLogNoisyImprovement(sampleFantasies(gp, base, normals)),
-      })),
-    ),
-  );
+  const parts = members.map(({ gp, targets, weight }) => ({
+    logWeight: Math.log(weight * targets.slope(bestLatent(gp, incumbents))),
+    acquisition: createLogNoisyImprovement(sampleFantasies(gp, base, normals)),
+  }));
+  const ofHeaviest = parts.length > 1 ? parts[0]!.acquisition : undefined;
+  const { all, fresh } = ranked(averageAcquisitions(parts), ofHeaviest);
   const best = fresh[0] ?? all[0]!;
   const isStuck = last !== undefined && last.logImprovement < Math.log(stuckNoiseShare * Math.sqrt(noise));
   const unit =
-    isNoisy && trial % 2 === 0 && fresh.length > 0
+    isAsking && fresh.length > 0
       ? mostInformative({
           ...input,
           fresh,

@@ -16,8 +16,8 @@ import type { LedgerView } from "../study/stages.ts";
 const shortlistLength = 24;
 const anywhereCount = 48;
 /** Candidates by expected improvement that are sampled for rivals of the leaders, and how many rivals are kept. */
-const rivalField = 96;
-const mostRivals = 32;
+const rivalField = 32;
+const mostRivals = 24;
 
 /**
  * How many trials are spread all over the space, best guesses aside, where noise dominates: a slope is learned from
