@@ -7,14 +7,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type BenchCase, fronts, heldOut, protocol } from "./cases.ts";
 import { quickstartTable, readQuickstartRows } from "./quickstart-rows.ts";
-import { type Row, readRows } from "./rows.ts";
+import { keyOf, type Row, readRows } from "./rows.ts";
 import { asMarkdown, basinTable, latencyTable, regretTable, type Table, targetTable } from "./table.ts";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { results: { type: "string", default: "" }, idle: { type: "string" }, quickstart: { type: "string" } },
 });
-const rows = options.results.split(",").filter(Boolean).flatMap(readRows);
+const found = options.results.split(",").filter(Boolean).flatMap(readRows);
+const rows = [...new Map(found.map((row) => [keyOf(row), row])).values()];
 const idle = options.idle === undefined ? [] : readRows(options.idle);
 const searches = options.quickstart === undefined ? [] : readQuickstartRows(options.quickstart);
 
