@@ -17,6 +17,7 @@ import {
   isRetryable,
   type Logger,
   type Message,
+  packBits,
   systemClock,
   toAmalgamError,
 } from "@amalgam/runtime";
@@ -26,7 +27,6 @@ import { EvaluatorError } from "./errors.ts";
 import { createJobScorers, type JobScorers } from "./job-scorers.ts";
 import { createMergedShards, type MergedShards, ShardsLostError } from "./merged-shards.ts";
 import type { EvaluatorMetrics } from "./metrics.ts";
-import { packBits } from "./pieces.ts";
 import type { Weights } from "./weights.ts";
 
 export interface EvaluatorOptions {
@@ -79,19 +79,9 @@ async function handle(message: Message, work: Work): Promise<void> {
   const { bus, evaluatorId, log, metrics } = work.options;
   const startedMs = performance.now();
   const evaluation = fromBinary(EvaluationSchema, message.data);
-  const { jobId, candidateId, task, split, generation, firstPiece } = evaluation;
+  const { jobId, candidateId, task } = evaluation;
   const outcome = await evaluatePatiently(evaluation, work);
-  const report = create(ScoreReportSchema, {
-    jobId,
-    candidateId,
-    task,
-    split,
-    generation,
-    firstPiece,
-    evaluatorId,
-    outcome,
-  });
-  await bus.queue("scores").publish(`${message.id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
+  await publishReport(bus, message.id, evaluatorId, evaluation, outcome);
   const seconds = (performance.now() - startedMs) / 1000;
   metrics.evaluated(outcome.case, seconds);
   log.debug({ job: jobId, candidate: candidateId, task, outcome: outcome.case, seconds }, "evaluated");
@@ -132,19 +122,21 @@ export async function reportDeadLetter(
   { queue, id, data, deliveries }: DeadLetter,
 ): Promise<void> {
   if (queue !== "evaluations") return;
-  const { jobId, candidateId, task, split, generation, firstPiece } = fromBinary(EvaluationSchema, data);
   const message = `${deliveries} evaluators took the evaluation and none finished it; their logs say why`;
   const outcome: Outcome = { case: "failure", value: { code: "aborted", message } };
-  const report = create(ScoreReportSchema, {
-    jobId,
-    candidateId,
-    task,
-    split,
-    generation,
-    firstPiece,
-    evaluatorId,
-    outcome,
-  });
+  await publishReport(bus, id, evaluatorId, fromBinary(EvaluationSchema, data), outcome);
+}
+
+/** @param id of the evaluation's message */
+async function publishReport(
+  bus: Bus,
+  id: string,
+  evaluatorId: string,
+  { jobId, candidateId, task, split, generation, firstPiece }: Evaluation,
+  outcome: Outcome,
+): Promise<void> {
+  const about = { jobId, candidateId, task, split, generation, firstPiece };
+  const report = create(ScoreReportSchema, { ...about, evaluatorId, outcome });
   await bus.queue("scores").publish(`${id}/${outcome.case}`, toBinary(ScoreReportSchema, report));
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { itemsOfPart, packBits, WHOLE } from "./pieces.ts";
+import { itemsOfPart, WHOLE } from "./pieces.ts";
 
 test("parts that follow each other have every item once, in the file's order, and the first is never empty", () => {
   fc.assert(
@@ -24,8 +24,4 @@ test("a piece of a file sorted by label has about its share of each label", () =
   for (const label of [0, 1, 2, 3]) {
     expect(piece.filter((item) => labels[item] === label).length).toBeGreaterThan(12);
   }
-});
-
-test("bits are packed eight to a byte, the first lowest", () => {
-  expect([...packBits(Uint8Array.of(1, 0, 1, 0, 0, 0, 0, 1, 1))]).toEqual([0b10000101, 1]);
 });

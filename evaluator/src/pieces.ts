@@ -26,12 +26,3 @@ function mix(item: number): number {
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
   return (bits ^ (bits >>> 16)) >>> 0;
 }
-
-/** Eight items to a byte, the first in the lowest bit. */
-export function packBits(perItem: Uint8Array): Uint8Array {
-  const packed = new Uint8Array(Math.ceil(perItem.length / 8));
-  perItem.forEach((bit, item) => {
-    if (bit !== 0) packed[item >> 3]! |= 1 << (item & 7);
-  });
-  return packed;
-}

@@ -1,5 +1,6 @@
 /** What every Amalgam process needs: settings, logs, metrics, RPC, bus, life cycle. Knows nothing of merging. */
 export { type BackoffOptions, backoffMs } from "./backoff.ts";
+export { packBits, unpackBits } from "./bits.ts";
 export type {
   Bus,
   BusOptions,

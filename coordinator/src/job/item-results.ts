@@ -1,21 +1,13 @@
 // What a candidate got right, item by item, as it stands in the journal; and scores of parts put together.
+import { packBits, unpackBits } from "@amalgam/runtime";
 import type { Score } from "./events.ts";
 
 /** For each item 1 when it was right, else 0. Undefined where the journal does not say. */
-export function itemResults({ items, perItem }: Score): Uint8Array | undefined {
-  if (perItem === undefined) return undefined;
-  const packed = Buffer.from(perItem, "base64");
-  return Uint8Array.from({ length: items }, (_, item) => ((packed[item >> 3] ?? 0) >> (item & 7)) & 1);
-}
+export const itemResults = ({ items, perItem }: Score): Uint8Array | undefined =>
+  perItem === undefined ? undefined : unpackBits(Buffer.from(perItem, "base64"), items);
 
-/** Eight items to a byte, the first in the lowest bit, in base64. */
-export function packResults(results: Uint8Array): string {
-  const packed = Buffer.alloc(Math.ceil(results.length / 8));
-  results.forEach((bit, item) => {
-    packed[item >> 3]! |= bit << (item & 7);
-  });
-  return packed.toString("base64");
-}
+/** Results as the journal has them: packed bits in base64. */
+export const packResults = (results: Uint8Array): string => Buffer.from(packBits(results)).toString("base64");
 
 /** The score on the items of both parts, which have none in common: sums of items, errors of independent samples. */
 export function combineScores(first: Score, second: Score): Score {

@@ -4,7 +4,8 @@
 
 import { type GaussianProcess, scalePoints } from "../model/gp.ts";
 import { squaredDistances } from "../numerics/distances.ts";
-import { extendFactor, solveColumns } from "../numerics/linalg.ts";
+import { extendFactor } from "../numerics/linalg.ts";
+import { solveColumns } from "../numerics/substitution.ts";
 
 export interface Fantasies {
   readonly gp: GaussianProcess;

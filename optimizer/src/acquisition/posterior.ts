@@ -4,7 +4,7 @@
 
 import { scalePoints } from "../model/gp.ts";
 import { addWeightedDifferences, squaredDistances } from "../numerics/distances.ts";
-import { solveColumns, solveColumnsTransposed } from "../numerics/linalg.ts";
+import { solveColumns, solveColumnsTransposed } from "../numerics/substitution.ts";
 import type { Fantasies } from "./fantasies.ts";
 
 export interface SampledPosterior {

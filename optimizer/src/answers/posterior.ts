@@ -4,8 +4,9 @@
 import type { Ensemble } from "../model/ensemble.ts";
 import { crossCovariances, type GaussianProcess, predictMeans } from "../model/gp.ts";
 import { squaredDistances } from "../numerics/distances.ts";
-import { choleskyWithJitter, solveLower } from "../numerics/linalg.ts";
+import { choleskyWithJitter } from "../numerics/linalg.ts";
 import type { RandomStream } from "../numerics/rng.ts";
+import { solveLower } from "../numerics/substitution.ts";
 
 /**
  * [sampleCount, points] true scores at `points` of unit coordinates, sampled jointly. Every member of the ensemble has

@@ -3,8 +3,8 @@
 // 6.5): no probit inference, which a handful of failures would not repay. Failed trials have no other effect.
 
 import { addWeightedDifferences, squaredDistances } from "../numerics/distances.ts";
-import { solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
 import { logNormalDistribution, normalHazard } from "../numerics/normal.ts";
+import { solveLower, solveLowerTransposed } from "../numerics/substitution.ts";
 import { conditionProcess, type GaussianProcess, scalePoints } from "./gp.ts";
 import { matern52 } from "./kernels/matern52.ts";
 import { type Quota, representativeRows } from "./subset.ts";

@@ -3,7 +3,8 @@
 // fit.ts for the hyper-parameters.
 
 import { squaredDistances } from "../numerics/distances.ts";
-import { choleskyWithJitter, type FactoredRows, solveLower, solveLowerTransposed } from "../numerics/linalg.ts";
+import { choleskyWithJitter, type FactoredRows } from "../numerics/linalg.ts";
+import { solveLower, solveLowerTransposed } from "../numerics/substitution.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 
 /** Observations in model units: unit-cube coordinates and standardised targets. */

@@ -3,8 +3,9 @@
 
 import { addWeightedSquares, squaredDistances } from "../numerics/distances.ts";
 import type { Objective } from "../numerics/lbfgs.ts";
-import { cholesky, invertFromTransposed, invertLowerTransposed, solveLowerTransposed } from "../numerics/linalg.ts";
+import { cholesky, invertFromTransposed, invertLowerTransposed } from "../numerics/linalg.ts";
 import { logSqrtTwoPi } from "../numerics/normal.ts";
+import { solveLowerTransposed } from "../numerics/substitution.ts";
 import { meanPriorVariance, scalePoints, type TrainingData, whitenResidual } from "./gp.ts";
 import type { Kernel } from "./kernels/kernel.ts";
 

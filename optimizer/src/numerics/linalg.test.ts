@@ -1,15 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  cholesky,
-  choleskyWithJitter,
-  extendFactor,
-  invertFromTransposed,
-  invertLowerTransposed,
-  solveLower,
-  solveLowerTransposed,
-} from "./linalg.ts";
+import { cholesky, choleskyWithJitter, extendFactor, invertFromTransposed, invertLowerTransposed } from "./linalg.ts";
 import { createStream, purposes } from "./rng.ts";
+import { solveLower, solveLowerTransposed } from "./substitution.ts";
 
 interface Matrix {
   readonly n: number;

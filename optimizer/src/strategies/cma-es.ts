@@ -4,9 +4,10 @@
 // and Igel, NIPS 2016), which costs d^3 / 3 and no eigenvectors. And the box is closed by reflection: the strategy lives
 // in all of R^d and its points are folded into the cube, so an optimum on a face is one like any other.
 
-import { choleskyWithJitter, solveLower } from "../numerics/linalg.ts";
+import { choleskyWithJitter } from "../numerics/linalg.ts";
 import { normalQuantile } from "../numerics/normal.ts";
 import type { RandomStream } from "../numerics/rng.ts";
+import { solveLower } from "../numerics/substitution.ts";
 
 /** Never changed: an update makes a new one. */
 export interface CmaState {
