@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { makeBatches, scatterRows } from "./batches.ts";
+import { float32 } from "./program.ts";
 
 const encoding = (length: number) => ({
   ids: Array.from({ length }, (_, i) => i + 1),
@@ -38,8 +39,10 @@ test("batches go from short to long, equal lengths in the order of the items", (
 test("rows of logits return to the order of their items", () => {
   const property = fc.property(lengths, limits, (sizes, limit) => {
     const batches = makeBatches(sizes.map(encoding), limit);
-    const outputs = batches.map(({ items }) => Float32Array.from(items.flatMap((item) => [item, -item])));
-    expect(scatterRows(batches, outputs, 2).map((row) => [...row])).toEqual(sizes.map((_, i) => [i, -i]));
+    const outputs = batches.map(({ items }) =>
+      float32([items.length, 2], Float32Array.from(items.flatMap((item) => [item, -item]))),
+    );
+    expect(scatterRows(batches, outputs).map((row) => [...row])).toEqual(sizes.map((_, i) => [i, -i]));
   });
   fc.assert(property);
 });

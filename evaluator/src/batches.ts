@@ -3,6 +3,9 @@
  * limits: the same batches, hence the same bits in the scores, on every machine and with any number of threads.
  */
 
+import { inputNames } from "./graph/families/family.ts";
+import { float32, int32, type TensorData, type Tensors } from "./program.ts";
+
 /** One tokenised item. */
 export interface Encoding {
   readonly ids: readonly number[];
@@ -59,16 +62,24 @@ function pad(items: readonly number[], encodings: readonly Encoding[]): Batch {
   return batch;
 }
 
-/** One row of logits per item, in the items' own order; `outputs[i]` is `[batches[i].items.length, labels]`. */
-export function scatterRows(
-  batches: readonly Batch[],
-  outputs: readonly Float32Array[],
-  labels: number,
-): Float32Array[] {
+/** A batch as a graph takes it. */
+export function feedsOf({ items, tokens, ids, mask, types }: Batch): Tensors {
+  const dims = [items.length, tokens];
+  return {
+    [inputNames.ids]: int32(dims, ids),
+    [inputNames.mask]: float32(dims, mask),
+    [inputNames.types]: int32(dims, types),
+  };
+}
+
+/** One row per item, in the items' own order; `outputs[i]` is `[batches[i].items.length, ...]`, float32. */
+export function scatterRows(batches: readonly Pick<Batch, "items">[], outputs: readonly TensorData[]): Float32Array[] {
   const rows: Float32Array[] = new Array(batches.reduce((sum, { items }) => sum + items.length, 0));
   batches.forEach(({ items }, i) => {
+    const data = outputs[i]!.data as Float32Array;
+    const length = data.length / items.length;
     items.forEach((item, row) => {
-      rows[item] = outputs[i]!.subarray(row * labels, (row + 1) * labels);
+      rows[item] = data.subarray(row * length, (row + 1) * length);
     });
   });
   return rows;

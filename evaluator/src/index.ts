@@ -5,6 +5,7 @@ export { type EvaluatorOptions, reportDeadLetter, runEvaluator } from "./evaluat
 export { supportedArchitectures } from "./graph/families/index.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
+export { type Carried, type Program, programOf, type TensorData, type Tensors } from "./program.ts";
 export { type ClassificationScore, type Labelled, scoreClassification, standardError } from "./score.ts";
 export {
   createScorer,
@@ -14,7 +15,7 @@ export {
   type TaskScore,
   type TextPair,
 } from "./scorer.ts";
-export { createEncoderSession, type EncoderSession, type LoadedModel, type SessionOptions } from "./session.ts";
+export { createSession, type LoadedModel, type OpenedProgram, type Session, type SessionOptions } from "./session.ts";
 export { parseTasks, type Split, type Task, type TaskFiles, type TaskSet } from "./task.ts";
 export type { Example } from "./task-data.ts";
 export { loadTasks, readTaskFiles } from "./task-files.ts";

@@ -1,37 +1,35 @@
-/** The near side of an inference thread: starts it, hands it weights and batches, and stops it. Knows the messages, not the mathematics. */
+/** The near side of an inference thread: starts it, hands it programs, weights and feeds, and stops it. Knows the messages, not the mathematics. */
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { Batch } from "./batches.ts";
 import { EvaluatorError, messageOf } from "./errors.ts";
 import type { InferenceInit, Reply, Request } from "./inference-worker.ts";
 import type { Float32Weights } from "./loaded-weights.ts";
+import type { Program, Tensors } from "./program.ts";
 
 /** Run from source the worker is a `.ts` file, built it is a `.js` file. */
 const workerUrl = new URL(`./inference-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
+/** Requests are answered one after another, in their order. */
 export class InferenceThread implements AsyncDisposable {
   readonly #worker: Worker;
-  #waiting: PromiseWithResolvers<Reply> | undefined;
+  readonly #waiting: PromiseWithResolvers<Tensors>[] = [];
   #ended: Error | undefined;
 
-  private constructor(init: InferenceInit) {
+  constructor(init: InferenceInit) {
     this.#worker = new Worker(workerUrl, { workerData: init });
-    this.#worker.on("message", (reply: Reply) => this.#settle((waiting) => waiting.resolve(reply)));
+    this.#worker.on("message", (reply: Reply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#end(`inference thread failed: ${messageOf(error)}`));
     this.#worker.on("exit", () => this.#end("inference thread has ended"));
   }
 
   /** @throws EvaluatorError when onnxruntime refuses the graph. */
-  static async start(init: InferenceInit): Promise<InferenceThread> {
-    const thread = new InferenceThread(init);
-    try {
-      await thread.#reply();
-      return thread;
-    } catch (error) {
-      await thread.#worker.terminate();
-      throw error;
-    }
+  async open(program: number, value: Program): Promise<void> {
+    await this.#ask({ kind: "open", program, value });
+  }
+
+  close(program: number): void {
+    this.#post({ kind: "close", program });
   }
 
   load(model: number, weights: Float32Weights): void {
@@ -42,18 +40,20 @@ export class InferenceThread implements AsyncDisposable {
     this.#post({ kind: "unload", model });
   }
 
-  /** Logits `[items, labels]` of one batch, row by row. One call at a time. */
-  async run(model: number, batch: Batch): Promise<Float32Array> {
-    this.#post({ kind: "run", model, batch });
-    const reply = await this.#reply();
-    if (reply.kind !== "logits") throw new Error(`inference thread answered ${reply.kind} to a batch`);
-    return reply.logits;
+  /** All outputs of one run. */
+  run(model: number, program: number, feeds: Tensors): Promise<Tensors> {
+    return this.#ask({ kind: "run", model, program, feeds });
+  }
+
+  /** What the runs, one after another, carried to the end. */
+  fold(model: number, program: number, feeds: readonly Tensors[]): Promise<Tensors> {
+    return this.#ask({ kind: "fold", model, program, feeds });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended !== undefined) return;
     const exit = once(this.#worker, "exit");
-    this.#post({ kind: "close" });
+    this.#post({ kind: "end" });
     await exit;
   }
 
@@ -61,24 +61,23 @@ export class InferenceThread implements AsyncDisposable {
     if (this.#ended === undefined) this.#worker.postMessage(request);
   }
 
-  async #reply(): Promise<Reply> {
-    if (this.#ended !== undefined) throw this.#ended;
-    this.#waiting = Promise.withResolvers<Reply>();
-    const reply = await this.#waiting.promise;
-    if (reply.kind === "failed") throw new EvaluatorError(`onnxruntime: ${reply.message}`);
-    return reply;
+  #ask(request: Request): Promise<Tensors> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const waiting = Promise.withResolvers<Tensors>();
+    this.#waiting.push(waiting);
+    this.#post(request);
+    return waiting.promise;
+  }
+
+  #settle(reply: Reply): void {
+    const waiting = this.#waiting.shift();
+    if (reply.kind === "done") waiting?.resolve(reply.outputs);
+    else waiting?.reject(new EvaluatorError(`onnxruntime: ${reply.message}`));
   }
 
   #end(reason: string): void {
     // A plain error: a thread that dies says nothing about the input.
     this.#ended ??= new Error(reason);
-    const error = this.#ended;
-    this.#settle((waiting) => waiting.reject(error));
-  }
-
-  #settle(how: (waiting: PromiseWithResolvers<Reply>) => void): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting !== undefined) how(waiting);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#ended);
   }
 }

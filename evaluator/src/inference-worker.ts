@@ -1,93 +1,156 @@
 /**
- * The body of an inference thread: one onnxruntime session of one intra-op thread, weights by handle, one batch at a time. Its own thread
+ * The body of an inference thread: onnxruntime sessions of one intra-op thread by program, weights by handle, one task at a time. Its own thread
  * because onnxruntime-node computes on the thread that calls it; one intra-op thread because more of them change the last bits of the sums.
  */
 
 import { parentPort, workerData } from "node:worker_threads";
 import ort from "onnxruntime-node";
-import type { Batch } from "./batches.ts";
 import { messageOf } from "./errors.ts";
-import { inputNames, logitsName } from "./graph/families/family.ts";
 import type { Float32Weights } from "./loaded-weights.ts";
+import type { Program, TensorData, Tensors } from "./program.ts";
 
 /** What the thread starts from. */
 export interface InferenceInit {
-  /** An `.onnx` file's bytes, weights as inputs. */
-  readonly onnx: Uint8Array;
+  /** Execution providers in the order they are tried; operators that one cannot run go to the next, and to the CPU at last. */
+  readonly providers: readonly string[];
+  /** Shapes of the weights that are loaded. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
 export type Request =
+  | { readonly kind: "open"; readonly program: number; readonly value: Program }
+  | { readonly kind: "close"; readonly program: number }
   | { readonly kind: "load"; readonly model: number; readonly weights: Float32Weights }
   | { readonly kind: "unload"; readonly model: number }
-  | { readonly kind: "run"; readonly model: number; readonly batch: Batch }
-  | { readonly kind: "close" };
+  | { readonly kind: "run"; readonly model: number; readonly program: number; readonly feeds: Tensors }
+  | { readonly kind: "fold"; readonly model: number; readonly program: number; readonly feeds: readonly Tensors[] }
+  | { readonly kind: "end" };
 
-/** The answer to the start and to each `run`; the others are not answered. */
+/** The answer to each `open`, `run` and `fold`; the others are not answered. */
 export type Reply =
-  | { readonly kind: "ready" }
-  | { readonly kind: "logits"; readonly logits: Float32Array }
+  | { readonly kind: "done"; readonly outputs: Tensors }
   | { readonly kind: "failed"; readonly message: string };
+
+interface Opened {
+  readonly session: ort.InferenceSession;
+  readonly program: Program;
+}
 
 /** Errors are thrown too; onnxruntime need not write them to stderr itself. */
 const fatalOnly = 4;
 
 const port = parentPort!;
-const { onnx, shapes } = workerData as InferenceInit;
-const models = new Map<number, ReadonlyMap<string, ort.Tensor>>();
+const { providers, shapes } = workerData as InferenceInit;
+const programs = new Map<number, Opened>();
+const models = new Map<number, Readonly<Record<string, ort.Tensor>>>();
 
-async function main(): Promise<void> {
-  const session = await ort.InferenceSession.create(onnx, {
-    executionProviders: ["cpu"],
+port.on("message", (request: Request) => {
+  switch (request.kind) {
+    case "open":
+      answer(open(request.program, request.value));
+      break;
+    case "close":
+      void programs.get(request.program)?.session.release();
+      programs.delete(request.program);
+      break;
+    case "load":
+      models.set(request.model, asTensors(request.weights));
+      break;
+    case "unload":
+      models.delete(request.model);
+      break;
+    case "run":
+      answer(run(programs.get(request.program)!, models.get(request.model)!, request.feeds));
+      break;
+    case "fold":
+      answer(fold(programs.get(request.program)!, models.get(request.model)!, request.feeds));
+      break;
+    case "end":
+      void Promise.allSettled([...programs.values()].map(({ session }) => session.release())).finally(() =>
+        port.close(),
+      );
+      break;
+  }
+});
+
+async function open(id: number, program: Program): Promise<Tensors> {
+  const session = await ort.InferenceSession.create(program.onnx, {
+    executionProviders: [...providers],
     executionMode: "sequential",
     graphOptimizationLevel: "all",
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: fatalOnly,
   });
-  port.on("message", (request: Request) => {
-    switch (request.kind) {
-      case "load":
-        models.set(request.model, asTensors(request.weights));
-        break;
-      case "unload":
-        models.delete(request.model);
-        break;
-      case "run":
-        answer(run(session, models.get(request.model)!, request.batch));
-        break;
-      case "close":
-        void session.release().finally(() => port.close());
-        break;
+  // The bytes are onnxruntime's now.
+  programs.set(id, { session, program: { ...program, onnx: new Uint8Array(0) } });
+  return {};
+}
+
+function asTensors(weights: Float32Weights): Readonly<Record<string, ort.Tensor>> {
+  return Object.fromEntries(
+    [...weights].map(([name, values]) => [name, new ort.Tensor("float32", values, shapes.get(name)!)]),
+  );
+}
+
+type Feeds = Record<string, ort.Tensor>;
+
+/** What the program reads of the weights and of the tensors: a batch has the types of its texts also for a model that knows none. */
+function feedsOf({ session, program }: Opened, weights: Readonly<Feeds>, tensors: Tensors): Feeds {
+  const feeds: Feeds = {};
+  for (const name of session.inputNames) {
+    const tensor = tensors[name];
+    if (program.weights.has(name)) feeds[name] = weights[name]!;
+    else if (tensor !== undefined) feeds[name] = new ort.Tensor(tensor.type, tensor.data, tensor.dims);
+  }
+  return feeds;
+}
+
+async function run(opened: Opened, weights: Readonly<Feeds>, tensors: Tensors): Promise<Tensors> {
+  return taken(await opened.session.run(feedsOf(opened, weights, tensors)));
+}
+
+/** Runs in order; what is carried stays in onnxruntime's memory until the last run. */
+async function fold(opened: Opened, weights: Readonly<Feeds>, runs: readonly Tensors[]): Promise<Tensors> {
+  const { session, program } = opened;
+  let state: Feeds = Object.fromEntries(
+    program.carried.map(({ input, shape }) => {
+      const zeros = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      return [input, new ort.Tensor("float32", zeros, shape)];
+    }),
+  );
+  for (const tensors of runs) {
+    const outputs = await session.run({ ...feedsOf(opened, weights, tensors), ...state });
+    const next: Feeds = {};
+    for (const { input, output } of program.carried) {
+      state[input]!.dispose();
+      next[input] = outputs[output]!;
     }
-  });
-  reply({ kind: "ready" });
+    state = next;
+  }
+  return taken(Object.fromEntries(program.carried.map(({ input, output }) => [output, state[input]!])));
 }
 
-function asTensors(weights: Float32Weights): ReadonlyMap<string, ort.Tensor> {
-  return new Map([...weights].map(([name, values]) => [name, new ort.Tensor("float32", values, shapes.get(name)!)]));
+/** Copies outputs out of onnxruntime's memory and gives that back. */
+function taken(outputs: Readonly<Record<string, ort.Tensor>>): Tensors {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, tensor]) => {
+      const { type, dims } = tensor;
+      if (type !== "float32" && type !== "int32") throw new Error(`output ${name} is ${type}`);
+      const data = (tensor.data as Float32Array | Int32Array).slice();
+      tensor.dispose();
+      return [name, { type, dims, data } as TensorData];
+    }),
+  );
 }
 
-async function run(
-  session: ort.InferenceSession,
-  weights: ReadonlyMap<string, ort.Tensor>,
-  batch: Batch,
-): Promise<Float32Array> {
-  const dims = [batch.items.length, batch.tokens];
-  const inputs = new Map(weights)
-    .set(inputNames.ids, new ort.Tensor("int32", batch.ids, dims))
-    .set(inputNames.mask, new ort.Tensor("float32", batch.mask, dims))
-    .set(inputNames.types, new ort.Tensor("int32", batch.types, dims));
-  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, inputs.get(name)!]));
-  const { [logitsName]: output } = await session.run(feeds);
-  const logits = Float32Array.from(output!.data as Float32Array);
-  output!.dispose();
-  return logits;
-}
-
-function answer(result: Promise<Float32Array>): void {
+function answer(result: Promise<Tensors>): void {
   result.then(
-    (logits) => reply({ kind: "logits", logits }, [logits.buffer as ArrayBuffer]),
+    (outputs) =>
+      reply(
+        { kind: "done", outputs },
+        Object.values(outputs).map(({ data }) => data.buffer as ArrayBuffer),
+      ),
     (error) => reply({ kind: "failed", message: messageOf(error) }),
   );
 }
@@ -95,5 +158,3 @@ function answer(result: Promise<Float32Array>): void {
 function reply(message: Reply, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
-
-main().catch((error) => reply({ kind: "failed", message: messageOf(error) }));

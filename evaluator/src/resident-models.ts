@@ -1,6 +1,6 @@
 /** Keeps the most recently scored weight sets loaded, so that the tasks of one candidate convert its weights once. */
 
-import type { EncoderSession, LoadedModel } from "./session.ts";
+import type { LoadedModel, Session } from "./session.ts";
 import type { Weights } from "./weights.ts";
 
 interface Entry {
@@ -9,14 +9,14 @@ interface Entry {
 }
 
 export class ResidentModels {
-  readonly #session: EncoderSession;
+  readonly #session: Session;
   readonly #capacity: number;
   // Weakly keyed: a loaded model must not keep alive the bytes it was converted from.
   readonly #byWeights = new WeakMap<Weights, Entry>();
   /** Least recently used first. */
   readonly #entries = new Set<Entry>();
 
-  constructor(session: EncoderSession, capacity: number) {
+  constructor(session: Session, capacity: number) {
     this.#session = session;
     this.#capacity = capacity;
   }

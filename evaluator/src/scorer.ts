@@ -1,12 +1,17 @@
 /** Scores weight sets of one architecture on labelled tasks. The evaluator role and `amalgam eval` are thin layers over this. */
 
-import { type Batch, scatterRows } from "./batches.ts";
+import { type Batch, feedsOf, scatterRows } from "./batches.ts";
 import { Datasets } from "./datasets.ts";
 import { EvaluatorError } from "./errors.ts";
+import type { BuiltModel } from "./graph/families/family.ts";
+import { logitsName } from "./graph/families/family.ts";
+import { buildModel } from "./graph/families/index.ts";
+import { logitsHead } from "./graph/heads.ts";
 import { type Part, WHOLE } from "./pieces.ts";
+import { programOf } from "./program.ts";
 import { ResidentModels } from "./resident-models.ts";
 import { type ClassificationScore, scoreClassification } from "./score.ts";
-import { createEncoderSession, type EncoderSession } from "./session.ts";
+import { createSession } from "./session.ts";
 import type { Task, TaskSet } from "./task.ts";
 import { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
 import type { Weights } from "./weights.ts";
@@ -81,20 +86,28 @@ const defaultResidentModels = 2;
  */
 export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   const tokenizer = createTokenizer(options.tokenizer);
-  const session = await createEncoderSession(options);
-  const problems = [...options.tasks.values()].flatMap((task) => misfits(task, session, tokenizer));
-  if (problems.length > 0) {
-    await session[Symbol.asyncDispose]();
-    throw new EvaluatorError(problems);
-  }
+  const model = buildModel(options.config);
+  const problems = [...options.tasks.values()].flatMap((task) => misfits(task, model, tokenizer));
+  if (problems.length > 0) throw new EvaluatorError(problems);
+  const graph = logitsHead(model);
+  await using scope = new AsyncDisposableStack();
+  const session = scope.use(createSession({ weights: graph.weights, threads: options.threads }));
+  const program = await session.open(programOf(graph));
   const limits = { items: options.batchItems ?? defaultBatchItems, tokens: batchTokens };
-  const { labels, maxTokens, vocabularySize } = session.classifier;
+  const { maxTokens = Number.MAX_SAFE_INTEGER, vocabularySize = 0 } = model;
   const datasets = new Datasets(options.tasks, tokenizer, vocabularySize, limits);
   const models = new ResidentModels(session, options.residentModels ?? defaultResidentModels);
 
   const infer = (weights: Weights, batches: readonly Batch[], signal?: AbortSignal): Promise<Float32Array[]> =>
-    models.use(weights, async (model) => scatterRows(batches, await session.run(model, batches, signal), labels));
+    models.use(weights, async (model) => {
+      const outputs = await session.run(model, program, batches.map(feedsOf), signal);
+      return scatterRows(
+        batches,
+        outputs.map((output) => output[logitsName]!),
+      );
+    });
 
+  const opened = scope.move();
   return {
     weightsBytes: session.weightsBytes,
     get heldBytes() {
@@ -118,22 +131,24 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
       });
       return infer(weights, await datasets.batch(items, Math.min(wanted, maxTokens)), signal);
     },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }
 
 /** What a task asks that the model or the tokenizer cannot give. */
-function misfits(task: Task, { classifier }: EncoderSession, tokenizer: TextTokenizer): string[] {
+function misfits(
+  task: Task,
+  { labels = 0, maxTokens = Number.MAX_SAFE_INTEGER }: BuiltModel,
+  tokenizer: TextTokenizer,
+): string[] {
   const problems: string[] = [];
   const end = task.labelOffset + task.labels.length;
-  if (end > classifier.labels) {
+  if (end > labels) {
     const range = `${task.labelOffset} to ${end - 1}`;
-    problems.push(
-      `task ${task.name}: its labels are logits ${range}, but config.json's id2label has ${classifier.labels}`,
-    );
+    problems.push(`task ${task.name}: its labels are logits ${range}, but config.json's id2label has ${labels}`);
   }
-  if (task.maxTokens > classifier.maxTokens) {
-    const most = `config.json's max_position_embeddings is ${classifier.maxTokens}`;
+  if (task.maxTokens > maxTokens) {
+    const most = `config.json's max_position_embeddings is ${maxTokens}`;
     problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, but ${most}`);
   }
   if (task.maxTokens <= tokenizer.specialTokens) {

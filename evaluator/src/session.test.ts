@@ -1,9 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Encoding, makeBatches, scatterRows } from "./batches.ts";
+import { type Encoding, feedsOf, makeBatches, scatterRows } from "./batches.ts";
+import { int } from "./graph/attributes.ts";
+import { GraphBuilder } from "./graph/builder.ts";
+import { logitsName } from "./graph/families/family.ts";
+import { buildModel } from "./graph/families/index.ts";
+import { logitsHead } from "./graph/heads.ts";
 import { loadWeightsFromCheckpoint } from "./model-directory.ts";
+import { float32, programOf } from "./program.ts";
 import { scoreClassification } from "./score.ts";
-import { createEncoderSession, type EncoderSession, type LoadedModel } from "./session.ts";
+import { createSession, type LoadedModel, type OpenedProgram, type Session } from "./session.ts";
 import {
   asWeights,
   bertConfig,
@@ -22,15 +28,28 @@ interface Golden {
   readonly losses_per_example: number[];
 }
 
+/** A session with the program that gives logits. */
+type Encoder = Session & { readonly logits: OpenedProgram };
+
+async function createEncoder({ config, threads }: { config: unknown; threads: number }): Promise<Encoder> {
+  const graph = logitsHead(buildModel(config));
+  const session = createSession({ weights: graph.weights, threads });
+  return Object.assign(session, { logits: await session.open(programOf(graph)) });
+}
+
 async function logitsOf(
-  session: EncoderSession,
+  session: Encoder,
   model: LoadedModel,
   encodings: readonly Encoding[],
   items: number,
   tokens = 4096,
 ): Promise<Float32Array[]> {
   const batches = makeBatches(encodings, { items, tokens });
-  return scatterRows(batches, await session.run(model, batches), session.classifier.labels);
+  const outputs = await session.run(model, session.logits, batches.map(feedsOf));
+  return scatterRows(
+    batches,
+    outputs.map((output) => output[logitsName]!),
+  );
 }
 
 function largestDifference(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[]): number {
@@ -39,7 +58,7 @@ function largestDifference(a: readonly ArrayLike<number>[], b: readonly ArrayLik
 
 test("a BERT classifier gives transformers' logits and losses, padding included", async () => {
   const golden = await readGolden<Golden>("expected.json");
-  await using session = await createEncoderSession({ config: await readGolden("config.json"), threads: 1 });
+  await using session = await createEncoder({ config: await readGolden("config.json"), threads: 1 });
   using model = await session.load(await loadWeightsFromCheckpoint(goldenDirectory));
   const { input_ids: ids, attention_mask: mask } = golden.inputs;
   const encodings = ids.map((row, i) => {
@@ -63,7 +82,7 @@ test.each(["gelu", "gelu_new", "relu"])(
     const config = bertConfig({ hidden: 24, layers: 3, heads: 3, vocabulary: 50, labels: 5, activation });
     const weights = randomWeights(config, 7);
     const encodings = randomEncodings(uniform(11), [9, 2, 64, 5, 17], 50);
-    await using session = await createEncoderSession({ config, threads: 1 });
+    await using session = await createEncoder({ config, threads: 1 });
     using model = await session.load(asWeights(weights));
     const expected = encodings.map((encoding) => referenceLogits(config, weights, encoding));
     expect(largestDifference(await logitsOf(session, model, encodings, 3), expected)).toBeLessThan(1e-5);
@@ -72,7 +91,7 @@ test.each(["gelu", "gelu_new", "relu"])(
 
 test("logits do not depend on the order of the items, and on the batch size by no more than rounding", async () => {
   const config = bertConfig({ hidden: 16, layers: 2, heads: 2, vocabulary: 40, labels: 3 });
-  await using session = await createEncoderSession({ config, threads: 2 });
+  await using session = await createEncoder({ config, threads: 2 });
   using model = await session.load(asWeights(randomWeights(config, 3)));
   const lengths = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 40 });
   const property = fc.asyncProperty(lengths, fc.nat(), fc.integer({ min: 1, max: 50 }), async (sizes, seed, items) => {
@@ -108,7 +127,7 @@ test("logits are the same bits with one thread and with three, and again on the 
   );
   const runs: Float32Array[][] = [];
   for (const threads of [1, 3, 3]) {
-    await using session = await createEncoderSession({ config, threads });
+    await using session = await createEncoder({ config, threads });
     using model = await session.load(weights);
     runs.push(await logitsOf(session, model, encodings, 8), await logitsOf(session, model, encodings, 8));
   }
@@ -118,7 +137,7 @@ test("logits are the same bits with one thread and with three, and again on the 
 test("several weight sets live side by side and give back their bytes", async () => {
   const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
   const encodings = randomEncodings(uniform(1), [5, 6], 20);
-  await using session = await createEncoderSession({ config, threads: 1 });
+  await using session = await createEncoder({ config, threads: 1 });
   using first = await session.load(asWeights(randomWeights(config, 1)));
   const before = await logitsOf(session, first, encodings, 2);
   const second = await session.load(asWeights(randomWeights(config, 2)));
@@ -131,7 +150,7 @@ test("several weight sets live side by side and give back their bytes", async ()
 
 test("an id outside the vocabulary is refused with onnxruntime's reason, and the session lives on", async () => {
   const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
-  await using session = await createEncoderSession({ config, threads: 2 });
+  await using session = await createEncoder({ config, threads: 2 });
   using model = await session.load(asWeights(randomWeights(config, 1)));
   const bad = [{ ids: [1, 20], types: [0, 0] }];
   await expect(logitsOf(session, model, bad, 1)).rejects.toThrow(/^onnxruntime: .*out of data bounds/s);
@@ -140,14 +159,14 @@ test("an id outside the vocabulary is refused with onnxruntime's reason, and the
 
 test("an abort ends a run between batches with the signal's reason", async () => {
   const config = bertConfig({ hidden: 64, layers: 2, heads: 2, vocabulary: 20, labels: 2 });
-  await using session = await createEncoderSession({ config, threads: 2 });
+  await using session = await createEncoder({ config, threads: 2 });
   using model = await session.load(asWeights(randomWeights(config, 1)));
   const batches = makeBatches(randomEncodings(uniform(1), new Array(3000).fill(60), 20), { items: 1, tokens: 64 });
   const aborted = new AbortController();
-  const run = session.run(model, batches, aborted.signal);
+  const run = session.run(model, session.logits, batches.map(feedsOf), aborted.signal);
   setImmediate(() => aborted.abort(new Error("enough")));
   await expect(run).rejects.toThrow("enough");
-  expect(await session.run(model, batches.slice(0, 2))).toHaveLength(2);
+  expect(await session.run(model, session.logits, batches.slice(0, 2).map(feedsOf))).toHaveLength(2);
 });
 
 test("missing, misshapen and integer tensors are all named at once", async () => {
@@ -156,7 +175,7 @@ test("missing, misshapen and integer tensors are all named at once", async () =>
   tensors.delete("bert.pooler.dense.bias");
   tensors.set("classifier.weight", { dtype: "F32", shape: [3, 16], bytes: new Uint8Array(192) });
   tensors.set("classifier.bias", { dtype: "I32", shape: [2], bytes: new Uint8Array(8) });
-  await using session = await createEncoderSession({ config, threads: 1 });
+  await using session = await createEncoder({ config, threads: 1 });
   await expect(session.load(asWeights(tensors))).rejects.toMatchObject({
     name: "EvaluatorError",
     problems: [
@@ -167,19 +186,43 @@ test("missing, misshapen and integer tensors are all named at once", async () =>
   });
 });
 
-test("an unknown architecture is refused with the list of the supported ones", async () => {
-  const config = { architectures: ["MambaForCausalLM"], model_type: "mamba" };
-  await expect(createEncoderSession({ config, threads: 1 })).rejects.toThrow(
-    "config.json: architectures: MambaForCausalLM cannot be scored (supported: BertForSequenceClassification)",
-  );
+/** `sum = carry + x * w`. */
+function accumulator(): ReturnType<typeof programOf> {
+  const g = new GraphBuilder("accumulator");
+  const scaled = g.op("Mul", [g.input("x", "float32", ["n", 2]), g.weight("w", [2])]);
+  const carry = g.input("carry", "float32", [2]);
+  const rows = g.op("ReduceSum", [scaled, g.int64s(0)], { keepdims: int(0) });
+  g.output("sum", g.op("Add", [carry, rows]), "float32", [2]);
+  return programOf(g.build(), [{ input: "carry", output: "sum", shape: [2] }]);
+}
+
+test("a fold carries its outputs from run to run, each sequence from zeros, beside other programs of the session", async () => {
+  const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
+  const shapes = new Map([...buildModel(config).graph.weights, ["w", [2]]]);
+  await using session = createSession({ weights: shapes, threads: 2 });
+  const tensors = randomWeights(config, 1).set("w", {
+    dtype: "F32",
+    shape: [2],
+    bytes: new Uint8Array(Float32Array.of(2, -1).buffer),
+  });
+  using model = await session.load(asWeights(tensors));
+  using program = await session.open(accumulator());
+  using logits = await session.open(programOf(logitsHead(buildModel(config))));
+  const x = (...rows: number[]) => ({ x: float32([rows.length / 2, 2], Float32Array.from(rows)) });
+  const sequences = [[x(1, 1), x(2, 3), x(1, 1, 1, 1)], [x(5, 5)], []];
+  const sums = await session.fold(model, program, sequences);
+  expect(sums.map(({ sum }) => [...sum!.data])).toEqual([
+    [10, -6],
+    [10, -5],
+    [0, 0],
+  ]);
+  const batches = makeBatches(randomEncodings(uniform(1), [5], 20), { items: 1, tokens: 64 });
+  expect(await session.run(model, logits, batches.map(feedsOf))).toHaveLength(1);
 });
 
-test("wrong keys of a config are all named at once", async () => {
-  const config = { ...bertConfig({ hidden: 16, layers: 1, heads: 3, vocabulary: 20, labels: 2 }), hidden_act: "swish" };
-  await expect(createEncoderSession({ config: { ...config, vocab_size: 0 }, threads: 1 })).rejects.toMatchObject({
-    problems: [expect.stringMatching(/config.json: vocab_size: /), expect.stringMatching(/config.json: hidden_act: /)],
-  });
-  await expect(createEncoderSession({ config: { ...config, hidden_act: "gelu" }, threads: 1 })).rejects.toThrow(
-    "config.json: num_attention_heads: must divide hidden_size",
-  );
+test("a graph that onnxruntime refuses is refused with its reason", async () => {
+  const g = new GraphBuilder("broken");
+  g.output("y", g.op("NoSuchOperator", [g.input("x", "float32", [1])]), "float32", [1]);
+  await using session = createSession({ weights: new Map(), threads: 1 });
+  await expect(session.open(programOf(g.build()))).rejects.toThrow(/^onnxruntime: .*NoSuchOperator/s);
 });

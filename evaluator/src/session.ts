@@ -1,21 +1,20 @@
 /**
- * Runs one encoder architecture on batches, with any number of weight sets: weights are graph inputs, so a new candidate costs no new
- * session. Knows neither text nor tasks.
+ * Runs programs of one architecture with any number of weight sets: weights are graph inputs, so a new candidate costs no new session, and
+ * programs (scores, gradients) share what is loaded. Knows neither text nor tasks.
  */
 
-import type { Batch } from "./batches.ts";
-import { onnxBytes } from "./graph/builder.ts";
-import type { ClassifierGraph } from "./graph/families/family.ts";
-import { buildClassifier } from "./graph/families/index.ts";
 import { InferenceThread } from "./inference-thread.ts";
 import { WeightLoader } from "./loaded-weights.ts";
+import type { Program, Tensors } from "./program.ts";
 import type { Weights } from "./weights.ts";
 
 export interface SessionOptions {
-  /** The parsed `config.json`. */
-  readonly config: unknown;
-  /** Batches computed at the same time, each on a thread of its own. The results do not depend on it. */
+  /** Shape of every weight that a program may read. */
+  readonly weights: ReadonlyMap<string, readonly number[]>;
+  /** Runs computed at the same time, each on a thread of its own. The results do not depend on it. */
   readonly threads: number;
+  /** onnxruntime's execution providers in the order they are tried; `["cpu"]` by default. Part of what decides the last bits. */
+  readonly providers?: readonly string[];
   /** Budget of converted tensors remembered by digest; twice the model by default, so that two candidates' common tensors stay. */
   readonly cacheBytes?: number;
 }
@@ -25,31 +24,47 @@ export interface LoadedModel extends Disposable {
   readonly id: number;
 }
 
-export interface EncoderSession extends AsyncDisposable {
-  readonly classifier: ClassifierGraph;
+/** A program held by a session until it is disposed of. */
+export interface OpenedProgram extends Disposable {
+  readonly id: number;
+}
+
+export interface Session extends AsyncDisposable {
   /** Bytes of one weight set in float32. */
   readonly weightsBytes: number;
   /** Bytes of all weights held now: loaded sets and remembered tensors, those in both counted twice. */
   readonly heldBytes: number;
+  /** @throws EvaluatorError when onnxruntime refuses the graph. */
+  open(program: Program): Promise<OpenedProgram>;
   /** @throws EvaluatorError listing missing and misshapen tensors. */
   load(weights: Weights): Promise<LoadedModel>;
   /**
-   * Logits `[items, labels]` of each batch, in the order of the batches. An abort takes effect between batches.
+   * All outputs of each run, in the order of `feeds`; the threads share the runs. An abort takes effect between runs.
    * @throws EvaluatorError when onnxruntime fails; the signal's reason when it aborts.
    */
-  run(model: LoadedModel, batches: readonly Batch[], signal?: AbortSignal): Promise<Float32Array[]>;
+  run(model: LoadedModel, program: OpenedProgram, feeds: readonly Tensors[], signal?: AbortSignal): Promise<Tensors[]>;
+  /**
+   * What each sequence of runs carries to its end, by output name. A sequence is run in order on one thread, from zeros; the threads share the
+   * sequences. An abort takes effect between sequences.
+   * @throws EvaluatorError when onnxruntime fails; the signal's reason when it aborts.
+   */
+  fold(
+    model: LoadedModel,
+    program: OpenedProgram,
+    sequences: readonly (readonly Tensors[])[],
+    signal?: AbortSignal,
+  ): Promise<Tensors[]>;
 }
 
-/** @throws EvaluatorError for an architecture that is not supported or a config with wrong keys. */
-export async function createEncoderSession(options: SessionOptions): Promise<EncoderSession> {
-  const classifier = buildClassifier(options.config);
-  const shapes = classifier.graph.weights;
+export function createSession(options: SessionOptions): Session {
+  const { weights: shapes, threads: count, providers = ["cpu"] } = options;
   const weightsBytes = shapes.values().reduce((sum, shape) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
   const loader = new WeightLoader(shapes, options.cacheBytes ?? 2 * weightsBytes);
-  const threads = await startThreads(options.threads, classifier);
+  const threads = Array.from({ length: count }, () => new InferenceThread({ providers, shapes }));
   const free = [...threads];
   const waiting: ((thread: InferenceThread) => void)[] = [];
   let models = 0;
+  let programs = 0;
   let held = 0;
 
   const acquire = (): Promise<InferenceThread> | InferenceThread =>
@@ -60,11 +75,53 @@ export async function createEncoderSession(options: SessionOptions): Promise<Enc
     else next(thread);
   };
 
+  /** Results in the order of `inputs`, whichever thread works on which. */
+  const share = async <I, O>(
+    inputs: readonly I[],
+    work: (thread: InferenceThread, input: I) => Promise<O>,
+    signal: AbortSignal | undefined,
+  ): Promise<O[]> => {
+    const outputs = new Array<O>(inputs.length);
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < inputs.length) {
+        const thread = await acquire();
+        try {
+          signal?.throwIfAborted();
+          const i = next++;
+          if (i < inputs.length) outputs[i] = await work(thread, inputs[i]!);
+        } catch (error) {
+          next = inputs.length;
+          throw error;
+        } finally {
+          release(thread);
+        }
+      }
+    };
+    // All lanes must be idle before the caller may unload the model, even when one of them failed.
+    const lanes = await Promise.allSettled(threads.map(lane));
+    const failed = lanes.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    signal?.throwIfAborted();
+    return outputs;
+  };
+
   return {
-    classifier,
     weightsBytes,
     get heldBytes() {
       return held * weightsBytes + loader.cachedBytes;
+    },
+    async open(program) {
+      const unknown = [...program.weights.keys()].find((name) => !shapes.has(name));
+      if (unknown !== undefined) throw new Error(`the program reads ${unknown}, which is no weight of the session`);
+      const id = programs++;
+      await Promise.all(threads.map((thread) => thread.open(id, program)));
+      return {
+        id,
+        [Symbol.dispose]() {
+          for (const thread of threads) thread.close(id);
+        },
+      };
     },
     async load(weights) {
       const converted = await loader.load(weights);
@@ -79,43 +136,12 @@ export async function createEncoderSession(options: SessionOptions): Promise<Enc
         },
       };
     },
-    async run(model, batches, signal) {
-      const outputs = new Array<Float32Array>(batches.length);
-      let next = 0;
-      const work = async (): Promise<void> => {
-        while (next < batches.length) {
-          const thread = await acquire();
-          try {
-            signal?.throwIfAborted();
-            const i = next++;
-            if (i < batches.length) outputs[i] = await thread.run(model.id, batches[i]!);
-          } catch (error) {
-            next = batches.length;
-            throw error;
-          } finally {
-            release(thread);
-          }
-        }
-      };
-      // All lanes must be idle before the caller may unload the model, even when one of them failed.
-      const lanes = await Promise.allSettled(threads.map(work));
-      const failed = lanes.find((lane) => lane.status === "rejected");
-      if (failed !== undefined) throw failed.reason;
-      signal?.throwIfAborted();
-      return outputs;
-    },
+    run: (model, program, feeds, signal) =>
+      share(feeds, (thread, each) => thread.run(model.id, program.id, each), signal),
+    fold: (model, program, sequences, signal) =>
+      share(sequences, (thread, each) => thread.fold(model.id, program.id, each), signal),
     async [Symbol.asyncDispose]() {
       await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
     },
   };
-}
-
-async function startThreads(count: number, classifier: ClassifierGraph): Promise<InferenceThread[]> {
-  const init = { onnx: onnxBytes(classifier.graph), shapes: classifier.graph.weights };
-  const started = await Promise.allSettled(Array.from({ length: count }, () => InferenceThread.start(init)));
-  const threads = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  const failed = started.find((result) => result.status === "rejected");
-  if (failed === undefined) return threads;
-  await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
-  throw failed.reason;
 }

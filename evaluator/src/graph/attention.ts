@@ -1,8 +1,8 @@
-/** Multi-head scaled dot-product attention (Vaswani et al., 2017) over a padded batch, in operators that every provider has. */
+/** Scaled dot-product attention (Vaswani et al., 2017) over a padded batch, in operators that every provider has. */
 
 import { int, ints } from "./attributes.ts";
 import type { GraphBuilder, Value } from "./builder.ts";
-import { flatten, linear, splitHeads } from "./layers.ts";
+import { linear, positions } from "./layers.ts";
 
 /** Stands for minus infinity in a mask, as transformers does with the type's lowest value: added to a score it leaves exp() = 0. */
 const maskedScore = -3.4028234663852886e38;
@@ -13,32 +13,99 @@ export function paddingBias(g: GraphBuilder, mask: Value): Value {
   return g.op("Unsqueeze", [g.op("Mul", [padded, g.floats([], [maskedScore])]), g.int64s(1, 2)]);
 }
 
+/**
+ * `[tokens, tokens]` to add to the scores: no token sees a later one, nor with a `window` one that is `window` or more tokens back.
+ * Where padding lies on the right, no token that counts sees any, so that a causal model needs no other mask.
+ */
+export function causalBias(g: GraphBuilder, ids: Value, window?: number): Value {
+  const places = positions(g, ids);
+  const query = g.op("Unsqueeze", [places, g.int64s(1)]);
+  const key = g.op("Unsqueeze", [places, g.int64s(0)]);
+  const notLater = g.op("LessOrEqual", [key, query]);
+  const near = (size: number): Value => g.op("Greater", [key, g.op("Sub", [query, g.int64(size)])]);
+  const seen = window === undefined ? notLater : g.op("And", [notLater, near(window)]);
+  return g.op("Where", [seen, g.floats([], [0]), g.floats([], [maskedScore])]);
+}
+
+/** `[items, tokens, heads * d]` -> `[items, heads, tokens, d]`. */
+export function splitHeads(g: GraphBuilder, x: Value, heads: number, headFeatures: number): Value {
+  const split = g.op("Reshape", [x, g.int64s(0, 0, heads, headFeatures)]);
+  return g.op("Transpose", [split], { perm: ints(0, 2, 1, 3) });
+}
+
+/** `[items, heads, tokens, d]` -> `[items, tokens, heads * d]`. */
+export function joinHeads(g: GraphBuilder, x: Value, heads: number, headFeatures: number): Value {
+  return g.op("Reshape", [g.op("Transpose", [x], { perm: ints(0, 2, 1, 3) }), g.int64s(0, 0, heads * headFeatures)]);
+}
+
+export interface HeadSizes {
+  readonly heads: number;
+  /** Fewer than `heads` where several queries share a key and a value (Ainslie et al., 2023); as many by default. */
+  readonly keyHeads?: number;
+  readonly headFeatures: number;
+  /** What scores are multiplied by; `1 / sqrt(headFeatures)` by default. */
+  readonly scale?: number;
+  /** Scores `s` become `cap * tanh(s / cap)`. */
+  readonly softcap?: number | undefined;
+}
+
+/**
+ * What queries `[items, heads, q, d]` gather from keys and values `[items, keyHeads, k, d]`: `[items, q, heads * d]`.
+ * @param bias what is added to the scores `[items, heads, q, k]`, of a shape that broadcasts to them; undefined adds nothing
+ */
+export function gather(
+  g: GraphBuilder,
+  { query, key, value }: { readonly query: Value; readonly key: Value; readonly value: Value },
+  bias: Value | undefined,
+  sizes: HeadSizes,
+): Value {
+  const { heads, keyHeads = heads, headFeatures, scale = 1 / Math.sqrt(headFeatures), softcap } = sizes;
+  const repeat = (x: Value): Value =>
+    keyHeads === heads ? x : repeatHeads(g, x, keyHeads, heads / keyHeads, headFeatures);
+  const scaled = scale === 1 ? query : g.op("Mul", [query, g.floats([], [scale])]);
+  const transposed = g.op("Transpose", [repeat(key)], { perm: ints(0, 1, 3, 2) });
+  let scores = g.op("MatMul", [scaled, transposed]);
+  if (softcap !== undefined) {
+    const cap = g.floats([], [softcap]);
+    scores = g.op("Mul", [g.op("Tanh", [g.op("Div", [scores, cap])]), cap]);
+  }
+  if (bias !== undefined) scores = g.op("Add", [scores, bias]);
+  const context = g.op("MatMul", [g.op("Softmax", [scores], { axis: int(-1) }), repeat(value)]);
+  return joinHeads(g, context, heads, headFeatures);
+}
+
+/** `[items, keyHeads, k, d]` -> `[items, keyHeads * times, k, d]`, each head `times` times in a row. */
+function repeatHeads(g: GraphBuilder, x: Value, keyHeads: number, times: number, headFeatures: number): Value {
+  const apart = g.op("Unsqueeze", [x, g.int64s(2)]);
+  const repeated = g.op(
+    "Concat",
+    Array.from({ length: times }, () => apart),
+    { axis: int(2) },
+  );
+  return g.op("Reshape", [repeated, g.int64s(0, keyHeads * times, -1, headFeatures)]);
+}
+
 export interface Attention {
   readonly names: { readonly query: string; readonly key: string; readonly value: string; readonly output: string };
   readonly hidden: number;
   readonly heads: number;
 }
 
-/** Rows `[items * tokens, hidden]` and their grid `[items, tokens]`. */
-export interface Rows {
-  readonly rows: Value;
-  readonly grid: Value;
-}
-
-/** What `queries` gather from `states`, after the output projection: rows as many as the queries have. */
-export function attention(g: GraphBuilder, layer: Attention, queries: Rows, states: Rows, bias: Value): Value {
-  const { names, hidden, heads } = layer;
+/** Multi-head attention with biases: what `queries` `[items, q, hidden]` gather from `states` `[items, k, hidden]`, after the output projection. */
+export function attention(
+  g: GraphBuilder,
+  { names, hidden, heads }: Attention,
+  queries: Value,
+  states: Value,
+  bias: Value | undefined,
+): Value {
   const headFeatures = hidden / heads;
-  const project = (from: Rows, name: string, order: readonly number[]): Value =>
-    splitHeads(g, linear(g, from.rows, name, hidden, hidden), from.grid, heads, headFeatures, order);
-
-  const query = project(queries, names.query, [0, 2, 1, 3]);
-  const key = project(states, names.key, [0, 2, 3, 1]);
-  const value = project(states, names.value, [0, 2, 1, 3]);
-
-  const scaled = g.op("Mul", [query, g.floats([], [1 / Math.sqrt(headFeatures)])]);
-  const scores = g.op("Add", [g.op("MatMul", [scaled, key]), bias]);
-  const context = g.op("MatMul", [g.op("Softmax", [scores], { axis: int(-1) }), value]);
-  const rows = flatten(g, g.op("Transpose", [context], { perm: ints(0, 2, 1, 3) }), hidden);
-  return linear(g, rows, names.output, hidden, hidden);
+  const project = (from: Value, name: string): Value =>
+    splitHeads(g, linear(g, from, name, hidden, hidden), heads, headFeatures);
+  const projected = {
+    query: project(queries, names.query),
+    key: project(states, names.key),
+    value: project(states, names.value),
+  };
+  return linear(g, gather(g, projected, bias, { heads, headFeatures }), names.output, hidden, hidden);
 }

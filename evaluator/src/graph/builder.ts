@@ -57,6 +57,11 @@ export class GraphBuilder {
     this.#graph = create(GraphProtoSchema, { name });
   }
 
+  /** Shape of each weight declared so far, by tensor name. */
+  get weights(): ReadonlyMap<string, readonly number[]> {
+    return this.#weights;
+  }
+
   /** Declares an input fed at every run. */
   input(name: string, type: ElementType, dims: readonly Dimension[]): Value {
     this.#graph.input.push(valueInfo(name, type, dims));
@@ -84,6 +89,11 @@ export class GraphBuilder {
   /** A one-dimensional int64 constant, as shapes, axes and slice bounds want it. */
   int64s(...values: number[]): Value {
     return this.#constant("int64", [values.length], new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer));
+  }
+
+  /** An int64 scalar, as ranges want it. */
+  int64(value: number): Value {
+    return this.#constant("int64", [], new Uint8Array(BigInt64Array.of(BigInt(value)).buffer));
   }
 
   /** Appends an operator with one output. */

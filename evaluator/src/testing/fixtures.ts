@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Encoding } from "../batches.ts";
-import { buildClassifier } from "../graph/families/index.ts";
+import { buildModel } from "../graph/families/index.ts";
 import type { TokenizerFiles } from "../tokenize.ts";
 import type { Weights, WeightTensor } from "../weights.ts";
 
@@ -53,7 +53,7 @@ export function uniform(seed: number): () => number {
 export function randomWeights(config: unknown, seed: number): Map<string, WeightTensor> {
   const random = uniform(seed);
   return new Map(
-    [...buildClassifier(config).graph.weights].map(([name, shape]) => {
+    [...buildModel(config).graph.weights].map(([name, shape]) => {
       const center = name.endsWith("LayerNorm.weight") ? 1 : 0;
       const values = Float32Array.from(
         { length: shape.reduce((a, b) => a * b, 1) },

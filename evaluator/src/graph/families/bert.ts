@@ -1,22 +1,20 @@
 /** BERT (Devlin et al., 2018) with a classification head, as Hugging Face transformers' BertForSequenceClassification names and computes it. */
 
 import { z } from "zod";
-import { attention, paddingBias, type Rows } from "../attention.ts";
+import { attention, paddingBias } from "../attention.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
 import {
   activationNames,
   embedding,
   firstToken,
-  firstTokenGrid,
-  flatten,
-  gridOf,
   layerNorm,
   linear,
   mlp,
+  oneToken,
   positionEmbedding,
 } from "../layers.ts";
-import { parseConfig, positiveInt } from "./config.ts";
-import { type ClassifierGraph, type Family, inputNames, logitsName } from "./family.ts";
+import { labelCount, labelKeys, parseConfig, positiveInt } from "./config.ts";
+import { type BuiltModel, type Family, inputNames } from "./family.ts";
 
 const bertConfig = z
   .object({
@@ -31,8 +29,7 @@ const bertConfig = z
     layer_norm_eps: z.number().positive().default(1e-12),
     position_embedding_type: z.literal("absolute").default("absolute"),
     is_decoder: z.literal(false).default(false),
-    id2label: z.record(z.string(), z.unknown()).optional(),
-    num_labels: positiveInt.optional(),
+    ...labelKeys,
   })
   .refine((config) => config.hidden_size % config.num_attention_heads === 0, {
     path: ["num_attention_heads"],
@@ -41,46 +38,47 @@ const bertConfig = z
 
 type BertConfig = z.infer<typeof bertConfig>;
 
-/** transformers' default when the config names no labels. */
-const defaultLabels = 2;
+export const bert: Family = { architectures: ["BertForSequenceClassification"], build };
 
-export const bert: Family = { architecture: "BertForSequenceClassification", build };
-
-function build(json: unknown): ClassifierGraph {
+function build(json: unknown, architecture: string): BuiltModel {
   const config = parseConfig(bertConfig, json);
-  const labels = config.id2label ? Object.keys(config.id2label).length : (config.num_labels ?? defaultLabels);
-  const g = new GraphBuilder(bert.architecture);
+  const labels = labelCount(config);
+  const { hidden_size: hidden } = config;
+  const g = new GraphBuilder(architecture);
   const ids = g.input(inputNames.ids, "int32", ["items", "tokens"]);
   const mask = g.input(inputNames.mask, "float32", ["items", "tokens"]);
   const types = g.input(inputNames.types, "int32", ["items", "tokens"]);
 
-  const grid = gridOf(g, ids);
   const bias = paddingBias(g, mask);
-  let states: Rows = { rows: embeddings(g, config, ids, types, grid), grid };
+  let states = embeddings(g, config, ids, types);
   for (let i = 0; i < config.num_hidden_layers; i++) {
     // Only the first token is classified, so the last layer computes no other token's output.
-    const queries = i === config.num_hidden_layers - 1 ? firstOnly(g, states, config.hidden_size) : states;
-    states = { rows: layer(g, config, `bert.encoder.layer.${i}`, queries, states, bias), grid: queries.grid };
+    const queries = i === config.num_hidden_layers - 1 ? firstToken(g, states) : states;
+    states = layer(g, config, `bert.encoder.layer.${i}`, queries, states, bias);
   }
-  const pooled = g.op("Tanh", [linear(g, states.rows, "bert.pooler.dense", config.hidden_size, config.hidden_size)]);
-  g.output(logitsName, linear(g, pooled, "classifier", config.hidden_size, labels), "float32", ["items", labels]);
-  return { graph: g.build(), labels, vocabularySize: config.vocab_size, maxTokens: config.max_position_embeddings };
+  const pooled = g.op("Tanh", [linear(g, oneToken(g, states), "bert.pooler.dense", hidden, hidden)]);
+  const logits = linear(g, pooled, "classifier", hidden, labels);
+  return {
+    architecture,
+    kind: "sequence-classification",
+    graph: g,
+    logits,
+    labels,
+    vocabularySize: config.vocab_size,
+    maxTokens: config.max_position_embeddings,
+  };
 }
 
-function embeddings(g: GraphBuilder, config: BertConfig, ids: Value, types: Value, grid: Value): Value {
+function embeddings(g: GraphBuilder, config: BertConfig, ids: Value, types: Value): Value {
   const { hidden_size: hidden, max_position_embeddings: positions } = config;
   const words = embedding(g, ids, "bert.embeddings.word_embeddings", config.vocab_size, hidden);
   const segments = embedding(g, types, "bert.embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-  const places = positionEmbedding(g, grid, "bert.embeddings.position_embeddings", positions, hidden);
+  const places = positionEmbedding(g, ids, "bert.embeddings.position_embeddings", positions, hidden);
   const sum = g.op("Add", [g.op("Add", [words, segments]), places]);
-  return layerNorm(g, flatten(g, sum, hidden), "bert.embeddings.LayerNorm", hidden, config.layer_norm_eps);
+  return layerNorm(g, sum, "bert.embeddings.LayerNorm", hidden, config.layer_norm_eps);
 }
 
-function firstOnly(g: GraphBuilder, states: Rows, hidden: number): Rows {
-  return { rows: firstToken(g, states.rows, states.grid, hidden), grid: firstTokenGrid(g, states.grid) };
-}
-
-function layer(g: GraphBuilder, config: BertConfig, name: string, queries: Rows, states: Rows, bias: Value): Value {
+function layer(g: GraphBuilder, config: BertConfig, name: string, queries: Value, states: Value, bias: Value): Value {
   const { hidden_size: hidden, layer_norm_eps: epsilon } = config;
   const names = {
     query: `${name}.attention.self.query`,
@@ -89,7 +87,7 @@ function layer(g: GraphBuilder, config: BertConfig, name: string, queries: Rows,
     output: `${name}.attention.output.dense`,
   };
   const gathered = attention(g, { names, hidden, heads: config.num_attention_heads }, queries, states, bias);
-  const attended = g.op("Add", [gathered, queries.rows]);
+  const attended = g.op("Add", [gathered, queries]);
   const middle = layerNorm(g, attended, `${name}.attention.output.LayerNorm`, hidden, epsilon);
   const sizes = { hidden, intermediate: config.intermediate_size };
   const dense = { up: `${name}.intermediate.dense`, down: `${name}.output.dense` };

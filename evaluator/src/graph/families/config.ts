@@ -13,3 +13,22 @@ export function parseConfig<T>(schema: z.ZodType<T>, config: unknown): T {
     parsed.error.issues.map((issue) => `config.json: ${issue.path.join(".")}: ${issue.message}`),
   );
 }
+
+/** What says how many labels a classifier has. */
+export const labelKeys: {
+  readonly id2label: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+  readonly num_labels: z.ZodOptional<z.ZodNumber>;
+} = {
+  id2label: z.record(z.string(), z.unknown()).optional(),
+  num_labels: positiveInt.optional(),
+};
+
+/** transformers' default when the config names no labels. */
+const defaultLabels = 2;
+
+export function labelCount(config: {
+  readonly id2label?: object | undefined;
+  readonly num_labels?: number | undefined;
+}): number {
+  return config.id2label ? Object.keys(config.id2label).length : (config.num_labels ?? defaultLabels);
+}

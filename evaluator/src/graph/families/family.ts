@@ -1,34 +1,63 @@
-/** What a model family must provide: from a parsed `config.json` to the graph of a sequence classifier. */
+/** What a model family must provide: from a parsed `config.json` to a graph that ends in logits. */
 
-import type { ModelGraph } from "../builder.ts";
+import type { GraphBuilder, Value } from "../builder.ts";
 
-/** Names of the inputs an encoder may declare; a graph declares those it reads. All are `[items, tokens]`, padded on the right. */
+/** Names of the inputs a graph may declare; it declares those it reads. Padding always lies on the right. */
 export const inputNames = {
-  /** int32. */
+  /** int32 `[items, tokens]`. */
   ids: "input_ids",
-  /** float32, 1 for a token and 0 for padding. */
+  /** float32 `[items, tokens]`, 1 for a token and 0 for padding. */
   mask: "attention_mask",
-  /** int32, 0 for the first text and 1 for the second. */
+  /** int32 `[items, tokens]`, 0 for the first text and 1 for the second. */
   types: "token_type_ids",
+  /** int32 `[items, targets]`: what the decoder of a sequence-to-sequence model reads, its start token first. */
+  decoderIds: "decoder_input_ids",
+  /** float32 `[items, channels, height, width]`, normalised. */
+  pixels: "pixel_values",
 } as const;
 
-/** Name of the float32 output, `[items, labels]`. */
+/** Name of the float32 output of a graph that has no other head. */
 export const logitsName = "logits";
 
-/** A classifier's graph and the limits its inputs must keep. */
-export interface ClassifierGraph {
-  readonly graph: ModelGraph;
-  /** Number of logits. */
-  readonly labels: number;
+/** What a model is for; decides the shape of its logits. */
+export type ModelKind =
+  /** `[items, labels]`. */
+  | "sequence-classification"
+  /** `[items, labels]`, from pixels. */
+  | "image-classification"
+  /** `[items, tokens, vocabulary]`, of the token at each place itself. */
+  | "masked-lm"
+  /** `[items, tokens, vocabulary]`, of the token after each place. */
+  | "causal-lm"
+  /** `[items, targets, vocabulary]`, of the token after each place of the decoder. */
+  | "seq2seq-lm";
+
+/** A model up to its logits, and the limits its inputs must keep. What the logits are for is appended by a head (see `heads.ts`). */
+export interface BuiltModel {
+  /** As in `config.json`'s `architectures`. */
+  readonly architecture: string;
+  readonly kind: ModelKind;
+  /** Not yet finished: nodes and outputs may be appended. */
+  readonly graph: GraphBuilder;
+  readonly logits: Value;
+  /** Number of logits of a classifier. */
+  readonly labels?: number;
   /** Token ids are below this. */
-  readonly vocabularySize: number;
-  /** Longest sequence, special tokens included. */
-  readonly maxTokens: number;
+  readonly vocabularySize?: number;
+  /** Longest sequence, special tokens included; absent where there is no limit. */
+  readonly maxTokens?: number;
+  /** The token that the decoder of a sequence-to-sequence model starts with. */
+  readonly decoderStart?: number;
+  /** What pixels must be. */
+  readonly image?: { readonly channels: number; readonly height: number; readonly width: number };
 }
 
 export interface Family {
   /** As in `config.json`'s `architectures`. */
-  readonly architecture: string;
-  /** @throws EvaluatorError naming every key of the config that is missing, wrong or not supported. */
-  build(config: unknown): ClassifierGraph;
+  readonly architectures: readonly string[];
+  /**
+   * @param architecture the one of `architectures` that the config names
+   * @throws EvaluatorError naming every key of the config that is missing, wrong or not supported.
+   */
+  build(config: unknown, architecture: string): BuiltModel;
 }

@@ -1,30 +1,34 @@
-/** The architectures that can be scored, by the name `config.json` gives them. */
+/** The architectures that can be run, by the name `config.json` gives them. */
 
 import { z } from "zod";
 import { EvaluatorError } from "../../errors.ts";
 import { bert } from "./bert.ts";
 import { parseConfig } from "./config.ts";
-import type { ClassifierGraph, Family } from "./family.ts";
+import type { BuiltModel, Family } from "./family.ts";
 
-const families: ReadonlyMap<string, Family> = new Map([bert].map((family) => [family.architecture, family]));
+const families: readonly Family[] = [bert];
 
-export const supportedArchitectures: readonly string[] = [...families.keys()];
+const byArchitecture: ReadonlyMap<string, Family> = new Map(
+  families.flatMap((family) => family.architectures.map((name) => [name, family] as const)),
+);
+
+export const supportedArchitectures: readonly string[] = [...byArchitecture.keys()].sort();
 
 const architectureConfig = z.object({
   architectures: z.array(z.string()).min(1),
 });
 
 /**
- * Builds the graph of the model that a Hugging Face `config.json` describes.
+ * Builds the graph of the model that a Hugging Face `config.json` describes. Each call gives a graph of its own, to append a head to.
  * @throws EvaluatorError for an architecture that is not supported (it lists those that are) or a config with wrong keys.
  */
-export function buildClassifier(config: unknown): ClassifierGraph {
+export function buildModel(config: unknown): BuiltModel {
   const { architectures } = parseConfig(architectureConfig, config);
-  const family = architectures.map((name) => families.get(name)).find((found) => found !== undefined);
-  if (family === undefined) {
+  const name = architectures.find((each) => byArchitecture.has(each));
+  if (name === undefined) {
     throw new EvaluatorError(
-      `config.json: architectures: ${architectures.join(", ")} cannot be scored (supported: ${supportedArchitectures.join(", ")})`,
+      `config.json: architectures: ${architectures.join(", ")} cannot be run (supported: ${supportedArchitectures.join(", ")})`,
     );
   }
-  return family.build(config);
+  return byArchitecture.get(name)!.build(config, name);
 }

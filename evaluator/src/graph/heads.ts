@@ -1,0 +1,51 @@
+/** What is read off a model's logits inside the graph, so that no tensor of the size of the vocabulary leaves it. */
+
+import { int } from "./attributes.ts";
+import type { ModelGraph, Value } from "./builder.ts";
+import { type BuiltModel, logitsName } from "./families/family.ts";
+
+/** Inputs of {@link tokenLogLikelihood}, both `[items, tokens]` of the logits. */
+export const targetNames = {
+  /** int32: the token whose log-probability is read at each place. */
+  targets: "targets",
+  /** float32: what that log-probability counts; 0 for places that are none of the text's. */
+  weights: "target_weights",
+} as const;
+
+export const likelihoodNames = {
+  /** float32 `[items, labels]`. */
+  labels: "label_log_likelihood",
+  /** float32 `[items]`. */
+  tokens: "log_likelihood",
+} as const;
+
+/** The logits themselves. */
+export function logitsHead({ graph, logits, kind }: BuiltModel): ModelGraph {
+  const tokens = kind === "seq2seq-lm" ? "targets" : "tokens";
+  const classifies = kind === "sequence-classification" || kind === "image-classification";
+  graph.output(logitsName, logits, "float32", classifies ? ["items", "classes"] : ["items", tokens, "vocabulary"]);
+  return graph.build();
+}
+
+/** log p(label | item) within the labels `[offset, offset + labels)`: `[items, labels]`, not yet an output. */
+export function labelLogLikelihood(
+  { graph: g, logits }: BuiltModel,
+  { offset, labels }: { readonly offset: number; readonly labels: number },
+): Value {
+  const slice = g.op("Slice", [logits, g.int64s(offset), g.int64s(offset + labels), g.int64s(1)]);
+  return g.op("LogSoftmax", [slice], { axis: int(-1) });
+}
+
+/**
+ * `sum_t weight_t log p(target_t)`: `[items]`, not yet an output. With weights `1 / L` on the L tokens of a choice it is the choice's mean
+ * log-likelihood (l_c of DF-Merge); with weights 1 the text's log-likelihood.
+ */
+export function tokenLogLikelihood({ graph: g, logits, kind }: BuiltModel): Value {
+  const axis = kind === "seq2seq-lm" ? "targets" : "tokens";
+  const targets = g.input(targetNames.targets, "int32", ["items", axis]);
+  const weights = g.input(targetNames.weights, "float32", ["items", axis]);
+  const index = g.op("Unsqueeze", [targets, g.int64s(2)]);
+  const chosen = g.op("GatherElements", [g.op("LogSoftmax", [logits], { axis: int(-1) }), index], { axis: int(2) });
+  const weighted = g.op("Mul", [g.op("Squeeze", [chosen, g.int64s(2)]), weights]);
+  return g.op("ReduceSum", [weighted, g.int64s(1)], { keepdims: int(0) });
+}
