@@ -114,6 +114,11 @@ const onThisMachine = (command: Command): Command =>
     .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
     .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count);
 
+const provider = (): Option =>
+  new Option("--provider <name>", "onnxruntime's execution provider that scores models: cpu, webgpu, cuda, ...").env(
+    "AMALGAM_PROVIDER",
+  );
+
 const localJob = (command: Command): Command =>
   onThisMachine(
     command
@@ -125,6 +130,7 @@ const localJob = (command: Command): Command =>
     .addOption(randomSeed())
     .addOption(method())
     .addOption(backend(BACKEND_HELP).env("AMALGAM_BACKEND").default(WASM))
+    .addOption(provider().default("cpu"))
     .addOption(json())
     .addOption(logLevel("error"));
 
@@ -169,6 +175,7 @@ program
   .requiredOption("--task <file...>", "task YAML, one or several")
   .option("--split <name>", "split to score", "test")
   .option("--threads <n>", "compute threads (default: all cores)", count)
+  .addOption(provider().default("cpu"))
   .option("--logits <file>", "also write every item's logits, as JSON")
   .addOption(json())
   .action(action(() => import("./commands/eval.ts")));
@@ -271,6 +278,7 @@ roleOptions(program.command("worker").description("run a shard worker: merges th
 roleOptions(program.command("evaluator").description("run an evaluator: scores candidates"))
   .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")
   .option("--threads <n>", "compute threads (default: all cores, env: AMALGAM_THREADS)", count)
+  .addOption(provider())
   .option("--slots <n>", "evaluations under way at a time (default: 2, env: AMALGAM_SLOTS)", count)
   .addOption(natsOption())
   .addHelpText("after", "\nAMALGAM_CACHE_BYTES: bytes of merged shards kept between evaluations (default: 1073741824)")

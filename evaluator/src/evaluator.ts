@@ -38,6 +38,8 @@ export interface EvaluatorOptions {
   readonly slots: number;
   /** Threads that compute batches, shared by all slots. */
   readonly threads: number;
+  /** onnxruntime's execution provider. */
+  readonly provider: string;
   /** Bytes of merged shards kept between evaluations. */
   readonly cacheBytes: number;
   readonly log: Logger;

@@ -28,7 +28,7 @@ const MAX_JOBS = 2;
 
 export function createJobScorers(
   coordinators: ClientPool<typeof CoordinatorService>,
-  options: { readonly threads: number },
+  options: { readonly threads: number; readonly provider: string },
 ): JobScorers {
   const jobs = new Map<string, Promise<JobScorer>>();
 
@@ -56,6 +56,7 @@ export function createJobScorers(
       tokenizer,
       tasks,
       threads: options.threads,
+      provider: options.provider,
     });
     return { scorer, layouts: new Map(spec.shards.map((layout) => [layout.shard, layout])) };
   };

@@ -14,6 +14,7 @@ import {
 } from "@amalgam/runtime";
 import { reportDeadLetter, runEvaluator } from "./evaluator.ts";
 import { createEvaluatorMetrics } from "./metrics.ts";
+import { providersOf } from "./providers.ts";
 import type { EvaluatorSettings } from "./settings.ts";
 
 /** Runs until `signal` aborts; evaluations under way are given back to the bus. */
@@ -26,9 +27,12 @@ export async function runEvaluatorProcess(
   const {
     id: evaluatorId = `${hostname()}-${process.pid}`,
     threads = availableParallelism(),
+    provider,
     slots,
     cacheBytes,
   } = settings;
+  // A provider that is not there is found now, and not with the first job.
+  providersOf(provider);
   await using scope = new AsyncDisposableStack();
   const registry = new Registry();
   scope.use(collectProcessMetrics({ registry, role: "evaluator", version: VERSION }));
@@ -47,11 +51,12 @@ export async function runEvaluatorProcess(
     scope.use(await serveOps({ ...parseAddress(settings.ops), registry, ready: problems }));
   }
   ready();
-  log.info({ evaluator: evaluatorId, threads }, "evaluator started");
+  log.info({ evaluator: evaluatorId, threads, provider }, "evaluator started");
   await runEvaluator(
     {
       evaluatorId,
       threads,
+      provider,
       slots,
       cacheBytes,
       bus,

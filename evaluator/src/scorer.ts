@@ -23,6 +23,8 @@ export interface ScorerOptions {
   readonly tasks: TaskSet;
   /** Batches computed at the same time, each on a thread of its own. Scores do not depend on it. */
   readonly threads: number;
+  /** onnxruntime's execution provider; `cpu` by default. */
+  readonly provider?: string;
   /** Most items in a batch; scores depend on it in the last bits only. */
   readonly batchItems?: number;
   /** Weight sets kept loaded between scores. */
@@ -91,7 +93,7 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   if (problems.length > 0) throw new EvaluatorError(problems);
   const graph = logitsHead(model);
   await using scope = new AsyncDisposableStack();
-  const session = scope.use(createSession({ weights: graph.weights, threads: options.threads }));
+  const session = scope.use(createSession({ ...options, weights: graph.weights }));
   const program = await session.open(programOf(graph));
   const limits = { items: options.batchItems ?? defaultBatchItems, tokens: batchTokens };
   const { maxTokens = Number.MAX_SAFE_INTEGER, vocabularySize = 0 } = model;

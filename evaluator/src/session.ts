@@ -6,6 +6,7 @@
 import { InferenceThread } from "./inference-thread.ts";
 import { WeightLoader } from "./loaded-weights.ts";
 import type { Program, Tensors } from "./program.ts";
+import { CPU, providersOf } from "./providers.ts";
 import type { Weights } from "./weights.ts";
 
 export interface SessionOptions {
@@ -13,8 +14,8 @@ export interface SessionOptions {
   readonly weights: ReadonlyMap<string, readonly number[]>;
   /** Runs computed at the same time, each on a thread of its own. The results do not depend on it. */
   readonly threads: number;
-  /** onnxruntime's execution providers in the order they are tried; `["cpu"]` by default. Part of what decides the last bits. */
-  readonly providers?: readonly string[];
+  /** onnxruntime's execution provider; `cpu` by default. Part of what decides the last bits. */
+  readonly provider?: string;
   /** Budget of converted tensors remembered by digest; twice the model by default, so that two candidates' common tensors stay. */
   readonly cacheBytes?: number;
 }
@@ -56,8 +57,10 @@ export interface Session extends AsyncDisposable {
   ): Promise<Tensors[]>;
 }
 
+/** @throws EvaluatorError for an execution provider that onnxruntime does not have. */
 export function createSession(options: SessionOptions): Session {
-  const { weights: shapes, threads: count, providers = ["cpu"] } = options;
+  const { weights: shapes, threads: count, provider = CPU } = options;
+  const providers = providersOf(provider);
   const weightsBytes = shapes.values().reduce((sum, shape) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
   const loader = new WeightLoader(shapes, options.cacheBytes ?? 2 * weightsBytes);
   const threads = Array.from({ length: count }, () => new InferenceThread({ providers, shapes }));

@@ -8,6 +8,8 @@ export interface EvaluatorSettings {
   readonly natsUrl: string;
   /** Compute threads; by default all cores. */
   readonly threads: number | undefined;
+  /** onnxruntime's execution provider: cpu, webgpu, cuda, ... */
+  readonly provider: string;
   /** Evaluations under way at a time: one computes while the next fetches its shards. */
   readonly slots: number;
   /** Merged shards kept between evaluations. */
@@ -21,6 +23,7 @@ export const evaluatorSettings: z.ZodObject<{ [K in keyof EvaluatorSettings]: z.
     id: z.string().optional(),
     natsUrl: z.string().default("nats://127.0.0.1:4222"),
     threads: z.int().positive().optional(),
+    provider: z.string().default("cpu"),
     slots: z.int().positive().default(2),
     cacheBytes: z
       .int()

@@ -12,6 +12,7 @@ export interface EvalOptions {
   readonly task: readonly string[];
   readonly split: string;
   readonly threads?: number;
+  readonly provider: string;
   readonly logits?: string;
 }
 
@@ -29,7 +30,13 @@ export async function run(context: CommandContext, directory: string, options: E
   const tasks = await loadTasks(options.task);
   const chosen = splitsOf(tasks, options.split);
   const { config, tokenizer, weights } = await readModelDirectory(await resolveReference(directory), signal);
-  await using scorer = await createScorer({ config, tokenizer, tasks, threads: options.threads ?? defaultThreads() });
+  await using scorer = await createScorer({
+    config,
+    tokenizer,
+    tasks,
+    threads: options.threads ?? defaultThreads(),
+    provider: options.provider,
+  });
   const redraw = context.live ? (await import("log-update")).default : undefined;
   const scores: TaskScore[] = [];
   const logits: Record<string, unknown[]> = {};

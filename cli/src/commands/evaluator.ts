@@ -9,13 +9,14 @@ export interface EvaluatorCommandOptions {
   readonly nats?: string;
   readonly id?: string;
   readonly threads?: number;
+  readonly provider?: string;
   readonly slots?: number;
   readonly ops?: string;
 }
 
 export async function run(context: CommandContext, options: EvaluatorCommandOptions): Promise<void> {
-  const { config, nats, id, threads, slots, ops } = options;
-  const settings = loadSettings(evaluatorSettings, config, { natsUrl: nats, id, threads, slots, ops });
+  const { config, nats, id, threads, provider, slots, ops } = options;
+  const settings = loadSettings(evaluatorSettings, config, { natsUrl: nats, id, threads, provider, slots, ops });
   await runEvaluatorProcess(settings, context.log, context.signal, () => {
     if (context.json) context.printJson({ ready: "evaluator" });
     else context.print("evaluator takes evaluations");

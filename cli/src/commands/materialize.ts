@@ -34,7 +34,7 @@ export async function run(context: CommandContext, directory: string, options: M
     throw new CheckpointError({ file: base, rule });
   }
   // No device reads masks.
-  await runJob(context, "merge", recipe, out, { ...options, backend: WASM });
+  await runJob(context, "merge", recipe, out, { ...options, backend: WASM, provider: "cpu" });
 }
 
 /** The recipe of one task's model. Which files it names follows from the artefact's directory, never from what is in them. */

@@ -25,6 +25,7 @@ export interface RunJobOptions {
   readonly digestInputs?: boolean;
   /** A back-end, or "auto". */
   readonly backend: string;
+  readonly provider: string;
   readonly processes?: number;
   /** Where the models of a recipe's earlier stages are made and kept; by default they are removed. */
   readonly stages?: string;
@@ -96,9 +97,16 @@ function startRoles(
   context: CommandContext,
   kind: "merge" | "search",
   stateDirectory: string,
-  { processes, threads = defaultThreads(), memory, backend, logLevel }: RunJobOptions & { readonly memory: number },
+  {
+    processes,
+    threads = defaultThreads(),
+    memory,
+    backend,
+    provider,
+    logLevel,
+  }: RunJobOptions & { readonly memory: number },
 ): Promise<LocalRoles> {
-  const shared = { stateDirectory, threads, memoryBytes: memory, backend, evaluates: kind === "search" };
+  const shared = { stateDirectory, threads, memoryBytes: memory, backend, provider, evaluates: kind === "search" };
   if (processes === undefined) return startLocalRoles({ ...shared, log: context.log });
   return startProcesses({ ...shared, workers: processes, logLevel, signal: context.signal });
 }

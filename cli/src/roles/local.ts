@@ -25,6 +25,8 @@ export interface LocalRolesOptions {
   readonly memoryBytes: number;
   /** What merges. */
   readonly backend: string;
+  /** onnxruntime's execution provider that candidates are scored on. */
+  readonly provider: string;
   /** False for jobs without evaluations: onnxruntime is then not even loaded. */
   readonly evaluates: boolean;
   readonly log: Logger;
@@ -92,6 +94,7 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
       workers: shardClients,
       slots: 2,
       threads,
+      provider: options.provider,
       cacheBytes,
       log,
       metrics,

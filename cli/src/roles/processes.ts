@@ -17,6 +17,8 @@ export interface ProcessesOptions {
   readonly threads: number;
   readonly memoryBytes: number;
   readonly backend: string;
+  /** onnxruntime's execution provider that candidates are scored on. */
+  readonly provider: string;
   readonly evaluates: boolean;
   readonly logLevel: string;
   readonly signal: AbortSignal;
@@ -49,8 +51,10 @@ export async function startProcesses(options: ProcessesOptions): Promise<LocalRo
     const sizes = ["--threads", `${workerThreads}`, "--memory", `${workerBytes}B`, "--backend", backend];
     ready.push(start("worker", "--id", `worker-${index}`, "--coordinator", address, ...sizes, ...common));
   }
-  if (options.evaluates)
-    ready.push(start("evaluator", "--id", "evaluator-1", "--nats", nats.url, "--threads", `${threads}`, ...common));
+  if (options.evaluates) {
+    const computes = ["--threads", `${threads}`, "--provider", options.provider];
+    ready.push(start("evaluator", "--id", "evaluator-1", "--nats", nats.url, ...computes, ...common));
+  }
   await Promise.all(ready);
   const client = starting.use(createClient(CoordinatorService, address));
   const roles = starting.move();
