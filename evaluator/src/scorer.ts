@@ -3,6 +3,7 @@
 import { type Batch, feedsOf, scatterRows } from "./batches.ts";
 import { Datasets } from "./datasets.ts";
 import { EvaluatorError } from "./errors.ts";
+import { activationBytesPerToken } from "./graph/activation-bytes.ts";
 import type { BuiltModel } from "./graph/families/family.ts";
 import { logitsName } from "./graph/families/family.ts";
 import { buildModel } from "./graph/families/index.ts";
@@ -69,8 +70,9 @@ export interface Scorer extends AsyncDisposable {
 
 /** Measured with 1M parameters and 20 tokens: 16 to 128 cost the same CPU time, and an abort waits for a batch. */
 const defaultBatchItems = 32;
-/** Bounds a batch's memory: activations of a large encoder take about 100 kB a token. */
+/** Tokens of a batch at most, fewer where the model is wide: what one thread's activations may take. The same on every machine, as the batches must be. */
 const batchTokens = 4096;
+const batchBytes = 2 ** 28;
 const noItems: ClassificationScore = {
   items: 0,
   correct: 0,
@@ -95,7 +97,8 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   await using scope = new AsyncDisposableStack();
   const session = scope.use(createSession({ ...options, weights: graph.weights }));
   const program = await session.open(programOf(graph));
-  const limits = { items: options.batchItems ?? defaultBatchItems, tokens: batchTokens };
+  const tokens = Math.min(batchTokens, Math.floor(batchBytes / activationBytesPerToken(model)));
+  const limits = { items: options.batchItems ?? defaultBatchItems, tokens };
   const { maxTokens = Number.MAX_SAFE_INTEGER, vocabularySize = 0 } = model;
   const datasets = new Datasets(options.tasks, tokenizer, vocabularySize, limits);
   const models = new ResidentModels(session, options.residentModels ?? defaultResidentModels);
