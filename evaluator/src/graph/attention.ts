@@ -89,19 +89,21 @@ export interface Attention {
   readonly names: { readonly query: string; readonly key: string; readonly value: string; readonly output: string };
   readonly hidden: number;
   readonly heads: number;
+  /** Whether queries, keys and values have biases, as they do by default; the output always has one. */
+  readonly projectionBias?: boolean;
 }
 
-/** Multi-head attention with biases: what `queries` `[items, q, hidden]` gather from `states` `[items, k, hidden]`, after the output projection. */
+/** Multi-head attention: what `queries` `[items, q, hidden]` gather from `states` `[items, k, hidden]`, after the output projection. */
 export function attention(
   g: GraphBuilder,
-  { names, hidden, heads }: Attention,
+  { names, hidden, heads, projectionBias = true }: Attention,
   queries: Value,
   states: Value,
   bias: Value | undefined,
 ): Value {
   const headFeatures = hidden / heads;
   const project = (from: Value, name: string): Value =>
-    splitHeads(g, linear(g, from, name, hidden, hidden), heads, headFeatures);
+    splitHeads(g, linear(g, from, name, hidden, hidden, { bias: projectionBias }), heads, headFeatures);
   const projected = {
     query: project(queries, names.query),
     key: project(states, names.key),

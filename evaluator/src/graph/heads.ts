@@ -22,7 +22,7 @@ export const likelihoodNames = {
 /** The logits themselves. */
 export function logitsHead({ graph, logits, kind }: BuiltModel): ModelGraph {
   const tokens = kind === "seq2seq-lm" ? "targets" : "tokens";
-  const classifies = kind === "sequence-classification" || kind === "image-classification";
+  const classifies = kind === "sequence-classification" || kind === "image-classification" || kind === "image-features";
   graph.output(logitsName, logits, "float32", classifies ? ["items", "classes"] : ["items", tokens, "vocabulary"]);
   return graph.build();
 }

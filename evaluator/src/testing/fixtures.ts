@@ -7,10 +7,12 @@ import { buildModel } from "../graph/families/index.ts";
 import type { TokenizerFiles } from "../tokenize.ts";
 import type { Weights, WeightTensor } from "../weights.ts";
 
-/** Written by transformers; see tests/golden/transformers. */
-export const goldenDirectory: string = fileURLToPath(
-  new URL("../../../tests/golden/transformers/bert", import.meta.url),
-);
+/** A path among what transformers wrote; see tests/golden/transformers. */
+export function goldenPath(path: string): string {
+  return fileURLToPath(new URL(`../../../tests/golden/transformers/${path}`, import.meta.url));
+}
+
+export const goldenDirectory: string = goldenPath("bert");
 
 export async function readGolden<T>(file: "config.json" | "expected.json"): Promise<T> {
   return JSON.parse(await readFile(`${goldenDirectory}/${file}`, "utf8")) as T;

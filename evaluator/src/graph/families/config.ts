@@ -32,3 +32,17 @@ export function labelCount(config: {
 }): number {
   return config.id2label ? Object.keys(config.id2label).length : (config.num_labels ?? defaultLabels);
 }
+
+/** A side of a square, or `[height, width]`. */
+export const imageSides: z.ZodType<readonly [height: number, width: number]> = z
+  .union([positiveInt, z.tuple([positiveInt, positiveInt])])
+  .transform((sides) => (typeof sides === "number" ? ([sides, sides] as const) : sides));
+
+/** Adds the rule that the attention's heads share the hidden features evenly. */
+export function headsDivide(
+  config: { readonly hidden_size: number; readonly num_attention_heads: number },
+  context: z.RefinementCtx,
+): void {
+  if (config.hidden_size % config.num_attention_heads === 0) return;
+  context.addIssue({ code: "custom", path: ["num_attention_heads"], message: "must divide hidden_size" });
+}

@@ -25,6 +25,8 @@ export type ModelKind =
   | "sequence-classification"
   /** `[items, labels]`, from pixels. */
   | "image-classification"
+  /** `[items, features]`, from pixels: what a zero-shot head classifies. */
+  | "image-features"
   /** `[items, tokens, vocabulary]`, of the token at each place itself. */
   | "masked-lm"
   /** `[items, tokens, vocabulary]`, of the token after each place. */
@@ -42,6 +44,8 @@ export interface BuiltModel {
   readonly logits: Value;
   /** Number of logits of a classifier. */
   readonly labels?: number;
+  /** Number of features of a model without a head. */
+  readonly features?: number;
   /** Token ids are below this. */
   readonly vocabularySize?: number;
   /** Longest sequence, special tokens included; absent where there is no limit. */

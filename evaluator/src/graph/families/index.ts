@@ -3,10 +3,12 @@
 import { z } from "zod";
 import { EvaluatorError } from "../../errors.ts";
 import { bert } from "./bert.ts";
+import { clip } from "./clip.ts";
 import { parseConfig } from "./config.ts";
 import type { BuiltModel, Family } from "./family.ts";
+import { vit } from "./vit.ts";
 
-const families: readonly Family[] = [bert];
+const families: readonly Family[] = [bert, clip, vit];
 
 const byArchitecture: ReadonlyMap<string, Family> = new Map(
   families.flatMap((family) => family.architectures.map((name) => [name, family] as const)),
