@@ -2,7 +2,7 @@
 
 import { int, ints } from "./attributes.ts";
 import type { GraphBuilder, Value } from "./builder.ts";
-import { linear, positions } from "./layers.ts";
+import { capSoftly, linear, positions } from "./layers.ts";
 
 /** Stands for minus infinity in a mask, as transformers does with the type's lowest value: added to a score it leaves exp() = 0. */
 const maskedScore = -3.4028234663852886e38;
@@ -19,8 +19,13 @@ export function paddingBias(g: GraphBuilder, mask: Value): Value {
  */
 export function causalBias(g: GraphBuilder, ids: Value, window?: number): Value {
   const places = positions(g, ids);
-  const query = g.op("Unsqueeze", [places, g.int64s(1)]);
-  const key = g.op("Unsqueeze", [places, g.int64s(0)]);
+  return lookBackBias(g, places, places, window);
+}
+
+/** As {@link causalBias} for queries and keys at given places, int64 `[q]` and `[k]`: `[q, k]`. */
+export function lookBackBias(g: GraphBuilder, queries: Value, keys: Value, window?: number): Value {
+  const query = g.op("Unsqueeze", [queries, g.int64s(1)]);
+  const key = g.op("Unsqueeze", [keys, g.int64s(0)]);
   const notLater = g.op("LessOrEqual", [key, query]);
   const near = (size: number): Value => g.op("Greater", [key, g.op("Sub", [query, g.int64(size)])]);
   const seen = window === undefined ? notLater : g.op("And", [notLater, near(window)]);
@@ -65,10 +70,7 @@ export function gather(
   const scaled = scale === 1 ? query : g.op("Mul", [query, g.floats([], [scale])]);
   const transposed = g.op("Transpose", [repeat(key)], { perm: ints(0, 1, 3, 2) });
   let scores = g.op("MatMul", [scaled, transposed]);
-  if (softcap !== undefined) {
-    const cap = g.floats([], [softcap]);
-    scores = g.op("Mul", [g.op("Tanh", [g.op("Div", [scores, cap])]), cap]);
-  }
+  if (softcap !== undefined) scores = capSoftly(g, scores, softcap);
   if (bias !== undefined) scores = g.op("Add", [scores, bias]);
   const context = g.op("MatMul", [g.op("Softmax", [scores], { axis: int(-1) }), repeat(value)]);
   return joinHeads(g, context, heads, headFeatures);

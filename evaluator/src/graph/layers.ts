@@ -91,23 +91,32 @@ export function mlp(
   return linear(g, inner, names.down, sizes.intermediate, sizes.hidden);
 }
 
-/** `down(activation(gate(x)) * up(x))` (Shazeer, 2020), without biases. */
+/** `down(activation(gate(x)) * up(x))` (Shazeer, 2020), without biases unless they are asked for. */
 export function gatedMlp(
   g: GraphBuilder,
   x: Value,
   names: { readonly gate: string; readonly up: string; readonly down: string },
   { hidden, intermediate }: MlpSizes,
   activation: Activation,
+  { bias = false }: { readonly bias?: boolean } = {},
 ): Value {
-  const bias = { bias: false };
-  const gate = activate(g, linear(g, x, names.gate, hidden, intermediate, bias), activation);
-  const inner = g.op("Mul", [gate, linear(g, x, names.up, hidden, intermediate, bias)]);
-  return linear(g, inner, names.down, intermediate, hidden, bias);
+  const gate = activate(g, linear(g, x, names.gate, hidden, intermediate, { bias }), activation);
+  const inner = g.op("Mul", [gate, linear(g, x, names.up, hidden, intermediate, { bias })]);
+  return linear(g, inner, names.down, intermediate, hidden, { bias });
 }
 
 /** The first token of every item; x `[items, tokens, features]` -> `[items, 1, features]`. */
 export function firstToken(g: GraphBuilder, x: Value): Value {
   return g.op("Slice", [x, g.int64s(0), g.int64s(1), g.int64s(1)]);
+}
+
+/** The last token of every item that counts; mask `[items, tokens]`: `[items, features]`. */
+export function lastToken(g: GraphBuilder, x: Value, mask: Value): Value {
+  const count = g.op("Cast", [g.op("ReduceSum", [mask, g.int64s(1)], { keepdims: int(1) })], { to: int(7) });
+  const last = g.op("Unsqueeze", [g.op("Sub", [count, g.int64s(1)]), g.int64s(2)]);
+  const features = g.op("Shape", [x], { start: int(2) });
+  const index = g.op("Expand", [last, g.op("Concat", [g.int64s(1, 1), features], { axis: int(0) })]);
+  return oneToken(g, g.op("GatherElements", [x, index], { axis: int(1) }));
 }
 
 /** Takes the tokens' axis away where it has one token; x `[items, 1, features]` -> `[items, features]`. */
@@ -129,4 +138,10 @@ export function positions(g: GraphBuilder, x: Value): Value {
 /** The first rows of a learned position table `[rows, features]`, as many as the batch `ids` has tokens: `[tokens, features]`. */
 export function positionEmbedding(g: GraphBuilder, ids: Value, name: string, rows: number, features: number): Value {
   return g.op("Slice", [g.weight(`${name}.weight`, [rows, features]), g.int64s(0), tokenCount(g, ids), g.int64s(0)]);
+}
+
+/** `cap * tanh(x / cap)`: within `cap` of zero, and `x` where it is small. */
+export function capSoftly(g: GraphBuilder, x: Value, cap: number): Value {
+  const bound = g.floats([], [cap]);
+  return g.op("Mul", [g.op("Tanh", [g.op("Div", [x, bound])]), bound]);
 }

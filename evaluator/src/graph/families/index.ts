@@ -6,9 +6,15 @@ import { bert } from "./bert.ts";
 import { clip } from "./clip.ts";
 import { parseConfig } from "./config.ts";
 import type { BuiltModel, Family } from "./family.ts";
+import { gemma2 } from "./gemma2.ts";
+import { gpt2 } from "./gpt2.ts";
+import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
 import { vit } from "./vit.ts";
 
-const families: readonly Family[] = [bert, clip, vit];
+const families: readonly Family[] = [bert, clip, gemma2, gpt2, llama, mistral, qwen2, qwen3, vit];
 
 const byArchitecture: ReadonlyMap<string, Family> = new Map(
   families.flatMap((family) => family.architectures.map((name) => [name, family] as const)),
