@@ -1,7 +1,6 @@
 // Merged shards by digest: fetched from the workers that hold them, checked, kept while memory allows.
-import { createHash } from "node:crypto";
 import type { ShardLocation, ShardService } from "@amalgam/proto";
-import type { ClientPool } from "@amalgam/runtime";
+import { type ClientPool, receiveShard } from "@amalgam/runtime";
 
 /** Shards that could not be had from where they were said to be. */
 export class ShardsLostError extends Error {
@@ -39,7 +38,7 @@ export function createMergedShards(workers: ClientPool<typeof ShardService>, cac
   };
 
   const fetchOne = async (jobId: string, location: ShardLocation, signal: AbortSignal): Promise<Uint8Array> => {
-    const { shard, sha256, address } = location;
+    const { sha256 } = location;
     const known = cache.get(sha256);
     if (known !== undefined) {
       cache.delete(sha256);
@@ -47,15 +46,7 @@ export function createMergedShards(workers: ClientPool<typeof ShardService>, cac
       return known;
     }
     const bytes = new Uint8Array(Number(location.byteLength));
-    let length = 0;
-    for await (const { data } of workers.get(address).fetchShard({ jobId, shard, sha256 }, { signal })) {
-      if (length + data.length > bytes.length) throw new Error("more bytes arrived than the shard has");
-      bytes.set(data, length);
-      length += data.length;
-    }
-    if (length !== bytes.length) throw new Error(`${length} of ${bytes.length} bytes arrived`);
-    const found = createHash("sha256").update(bytes).digest("hex");
-    if (found !== sha256) throw new Error(`its sha256 is ${found}, not ${sha256}`);
+    await receiveShard(workers, jobId, location, (data, offset) => bytes.set(data, offset), signal);
     keep(sha256, bytes);
     return bytes;
   };

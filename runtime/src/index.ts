@@ -25,6 +25,7 @@ export {
   isRetryable,
   toAmalgamError,
 } from "./errors.ts";
+export { createHeldShards, type HeldShard, type HeldShards, type HeldShardsOptions } from "./held-shards.ts";
 export {
   createLogger,
   type Logger,
@@ -42,6 +43,7 @@ export {
 } from "./nats-server.ts";
 export { nearest } from "./nearest.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
+export { receiveShard } from "./receive-shard.ts";
 export { type Address, joinAddress, parseAddress } from "./rpc-address.ts";
 export { createClient } from "./rpc-client.ts";
 export { createLocalClient } from "./rpc-local.ts";
@@ -59,5 +61,6 @@ export {
   type OwnedClient,
   type ServiceImpl,
 } from "./rpc-wire.ts";
+export { createShardService } from "./shard-service.ts";
 export { untilAborted } from "./until-aborted.ts";
 export { VERSION } from "./version.ts";

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BLOCK_ELEMENTS } from "@amalgam/kernels";
-import { createLogger, poll, Registry } from "@amalgam/runtime";
+import { ShardService } from "@amalgam/proto";
+import { createClientPool, createLogger, poll, Registry } from "@amalgam/runtime";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startCoordinator } from "./testing/coordinator.ts";
 import { asBfloat16, floatTensor, makeJob, randomTensor, type TestJob, type TestTensor } from "./testing/job.ts";
@@ -92,6 +93,7 @@ test.for(["direct", "stream"] as const)(
       threads: 2,
       memoryBytes: 64 * 1024 * 1024,
       coordinator: coordinator.client,
+      holders: createClientPool(ShardService),
       storage,
       log: createLogger({ role: "worker", level: "silent" }),
       metrics: new Registry(),

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startDevice } from "@amalgam/devices";
-import { createLogger, poll, Registry } from "@amalgam/runtime";
+import { ShardService } from "@amalgam/proto";
+import { createClientPool, createLogger, poll, Registry } from "@amalgam/runtime";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startCoordinator } from "./testing/coordinator.ts";
 import { makeJob, randomTensor, type TestTensor } from "./testing/job.ts";
@@ -58,6 +59,7 @@ async function setUp(backend: string | undefined) {
       ...{ workerId: "worker-1", address: "local:worker-1", threads: 2, memoryBytes: 2 ** 26 },
       ...{
         coordinator: coordinator.client,
+        holders: createClientPool(ShardService),
         storage: "direct",
         device,
         log,

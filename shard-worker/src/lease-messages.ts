@@ -1,9 +1,9 @@
 // A lease's messages in the worker's own terms: what it asks for, and the answer to it.
 import { WASM } from "@amalgam/devices/executor";
 import type { Lease, WorkRequestSchema } from "@amalgam/proto";
-import { AmalgamError, CHUNK_BYTES, MAX_RECEIVE_BYTES } from "@amalgam/runtime";
+import { AmalgamError, CHUNK_BYTES, type HeldShards, MAX_RECEIVE_BYTES } from "@amalgam/runtime";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HeldShards } from "./held-shards.ts";
+import { givenText } from "./given-inputs.ts";
 import { requireSameMethod } from "./same-method.ts";
 import type { ShardResult, ShardTask, StatisticState, VariantTask } from "./thread-protocol.ts";
 
@@ -41,6 +41,7 @@ export function shardTask(lease: Lease, variant: VariantTask, place: boolean): S
   const candidate = lease.candidate!;
   const common = {
     variant,
+    given: candidate.given.map(givenText).join(),
     scalars: candidate.scalars.map(({ values }) => values),
     statistics: candidate.statistics.map(({ group, statistic, tensor, values }) => {
       return { group, statistic, tensor, values };

@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BLOCK_ELEMENTS } from "@amalgam/kernels";
-import { LeaseSchema } from "@amalgam/proto";
-import { createLogger, poll, Registry } from "@amalgam/runtime";
+import { LeaseSchema, ShardService } from "@amalgam/proto";
+import { createClientPool, createHeldShards, createLogger, poll, Registry } from "@amalgam/runtime";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { createComputePool } from "./compute-pool.ts";
-import { createHeldShards } from "./held-shards.ts";
 import type { LeaseReport } from "./lease-messages.ts";
 import { createLeaseQueue } from "./lease-queue.ts";
 import { createLeaseRunner, type LoadedShard } from "./lease-runner.ts";
@@ -67,6 +66,7 @@ test("with memory for one shard, the next one is merged while the disk still tak
     coordinator: stack.use(await startCoordinator(job, "local")).client,
     compute,
     memory,
+    holders: stack.use(createClientPool(ShardService)),
     held: stack.use(createHeldShards({ memoryBytes: 0, spillDirectory: directory })),
     storage: stack.use(createStorage("direct", () => undefined)),
     outputs,

@@ -2,17 +2,24 @@
 // result into the message for the coordinator. Knows nothing of sessions; which lease comes next is not decided here.
 
 import type { SharedMemory } from "@amalgam/kernels";
-import type { CoordinatorService, Lease } from "@amalgam/proto";
-import { AmalgamError, type Client, toAmalgamError } from "@amalgam/runtime";
+import type { CoordinatorService, GivenInput, Lease, ShardService } from "@amalgam/proto";
+import { AmalgamError, type Client, type ClientPool, type HeldShards, toAmalgamError } from "@amalgam/runtime";
 import type { ComputeAnswer, ComputePool } from "./compute-pool.ts";
-import type { HeldShards } from "./held-shards.ts";
+import { GivenInputLost, givenText, placeGiven } from "./given-inputs.ts";
 import { type LeaseReport, neededSlots, report, shardTask, variantOf } from "./lease-messages.ts";
 import type { MemoryBlock, MemoryPool } from "./memory-pool.ts";
 import { byteCount, type OutputFiles, type OutputRange } from "./output-files.ts";
 import { scratchBytes } from "./programs.ts";
 import { readInputs } from "./read-inputs.ts";
 import { sampledRanges } from "./sampled-ranges.ts";
-import { derivedSlots, type InputRange, inputRanges, layOutShard, type ShardLayout } from "./shard-layout.ts";
+import {
+  derivedSlots,
+  givenSlots,
+  type InputRange,
+  inputRanges,
+  layOutShard,
+  type ShardLayout,
+} from "./shard-layout.ts";
 import { findTarget, type OutputTarget } from "./staging.ts";
 import type { InputSource, Storage, StorageMode } from "./storage.ts";
 import { streamInputs } from "./stream-inputs.ts";
@@ -29,6 +36,8 @@ export interface LoadedShard {
   readonly bytes: Map<string, number>;
   /** Slots whose inputs are in memory. */
   readonly loaded: Set<number>;
+  /** Which values are in those of them that are given. */
+  readonly given: Map<number, string>;
 }
 
 export interface LeaseRunner {
@@ -51,6 +60,8 @@ export interface LeaseRunnerParts {
   readonly compute: ComputePool;
   readonly memory: MemoryPool<LoadedShard>;
   readonly held: HeldShards;
+  /** Who holds estimates. */
+  readonly holders: ClientPool<typeof ShardService>;
   readonly storage: Storage;
   readonly outputs: OutputFiles;
   readonly storageMode: StorageMode;
@@ -58,7 +69,7 @@ export interface LeaseRunnerParts {
 }
 
 export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
-  const { coordinator, compute, memory, held, storage, outputs, storageMode, metrics } = parts;
+  const { coordinator, compute, memory, held, holders, storage, outputs, storageMode, metrics } = parts;
   const forgotten = new WeakSet<Lease>();
   const running = new Set<Lease>();
   let nextShardId = 1;
@@ -102,6 +113,38 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     return sample === undefined;
   };
 
+  /** Given inputs that the task reads and that other values lie in place of. */
+  const staleGiven = (lease: Lease, variant: VariantTask, { layout, given }: LoadedShard): GivenInput[] => {
+    const wanted = givenSlots(layout, neededSlots(lease, variant));
+    return [...wanted].flatMap((slot) => {
+      const found = lease.candidate!.given.find((each) => each.slot === slot);
+      if (found === undefined) throw new AmalgamError("internal", `the lease lacks the values of input ${slot}`);
+      return given.get(slot) === givenText(found) ? [] : [found];
+    });
+  };
+
+  const bringGiven = async (
+    lease: Lease,
+    { memory, contents }: MemoryBlock<LoadedShard>,
+    stale: readonly GivenInput[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const { layout, loaded, given } = contents!;
+    const started = performance.now();
+    const placing = stale.map(async (input) => {
+      loaded.delete(input.slot);
+      given.delete(input.slot);
+      const source = { holders, jobId: lease.jobId };
+      metrics.inputBytes("estimate", await placeGiven(input, layout, memory, source, signal));
+      loaded.add(input.slot);
+      given.set(input.slot, givenText(input));
+    });
+    // Nothing may write into the memory after it was given back.
+    const placed = await Promise.allSettled(placing);
+    for (const each of placed) if (each.status === "rejected") throw each.reason;
+    metrics.phase("read", performance.now() - started);
+  };
+
   const execute = async (
     lease: Lease,
     block: MemoryBlock<LoadedShard>,
@@ -111,6 +154,8 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
   ): Promise<ComputeAnswer> => {
     const shard = block.contents!;
     const task = shardTask(lease, variant, place);
+    const stale = staleGiven(lease, variant, shard);
+    if (stale.length > 0) await bringGiven(lease, block, stale, signal);
     const missing = neededSlots(lease, variant).difference(shard.loaded);
     const sampled = missing.size === 0 ? undefined : sampledRanges(task, variant, shard.layout, missing);
     const isWhole = await bringInputs(lease, block, missing, sampled, signal);
@@ -196,7 +241,7 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
     const block = memory.acquire(key, bytes, Number(lease.largestShardBytes) + workBytes);
     if (block === undefined || block.contents?.layout === layout) return block;
     if (block.contents !== undefined) compute.forget(block.contents.id);
-    block.contents = { id: nextShardId++, layout, slots, bytes: sizes, loaded: new Set() };
+    block.contents = { id: nextShardId++, layout, slots, bytes: sizes, loaded: new Set(), given: new Map() };
     return block;
   };
 
@@ -205,7 +250,8 @@ export function createLeaseRunner(parts: LeaseRunnerParts): LeaseRunner {
       const failed = (error: unknown): LeaseReport => {
         const { code, message } = toAmalgamError(error);
         metrics.attempt(lease, code === "cancelled" ? "cancelled" : "failed");
-        return { case: "leaseFailed", value: { leaseId: lease.leaseId, code, message } };
+        const lost = error instanceof GivenInputLost ? [...error.lost] : [];
+        return { case: "leaseFailed", value: { leaseId: lease.leaseId, code, message, lost } };
       };
       try {
         const variant = variantOf(lease);

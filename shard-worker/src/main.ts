@@ -6,6 +6,7 @@ import {
   bindService,
   collectProcessMetrics,
   createClient,
+  createClientPool,
   joinAddress,
   type Logger,
   parseAddress,
@@ -36,6 +37,7 @@ export async function runShardWorkerProcess(
   const metrics = new Registry();
   scope.use(collectProcessMetrics({ registry: metrics, role: "worker", version: VERSION }));
   const coordinator = scope.use(createClient(CoordinatorService, coordinatorAddress));
+  const holders = scope.use(createClientPool(ShardService));
   // The worker must know its address, and the server must be there first to take one.
   let worker: ShardWorker | undefined;
   const impl: ServiceImpl<typeof ShardService> = {
@@ -49,7 +51,10 @@ export async function runShardWorkerProcess(
   if (device !== undefined) scope.use(device);
   const address = settings.advertise ?? reachable(server.address);
   worker = scope.use(
-    createShardWorker({ workerId, address, threads, memoryBytes, coordinator, storage, device, log, metrics, signal }),
+    createShardWorker({
+      ...{ workerId, address, threads, memoryBytes, coordinator, holders },
+      ...{ storage, device, log, metrics, signal },
+    }),
   );
   if (settings.ops !== undefined) {
     const problems = (): string[] =>

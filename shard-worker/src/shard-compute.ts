@@ -28,28 +28,33 @@ export interface ShardCompute {
   run(task: ShardTask, checkpoint: () => void): ShardResult;
 }
 
+/** Undefined where the segment is copied. */
+type Prepared = PreparedSegment | undefined;
+
 export function createShardCompute(shard: SharedShard, device: DeviceLink | undefined): ShardCompute {
   const { memory, layout, inputFiles } = shard;
   const bytes = new Uint8Array(memory.buffer);
   const executors = { kernels: new Map<Program, Executor>(), device: new Map<Program, Executor>() };
-  const variants = new Map<string, readonly (PreparedSegment | undefined)[]>();
+  const variants = new Map<string, { readonly given: string; readonly segments: readonly Prepared[] }>();
 
-  const createFor = (program: Program, backend: string): Executor => {
+  const createFor = (program: Program, backend: string, inputsStay: boolean): Executor => {
     if (backend === WASM) return createExecutor(program, memory, layout.scratchAddress);
     if (device?.backend !== backend) throw new TaskError("failed_precondition", `this worker has no ${backend}`);
-    const owner = shard.keepsInputs ? shard.id : undefined;
+    const owner = shard.keepsInputs && inputsStay ? shard.id : undefined;
     return createDeviceExecutor(device, program, memory, layout.scratchAddress, owner);
   };
-  const executorOf = (program: Program, backend: string): Executor => {
+  const executorOf = (program: Program, backend: string, inputsStay: boolean): Executor => {
     const known = backend === WASM ? executors.kernels : executors.device;
-    const executor = known.get(program) ?? createFor(program, backend);
+    const executor = known.get(program) ?? createFor(program, backend, inputsStay);
     known.set(program, executor);
     return executor;
   };
-  const prepareSegment = (variant: VariantTask, plan: SegmentPlan): PreparedSegment | undefined => {
+  const prepareSegment = (variant: VariantTask, plan: SegmentPlan): Prepared => {
     if (plan.copySlot !== undefined) return undefined;
-    const executor = executorOf(segmentProgram(variant, plan), variant.backend);
-    const inputs = segmentGroup(variant, plan).slots.map((slot) => plan.inputs[slot]!.address);
+    const sources = segmentGroup(variant, plan).slots.map((slot) => plan.inputs[slot]!);
+    const inputsStay = !sources.some(({ isGiven }) => isGiven);
+    const executor = executorOf(segmentProgram(variant, plan), variant.backend, inputsStay);
+    const inputs = sources.map(({ address }) => address);
     const { firstElement, elements } = plan;
     return {
       plan,
@@ -58,12 +63,14 @@ export function createShardCompute(shard: SharedShard, device: DeviceLink | unde
       found: new Map(),
     };
   };
-  /** Candidates of one variant differ in numbers only. Copied segments are undefined. */
-  const prepare = (variant: VariantTask): readonly (PreparedSegment | undefined)[] => {
+  /** Candidates of one variant differ in numbers and given inputs only. */
+  const prepare = ({ variant, given }: ShardTask): readonly Prepared[] => {
     const key = JSON.stringify(variant);
-    const prepared = variants.get(key) ?? layout.segments.map((plan) => prepareSegment(variant, plan));
-    variants.set(key, prepared);
-    return prepared;
+    const known = variants.get(key);
+    if (known?.given === given) return known.segments;
+    const segments = layout.segments.map((plan) => prepareSegment(variant, plan));
+    variants.set(key, { given, segments });
+    return segments;
   };
 
   const mergeSegment = (
@@ -99,7 +106,7 @@ export function createShardCompute(shard: SharedShard, device: DeviceLink | unde
 
   const merge = (task: ShardTask & { kind: "merge" }, checkpoint: () => void): ShardResult => {
     const sink = task.place && layout.placesOutput ? createPlacedSink() : createHeldSink(layout, task.digestSegments);
-    prepare(task.variant).forEach((prepared, i) => {
+    prepare(task).forEach((prepared, i) => {
       const plan = layout.segments[i]!;
       sink.begin();
       if (prepared === undefined) sink.take(inputBytes(bytes, plan, plan.copySlot!));
@@ -113,7 +120,7 @@ export function createShardCompute(shard: SharedShard, device: DeviceLink | unde
   const statistic = (task: ShardTask & { kind: "statistic" }, checkpoint: () => void): ShardResult => {
     const states = new Map(task.states.map(({ tensor, data }) => [tensor, decodeState(data)]));
     const partials = new Map<string, StagePartial>();
-    prepare(task.variant).forEach((prepared, i) => {
+    prepare(task).forEach((prepared, i) => {
       if (prepared === undefined || prepared.plan.group !== task.group) return;
       const key = states.has("") ? "" : prepared.plan.tensor;
       const state = states.get(key);

@@ -18,6 +18,8 @@ export interface InputPlan {
   readonly ranges: readonly StoredRange[];
   /** What makes a derived input of its ranges; empty where they are the elements. */
   readonly steps: readonly DeriveStep[];
+  /** No range of any file: the values come with each candidate. */
+  readonly isGiven?: true;
 }
 
 export interface SegmentPlan {
@@ -55,6 +57,7 @@ export interface ShardLayout {
 
 const WINDOW_ELEMENTS = 262_144;
 const ALIGNMENT = 16;
+const NO_FILE = -1;
 // Address 0 is never handed out: a zero pointer in a kernel is a bug, not an input.
 const FIRST_ADDRESS = 1024;
 /** Part of the memory that is never handed out. */
@@ -91,7 +94,11 @@ export function layOutShard(shard: Shard, slots: ReadonlySet<number> | "all", pl
       const bytes = elements * dtypeBytes(dtype);
       const { derived } = slice;
       let plan: InputPlan;
-      if (derived === undefined) {
+      if (slice.given) {
+        if (dtype !== "F32") throw new TaskError("invalid_argument", `tensor "${tensor}": values given as ${dtype}`);
+        plan = { file: NO_FILE, dtype, bytes, address: take(bytes), ranges: [], steps: [], isGiven: true };
+        inputBytes += bytes;
+      } else if (derived === undefined) {
         const range = { file: slice.file, offset: Number(slice.offset), bytes, address: take(bytes) };
         plan = { file: slice.file, dtype, bytes, address: range.address, ranges: [range], steps: [] };
       } else {
@@ -185,4 +192,10 @@ export function derivedSlots(layout: ShardLayout, slots: ReadonlySet<number>): S
     });
   }
   return derived;
+}
+
+/** Those of the slots whose values come with the candidate. */
+export function givenSlots(layout: ShardLayout, slots: ReadonlySet<number>): Set<number> {
+  const isGiven = (slot: number): boolean => layout.segments.some(({ inputs }) => inputs[slot]?.isGiven === true);
+  return new Set([...slots].filter(isGiven));
 }

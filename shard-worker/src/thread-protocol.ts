@@ -44,6 +44,8 @@ export type ShardTask =
   | {
       readonly kind: "merge";
       readonly variant: VariantTask;
+      /** Names the values of given inputs: what was found of others is void. */
+      readonly given: string;
       /** Numeric parameters, one row per segment. */
       readonly scalars: readonly (readonly number[])[];
       readonly statistics: readonly StatisticValue[];
@@ -55,6 +57,7 @@ export type ShardTask =
   | {
       readonly kind: "statistic";
       readonly variant: VariantTask;
+      readonly given: string;
       readonly scalars: readonly (readonly number[])[];
       readonly statistics: readonly StatisticValue[];
       readonly group: number;

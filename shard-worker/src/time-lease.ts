@@ -1,6 +1,7 @@
 // How long a lease takes on this machine: done once in the calling thread, for an estimate. Nothing is kept.
 import { createMemory } from "@amalgam/kernels";
 import type { Lease } from "@amalgam/proto";
+import { fillGiven } from "./given-inputs.ts";
 import { neededSlots, shardTask, variantOf } from "./lease-messages.ts";
 import { scratchBytes } from "./programs.ts";
 import { readInputs } from "./read-inputs.ts";
@@ -31,6 +32,7 @@ export async function timeLease(lease: Lease, signal: AbortSignal): Promise<Leas
   const elapsedMs = (): number => performance.now() - started;
   const readBytes = await readInputs(new Uint8Array(memory.buffer), ranges, sources, signal);
   const readMs = elapsedMs();
+  for (const { slot, constant } of lease.candidate?.given ?? []) fillGiven(layout, memory, slot, constant);
   const inputFiles = lease.files.map(({ path }) => path);
   const checkpoint = (): void => signal.throwIfAborted();
   const shard = { id: 0, memory, layout, keepsInputs: false, inputFiles };

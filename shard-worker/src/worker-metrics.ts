@@ -24,7 +24,7 @@ export interface WorkerLoad {
 export interface WorkerMetrics {
   attempt(lease: Lease, outcome: AttemptOutcome): void;
   phase(phase: Phase, ms: number): void;
-  inputBytes(source: "direct" | "stream", bytes: number): void;
+  inputBytes(source: "direct" | "stream" | "estimate", bytes: number): void;
   answered(answer: ComputeAnswer): void;
   written(bytes: number, ms: number): void;
   load(load: WorkerLoad): void;

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BLOCK_ELEMENTS } from "@amalgam/kernels";
-import { createLogger, poll, Registry } from "@amalgam/runtime";
+import { ShardService } from "@amalgam/proto";
+import { createClientPool, createLogger, poll, Registry } from "@amalgam/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startCoordinator, type TestCoordinator } from "./testing/coordinator.ts";
 import {
@@ -88,6 +89,7 @@ async function setUp(
     threads: 1,
     memoryBytes: 64 * 1024 * 1024,
     coordinator: coordinator.client,
+    holders: createClientPool(ShardService),
     storage: "direct",
     log: createLogger({ role: "worker", level: "silent" }),
     metrics,

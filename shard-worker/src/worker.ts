@@ -7,6 +7,9 @@ import {
   AmalgamError,
   backoffMs,
   type Client,
+  type ClientPool,
+  createHeldShards,
+  createShardService,
   type Logger,
   type Registry,
   type ServiceImpl,
@@ -14,13 +17,11 @@ import {
   VERSION,
 } from "@amalgam/runtime";
 import { createComputePool } from "./compute-pool.ts";
-import { createHeldShards } from "./held-shards.ts";
 import { createLeaseQueue } from "./lease-queue.ts";
 import { createLeaseRunner, type LoadedShard } from "./lease-runner.ts";
 import { createMemoryPool } from "./memory-pool.ts";
 import { createOutputFiles } from "./output-files.ts";
 import { openSession, type SessionLink } from "./session-link.ts";
-import { createShardService } from "./shard-service.ts";
 import { createStorage, type StorageMode } from "./storage.ts";
 import { createWorkerMetrics } from "./worker-metrics.ts";
 
@@ -36,6 +37,8 @@ export interface ShardWorkerOptions {
   /** Where held shards go that do not fit in memory; the system's temporary directory by default. */
   readonly spillDirectory?: string;
   readonly coordinator: Client<typeof CoordinatorService>;
+  /** Who holds estimates that candidates are merged with. */
+  readonly holders: ClientPool<typeof ShardService>;
   /**
    * direct: read and write files, fail where they differ from the coordinator's; stream: all bytes over RPC; auto: direct
    * where the storage is the same.
@@ -62,7 +65,7 @@ const BACKOFF = { baseMs: 200, maxMs: 5_000, random: Math.random };
 
 /** Starts the compute threads; nothing else happens before `run`. */
 export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
-  const { workerId, address, threads, memoryBytes, coordinator, log, signal } = options;
+  const { workerId, address, threads, memoryBytes, coordinator, holders, log, signal } = options;
   const compute = createComputePool(threads, log, options.device);
   const heldBytes = Math.floor(memoryBytes / 4);
   const held = createHeldShards({ memoryBytes: heldBytes, spillDirectory: options.spillDirectory ?? tmpdir() });
@@ -83,6 +86,7 @@ export function createShardWorker(options: ShardWorkerOptions): ShardWorker {
     compute,
     memory,
     held,
+    holders,
     storage,
     outputs,
     storageMode: options.storage,

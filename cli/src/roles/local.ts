@@ -74,6 +74,7 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
       threads,
       memoryBytes,
       coordinator: client,
+      holders: shardClients,
       storage: "direct",
       device,
       log,

@@ -16,8 +16,9 @@ import {
   type StageState,
   startStage,
 } from "@amalgam/kernels";
-import { ShardService } from "@amalgam/proto";
+import { type GivenInputSchema, ShardService } from "@amalgam/proto";
 import { createLocalClient } from "@amalgam/runtime";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ShardWorker } from "../worker.ts";
 import type { LeaseInit, TestCoordinator } from "./coordinator.ts";
 import type { TestJob, TestTensor } from "./job.ts";
@@ -28,6 +29,8 @@ export interface TestMerge extends GraphSpec {
   readonly slots?: number[];
   /** Values of the numeric parameters, the same for every tensor. */
   readonly scalars: Scalars;
+  /** Values of given inputs, for every shard. */
+  readonly given?: MessageInitShape<typeof GivenInputSchema>[];
 }
 
 type Values = { statistic: number; tensor: string; values: number[] };
@@ -43,7 +46,7 @@ const graphDigest = ({ method, models, hasBase, options, masks }: TestMerge): st
 
 /** The part of a lease that says what to compute on a shard. */
 export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistics: Values[] = []): LeaseInit {
-  const { method, hasBase, models, scalars, id = "candidate" } = merge;
+  const { method, hasBase, models, scalars, given = [], id = "candidate" } = merge;
   const row = { values: buildGraph(merge).parameters.map((name) => scalars[name]!) };
   const options = Object.fromEntries(
     Object.entries(merge.options).map(([name, value]) => [name, JSON.stringify(value)]),
@@ -53,7 +56,7 @@ export function leaseOn(job: TestJob, shard: number, merge: TestMerge, statistic
   };
   return {
     shard: job.shards[shard]!,
-    candidate: { id, variant, scalars: job.shards[shard]!.segments!.map(() => row), statistics },
+    candidate: { id, variant, scalars: job.shards[shard]!.segments!.map(() => row), statistics, given },
   };
 }
 

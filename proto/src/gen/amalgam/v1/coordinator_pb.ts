@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/coordinator.proto.
  */
 export const file_amalgam_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3ItcDCgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJEhEKCW9iamVjdGl2ZRgSIAEoCRIjCgdsZWFkZXJzGBMgAygLMhIuYW1hbGdhbS52MS5CZWxpZWYSDwoHc3RvcHBlZBgUIAEoCRINCgVmcm9udBgVIAMoCRIPCgdlYXJsaWVyGBYgASgJItMBCgZCZWxpZWYSFAoMY2FuZGlkYXRlX2lkGAEgASgJEgwKBG1lYW4YAiABKAESGgoSc3RhbmRhcmRfZGV2aWF0aW9uGAMgASgBEgsKA2xvdxgEIAEoARIMCgRoaWdoGAUgASgBEh0KEHByb2JhYmlsaXR5X2Jlc3QYBiABKAFIAIgBARIhChRwcm9iYWJpbGl0eV9mZWFzaWJsZRgHIAEoAUgBiAEBQhMKEV9wcm9iYWJpbGl0eV9iZXN0QhcKFV9wcm9iYWJpbGl0eV9mZWFzaWJsZSL5AwoNQ2FuZGlkYXRlVmlldxIKCgJpZBgBIAEoCRIMCgRyb2xlGAIgASgJEgwKBG5hbWUYAyABKAkSQQoMY29lZmZpY2llbnRzGAQgAygLMisuYW1hbGdhbS52MS5DYW5kaWRhdGVWaWV3LkNvZWZmaWNpZW50c0VudHJ5Eg4KBm9yaWdpbhgFIAEoCRINCgVzdGF0ZRgGIAEoCRIlCgZzY29yZXMYByADKAsyFS5hbWFsZ2FtLnYxLlRhc2tTY29yZRIRCglvYmplY3RpdmUYCCABKAESIAoYb2JqZWN0aXZlX3N0YW5kYXJkX2Vycm9yGAkgASgBEg8KB3Byb2JsZW0YCiABKAkSFQoNc2hhcmRzX21lcmdlZBgLIAEoDRI6ChRwdWJsaXNoZWRfbWludXNfdGhpcxgMIAEoCzIcLmFtYWxnYW0udjEuUGFpcmVkRGlmZmVyZW5jZRInCglsb3N0X3JhY2UYDSABKAsyFC5hbWFsZ2FtLnYxLkxvc3RSYWNlEg0KBXVubWV0GA4gAygJEg0KBXN0YWdlGA8gASgJEiIKBmxlYWRlchgQIAEoCzISLmFtYWxnYW0udjEuQmVsaWVmGjMKEUNvZWZmaWNpZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWgoQUGFpcmVkRGlmZmVyZW5jZRISCgpkaWZmZXJlbmNlGAEgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAIgASgBEhoKEnByb2JhYmlsaXR5X2JldHRlchgDIAEoASJNCghMb3N0UmFjZRIPCgdhZ2FpbnN0GAEgASgJEjAKCmRpZmZlcmVuY2UYAiABKAsyHC5hbWFsZ2FtLnYxLlBhaXJlZERpZmZlcmVuY2UibwoJVGFza1Njb3JlEgwKBHRhc2sYASABKAkSDQoFc3BsaXQYAiABKAkSEAoIYWNjdXJhY3kYAyABKAESFgoOc3RhbmRhcmRfZXJyb3IYBCABKAESDAoEbG9zcxgFIAEoARINCgVpdGVtcxgGIAEoDSJQChBSZWFkSW5wdXRSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIMCgRmaWxlGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKAQiIQoRUmVhZElucHV0UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIhCg9HZXRTdHVkeVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIiAKEEdldFN0dWR5UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIqChhHZXRFdmFsdWF0aW9uU3BlY1JlcXVlc3QSDgoGam9iX2lkGAEgASgJIikKGUdldEV2YWx1YXRpb25TcGVjUmVzcG9uc2USDAoEZGF0YRgBIAEoDDKxBQoSQ29vcmRpbmF0b3JTZXJ2aWNlEkgKCVN1Ym1pdEpvYhIcLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVxdWVzdBodLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVzcG9uc2USPwoGR2V0Sm9iEhkuYW1hbGdhbS52MS5HZXRKb2JSZXF1ZXN0GhouYW1hbGdhbS52MS5HZXRKb2JSZXNwb25zZRJFCghMaXN0Sm9icxIbLmFtYWxnYW0udjEuTGlzdEpvYnNSZXF1ZXN0GhwuYW1hbGdhbS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkcKCFdhdGNoSm9iEhsuYW1hbGdhbS52MS5XYXRjaEpvYlJlcXVlc3QaHC5hbWFsZ2FtLnYxLldhdGNoSm9iUmVzcG9uc2UwARJICglDYW5jZWxKb2ISHC5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlcXVlc3QaHS5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlc3BvbnNlEj0KBFdvcmsSFy5hbWFsZ2FtLnYxLldvcmtSZXF1ZXN0GhguYW1hbGdhbS52MS5Xb3JrUmVzcG9uc2UoATABEkoKCVJlYWRJbnB1dBIcLmFtYWxnYW0udjEuUmVhZElucHV0UmVxdWVzdBodLmFtYWxnYW0udjEuUmVhZElucHV0UmVzcG9uc2UwARJHCghHZXRTdHVkeRIbLmFtYWxnYW0udjEuR2V0U3R1ZHlSZXF1ZXN0GhwuYW1hbGdhbS52MS5HZXRTdHVkeVJlc3BvbnNlMAESYgoRR2V0RXZhbHVhdGlvblNwZWMSJC5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBolLmFtYWxnYW0udjEuR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZTABYgZwcm90bzM", [file_amalgam_v1_work]);
+  fileDesc("ChxhbWFsZ2FtL3YxL2Nvb3JkaW5hdG9yLnByb3RvEgphbWFsZ2FtLnYxIuEBChBTdWJtaXRKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRIWCg5iYXNlX2RpcmVjdG9yeRgCIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GAMgASgJEhEKCW92ZXJ3cml0ZRgEIAEoCBIMCgRraW5kGAUgASgJEhMKC3NoYXJkX2J5dGVzGAYgASgEEhMKC3JlY2lwZV9uYW1lGAcgASgJEhUKDWRpZ2VzdF9pbnB1dHMYCCABKAgSGAoQc3RhZ2VzX2RpcmVjdG9yeRgJIAEoCRIPCgdiYWNrZW5kGAogASgJIjQKEVN1Ym1pdEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdyZXN1bWVkGAIgASgIIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKDkdldEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzITLmFtYWxnYW0udjEuSm9iVmlldyIRCg9MaXN0Sm9ic1JlcXVlc3QiNQoQTGlzdEpvYnNSZXNwb25zZRIhCgRqb2JzGAEgAygLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IiEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNAoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyEy5hbWFsZ2FtLnYxLkpvYlZpZXciIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiNQoRQ2FuY2VsSm9iUmVzcG9uc2USIAoDam9iGAEgASgLMhMuYW1hbGdhbS52MS5Kb2JWaWV3IoMECgdKb2JWaWV3Eg4KBmpvYl9pZBgBIAEoCRIMCgRraW5kGAIgASgJEg0KBXN0YXRlGAMgASgJEg4KBm1ldGhvZBgEIAEoCRIOCgZzaGFyZHMYBSABKA0SFgoOc2hhcmRzX3dyaXR0ZW4YBiABKA0SEwoLaW5wdXRfYnl0ZXMYByABKAQSFAoMb3V0cHV0X2J5dGVzGAggASgEEhYKDnRyaWFsc19wbGFubmVkGAkgASgNEi0KCmNhbmRpZGF0ZXMYCiADKAsyGS5hbWFsZ2FtLnYxLkNhbmRpZGF0ZVZpZXcSFgoOcmVjb21tZW5kZWRfaWQYCyABKAkSDwoHcHJvYmxlbRgMIAEoCRIYChBvdXRwdXRfZGlyZWN0b3J5GA0gASgJEg8KB3dvcmtlcnMYDiABKA0SDQoFdGFza3MYDyADKAkSEwoLd2FpdGluZ19mb3IYECABKAkSFAoMcHJvYmxlbV9jb2RlGBEgASgJEhEKCW9iamVjdGl2ZRgSIAEoCRIjCgdsZWFkZXJzGBMgAygLMhIuYW1hbGdhbS52MS5CZWxpZWYSDwoHc3RvcHBlZBgUIAEoCRINCgVmcm9udBgVIAMoCRIPCgdlYXJsaWVyGBYgASgJEioKCmltcG9ydGFuY2UYHiABKAsyFi5hbWFsZ2FtLnYxLkltcG9ydGFuY2UiTQoKSW1wb3J0YW5jZRIQCghlc3RpbWF0ZRgBIAEoCRIMCgRtYWRlGAIgASgNEg4KBnJldXNlZBgDIAEoDRIPCgdzZWNvbmRzGAQgASgBItMBCgZCZWxpZWYSFAoMY2FuZGlkYXRlX2lkGAEgASgJEgwKBG1lYW4YAiABKAESGgoSc3RhbmRhcmRfZGV2aWF0aW9uGAMgASgBEgsKA2xvdxgEIAEoARIMCgRoaWdoGAUgASgBEh0KEHByb2JhYmlsaXR5X2Jlc3QYBiABKAFIAIgBARIhChRwcm9iYWJpbGl0eV9mZWFzaWJsZRgHIAEoAUgBiAEBQhMKEV9wcm9iYWJpbGl0eV9iZXN0QhcKFV9wcm9iYWJpbGl0eV9mZWFzaWJsZSL5AwoNQ2FuZGlkYXRlVmlldxIKCgJpZBgBIAEoCRIMCgRyb2xlGAIgASgJEgwKBG5hbWUYAyABKAkSQQoMY29lZmZpY2llbnRzGAQgAygLMisuYW1hbGdhbS52MS5DYW5kaWRhdGVWaWV3LkNvZWZmaWNpZW50c0VudHJ5Eg4KBm9yaWdpbhgFIAEoCRINCgVzdGF0ZRgGIAEoCRIlCgZzY29yZXMYByADKAsyFS5hbWFsZ2FtLnYxLlRhc2tTY29yZRIRCglvYmplY3RpdmUYCCABKAESIAoYb2JqZWN0aXZlX3N0YW5kYXJkX2Vycm9yGAkgASgBEg8KB3Byb2JsZW0YCiABKAkSFQoNc2hhcmRzX21lcmdlZBgLIAEoDRI6ChRwdWJsaXNoZWRfbWludXNfdGhpcxgMIAEoCzIcLmFtYWxnYW0udjEuUGFpcmVkRGlmZmVyZW5jZRInCglsb3N0X3JhY2UYDSABKAsyFC5hbWFsZ2FtLnYxLkxvc3RSYWNlEg0KBXVubWV0GA4gAygJEg0KBXN0YWdlGA8gASgJEiIKBmxlYWRlchgQIAEoCzISLmFtYWxnYW0udjEuQmVsaWVmGjMKEUNvZWZmaWNpZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiWgoQUGFpcmVkRGlmZmVyZW5jZRISCgpkaWZmZXJlbmNlGAEgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAIgASgBEhoKEnByb2JhYmlsaXR5X2JldHRlchgDIAEoASJNCghMb3N0UmFjZRIPCgdhZ2FpbnN0GAEgASgJEjAKCmRpZmZlcmVuY2UYAiABKAsyHC5hbWFsZ2FtLnYxLlBhaXJlZERpZmZlcmVuY2UibwoJVGFza1Njb3JlEgwKBHRhc2sYASABKAkSDQoFc3BsaXQYAiABKAkSEAoIYWNjdXJhY3kYAyABKAESFgoOc3RhbmRhcmRfZXJyb3IYBCABKAESDAoEbG9zcxgFIAEoARINCgVpdGVtcxgGIAEoDSJQChBSZWFkSW5wdXRSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIMCgRmaWxlGAIgASgNEg4KBm9mZnNldBgDIAEoBBIOCgZsZW5ndGgYBCABKAQiIQoRUmVhZElucHV0UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIhCg9HZXRTdHVkeVJlcXVlc3QSDgoGam9iX2lkGAEgASgJIiAKEEdldFN0dWR5UmVzcG9uc2USDAoEZGF0YRgBIAEoDCIqChhHZXRFdmFsdWF0aW9uU3BlY1JlcXVlc3QSDgoGam9iX2lkGAEgASgJIikKGUdldEV2YWx1YXRpb25TcGVjUmVzcG9uc2USDAoEZGF0YRgBIAEoDDKxBQoSQ29vcmRpbmF0b3JTZXJ2aWNlEkgKCVN1Ym1pdEpvYhIcLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVxdWVzdBodLmFtYWxnYW0udjEuU3VibWl0Sm9iUmVzcG9uc2USPwoGR2V0Sm9iEhkuYW1hbGdhbS52MS5HZXRKb2JSZXF1ZXN0GhouYW1hbGdhbS52MS5HZXRKb2JSZXNwb25zZRJFCghMaXN0Sm9icxIbLmFtYWxnYW0udjEuTGlzdEpvYnNSZXF1ZXN0GhwuYW1hbGdhbS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkcKCFdhdGNoSm9iEhsuYW1hbGdhbS52MS5XYXRjaEpvYlJlcXVlc3QaHC5hbWFsZ2FtLnYxLldhdGNoSm9iUmVzcG9uc2UwARJICglDYW5jZWxKb2ISHC5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlcXVlc3QaHS5hbWFsZ2FtLnYxLkNhbmNlbEpvYlJlc3BvbnNlEj0KBFdvcmsSFy5hbWFsZ2FtLnYxLldvcmtSZXF1ZXN0GhguYW1hbGdhbS52MS5Xb3JrUmVzcG9uc2UoATABEkoKCVJlYWRJbnB1dBIcLmFtYWxnYW0udjEuUmVhZElucHV0UmVxdWVzdBodLmFtYWxnYW0udjEuUmVhZElucHV0UmVzcG9uc2UwARJHCghHZXRTdHVkeRIbLmFtYWxnYW0udjEuR2V0U3R1ZHlSZXF1ZXN0GhwuYW1hbGdhbS52MS5HZXRTdHVkeVJlc3BvbnNlMAESYgoRR2V0RXZhbHVhdGlvblNwZWMSJC5hbWFsZ2FtLnYxLkdldEV2YWx1YXRpb25TcGVjUmVxdWVzdBolLmFtYWxnYW0udjEuR2V0RXZhbHVhdGlvblNwZWNSZXNwb25zZTABYgZwcm90bzM", [file_amalgam_v1_work]);
 
 /**
  * @generated from message amalgam.v1.SubmitJobRequest
@@ -381,6 +381,13 @@ export type JobView = Message<"amalgam.v1.JobView"> & {
    * @generated from field: string earlier = 22;
    */
   earlier: string;
+
+  /**
+   * Where the importance comes from that the models are weighted by; without it when the method asks for none.
+   *
+   * @generated from field: amalgam.v1.Importance importance = 30;
+   */
+  importance?: Importance | undefined;
 };
 
 /**
@@ -389,6 +396,42 @@ export type JobView = Message<"amalgam.v1.JobView"> & {
  */
 export const JobViewSchema: GenMessage<JobView> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_coordinator, 10);
+
+/**
+ * @generated from message amalgam.v1.Importance
+ */
+export type Importance = Message<"amalgam.v1.Importance"> & {
+  /**
+   * per_trial, once, none, files: as in the recipe.
+   *
+   * @generated from field: string estimate = 1;
+   */
+  estimate: string;
+
+  /**
+   * Estimates made, those that a candidate found made for another one, and the time that evaluators spent in making them.
+   *
+   * @generated from field: uint32 made = 2;
+   */
+  made: number;
+
+  /**
+   * @generated from field: uint32 reused = 3;
+   */
+  reused: number;
+
+  /**
+   * @generated from field: double seconds = 4;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message amalgam.v1.Importance.
+ * Use `create(ImportanceSchema)` to create a new message.
+ */
+export const ImportanceSchema: GenMessage<Importance> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_coordinator, 11);
 
 /**
  * What is believed of a trial's true objective.
@@ -443,7 +486,7 @@ export type Belief = Message<"amalgam.v1.Belief"> & {
  * Use `create(BeliefSchema)` to create a new message.
  */
 export const BeliefSchema: GenMessage<Belief> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 11);
+  messageDesc(file_amalgam_v1_coordinator, 12);
 
 /**
  * @generated from message amalgam.v1.CandidateView
@@ -479,7 +522,7 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
   origin: string;
 
   /**
-   * proposed, statistics, merging, evaluating, scored, failed.
+   * waiting, estimating, statistics, merging, evaluating, scored, failed.
    *
    * @generated from field: string state = 6;
    */
@@ -551,7 +594,7 @@ export type CandidateView = Message<"amalgam.v1.CandidateView"> & {
  * Use `create(CandidateViewSchema)` to create a new message.
  */
 export const CandidateViewSchema: GenMessage<CandidateView> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 12);
+  messageDesc(file_amalgam_v1_coordinator, 13);
 
 /**
  * @generated from message amalgam.v1.PairedDifference
@@ -580,7 +623,7 @@ export type PairedDifference = Message<"amalgam.v1.PairedDifference"> & {
  * Use `create(PairedDifferenceSchema)` to create a new message.
  */
 export const PairedDifferenceSchema: GenMessage<PairedDifference> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 13);
+  messageDesc(file_amalgam_v1_coordinator, 14);
 
 /**
  * @generated from message amalgam.v1.LostRace
@@ -606,7 +649,7 @@ export type LostRace = Message<"amalgam.v1.LostRace"> & {
  * Use `create(LostRaceSchema)` to create a new message.
  */
 export const LostRaceSchema: GenMessage<LostRace> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 14);
+  messageDesc(file_amalgam_v1_coordinator, 15);
 
 /**
  * @generated from message amalgam.v1.TaskScore
@@ -648,7 +691,7 @@ export type TaskScore = Message<"amalgam.v1.TaskScore"> & {
  * Use `create(TaskScoreSchema)` to create a new message.
  */
 export const TaskScoreSchema: GenMessage<TaskScore> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 15);
+  messageDesc(file_amalgam_v1_coordinator, 16);
 
 /**
  * @generated from message amalgam.v1.ReadInputRequest
@@ -680,7 +723,7 @@ export type ReadInputRequest = Message<"amalgam.v1.ReadInputRequest"> & {
  * Use `create(ReadInputRequestSchema)` to create a new message.
  */
 export const ReadInputRequestSchema: GenMessage<ReadInputRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 16);
+  messageDesc(file_amalgam_v1_coordinator, 17);
 
 /**
  * @generated from message amalgam.v1.ReadInputResponse
@@ -697,7 +740,7 @@ export type ReadInputResponse = Message<"amalgam.v1.ReadInputResponse"> & {
  * Use `create(ReadInputResponseSchema)` to create a new message.
  */
 export const ReadInputResponseSchema: GenMessage<ReadInputResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 17);
+  messageDesc(file_amalgam_v1_coordinator, 18);
 
 /**
  * @generated from message amalgam.v1.GetStudyRequest
@@ -714,7 +757,7 @@ export type GetStudyRequest = Message<"amalgam.v1.GetStudyRequest"> & {
  * Use `create(GetStudyRequestSchema)` to create a new message.
  */
 export const GetStudyRequestSchema: GenMessage<GetStudyRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 18);
+  messageDesc(file_amalgam_v1_coordinator, 19);
 
 /**
  * @generated from message amalgam.v1.GetStudyResponse
@@ -731,7 +774,7 @@ export type GetStudyResponse = Message<"amalgam.v1.GetStudyResponse"> & {
  * Use `create(GetStudyResponseSchema)` to create a new message.
  */
 export const GetStudyResponseSchema: GenMessage<GetStudyResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 19);
+  messageDesc(file_amalgam_v1_coordinator, 20);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecRequest
@@ -748,7 +791,7 @@ export type GetEvaluationSpecRequest = Message<"amalgam.v1.GetEvaluationSpecRequ
  * Use `create(GetEvaluationSpecRequestSchema)` to create a new message.
  */
 export const GetEvaluationSpecRequestSchema: GenMessage<GetEvaluationSpecRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 20);
+  messageDesc(file_amalgam_v1_coordinator, 21);
 
 /**
  * @generated from message amalgam.v1.GetEvaluationSpecResponse
@@ -765,7 +808,7 @@ export type GetEvaluationSpecResponse = Message<"amalgam.v1.GetEvaluationSpecRes
  * Use `create(GetEvaluationSpecResponseSchema)` to create a new message.
  */
 export const GetEvaluationSpecResponseSchema: GenMessage<GetEvaluationSpecResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_coordinator, 21);
+  messageDesc(file_amalgam_v1_coordinator, 22);
 
 /**
  * @generated from service amalgam.v1.CoordinatorService

@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ShardLocation } from "./shard_pb.ts";
+import { file_amalgam_v1_shard } from "./shard_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file amalgam/v1/evaluation.proto.
  */
 export const file_amalgam_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEi+AEKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDSJUCg1TaGFyZExvY2F0aW9uEg0KBXNoYXJkGAEgASgNEg4KBnNoYTI1NhgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBBIPCgdhZGRyZXNzGAQgASgJIpUCCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SABCCQoHb3V0Y29tZSJxCgVTY29yZRINCgVpdGVtcxgBIAEoDRIPCgdjb3JyZWN0GAIgASgNEhAKCGFjY3VyYWN5GAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESEAoIcGVyX2l0ZW0YBiABKAwiKAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiHAoKU2hhcmRzTG9zdBIOCgZzaGFyZHMYASADKA0iqwEKDkV2YWx1YXRpb25TcGVjEhMKC2NvbmZpZ19qc29uGAEgASgJEhYKDnRva2VuaXplcl9qc29uGAIgASgJEh0KFXRva2VuaXplcl9jb25maWdfanNvbhgDIAEoCRIkCgV0YXNrcxgEIAMoCzIVLmFtYWxnYW0udjEuVGFza0ZpbGVzEicKBnNoYXJkcxgFIAMoCzIXLmFtYWxnYW0udjEuU2hhcmRMYXlvdXQihgEKCVRhc2tGaWxlcxIMCgRuYW1lGAEgASgJEgwKBHlhbWwYAiABKAkSLwoFZmlsZXMYAyADKAsyIC5hbWFsZ2FtLnYxLlRhc2tGaWxlcy5GaWxlc0VudHJ5GiwKCkZpbGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASJJCgtTaGFyZExheW91dBINCgVzaGFyZBgBIAEoDRIrCghzZWdtZW50cxgCIAMoCzIZLmFtYWxnYW0udjEuU2VnbWVudExheW91dCJmCg1TZWdtZW50TGF5b3V0Eg4KBnRlbnNvchgBIAEoCRINCgVzaGFwZRgCIAMoBBINCgVkdHlwZRgDIAEoCRIVCg1maXJzdF9lbGVtZW50GAQgASgEEhAKCGVsZW1lbnRzGAUgASgEYgZwcm90bzM");
+  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEipAIKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDRIqCgplc3RpbWF0aW9uGAwgASgLMhYuYW1hbGdhbS52MS5Fc3RpbWF0aW9uIhwKCkVzdGltYXRpb24SDgoGaW5fdXNlGAEgAygJIr8CCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SAASKAoIZXN0aW1hdGUYDCABKAsyFC5hbWFsZ2FtLnYxLkVzdGltYXRlSABCCQoHb3V0Y29tZSJxCgVTY29yZRINCgVpdGVtcxgBIAEoDRIPCgdjb3JyZWN0GAIgASgNEhAKCGFjY3VyYWN5GAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESEAoIcGVyX2l0ZW0YBiABKAwiVQoIRXN0aW1hdGUSDQoFaXRlbXMYASABKA0SKQoGc2hhcmRzGAIgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEg8KB3NlY29uZHMYAyABKAEiKAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiHAoKU2hhcmRzTG9zdBIOCgZzaGFyZHMYASADKA0i0wEKDkV2YWx1YXRpb25TcGVjEhMKC2NvbmZpZ19qc29uGAEgASgJEhYKDnRva2VuaXplcl9qc29uGAIgASgJEh0KFXRva2VuaXplcl9jb25maWdfanNvbhgDIAEoCRIkCgV0YXNrcxgEIAMoCzIVLmFtYWxnYW0udjEuVGFza0ZpbGVzEicKBnNoYXJkcxgFIAMoCzIXLmFtYWxnYW0udjEuU2hhcmRMYXlvdXQSJgoGZmlzaGVyGAYgASgLMhYuYW1hbGdhbS52MS5GaXNoZXJTcGVjIk0KCkZpc2hlclNwZWMSDQoFaXRlbXMYASABKA0SEQoJZXN0aW1hdG9yGAIgASgJEgwKBHNlZWQYAyABKAQSDwoHdGVuc29ycxgEIAMoCSKGAQoJVGFza0ZpbGVzEgwKBG5hbWUYASABKAkSDAoEeWFtbBgCIAEoCRIvCgVmaWxlcxgDIAMoCzIgLmFtYWxnYW0udjEuVGFza0ZpbGVzLkZpbGVzRW50cnkaLAoKRmlsZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBIkkKC1NoYXJkTGF5b3V0Eg0KBXNoYXJkGAEgASgNEisKCHNlZ21lbnRzGAIgAygLMhkuYW1hbGdhbS52MS5TZWdtZW50TGF5b3V0ImYKDVNlZ21lbnRMYXlvdXQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEg0KBWR0eXBlGAMgASgJEhUKDWZpcnN0X2VsZW1lbnQYBCABKAQSEAoIZWxlbWVudHMYBSABKARiBnByb3RvMw", [file_amalgam_v1_shard]);
 
 /**
  * Score one candidate on one task. One bus message each.
@@ -82,6 +84,13 @@ export type Evaluation = Message<"amalgam.v1.Evaluation"> & {
    * @generated from field: uint32 end_piece = 11;
    */
   endPiece: number;
+
+  /**
+   * Set: not the score is wanted but the importance of the candidate's weights, by the part of the items.
+   *
+   * @generated from field: amalgam.v1.Estimation estimation = 12;
+   */
+  estimation?: Estimation | undefined;
 };
 
 /**
@@ -92,35 +101,24 @@ export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_evaluation, 0);
 
 /**
- * @generated from message amalgam.v1.ShardLocation
+ * How it is estimated stands in the specification, where it is the same for all estimates of a job.
+ *
+ * @generated from message amalgam.v1.Estimation
  */
-export type ShardLocation = Message<"amalgam.v1.ShardLocation"> & {
+export type Estimation = Message<"amalgam.v1.Estimation"> & {
   /**
-   * @generated from field: uint32 shard = 1;
+   * Candidates of the job whose estimates are still needed. An evaluator that lets go of estimates keeps these.
+   *
+   * @generated from field: repeated string in_use = 1;
    */
-  shard: number;
-
-  /**
-   * @generated from field: string sha256 = 2;
-   */
-  sha256: string;
-
-  /**
-   * @generated from field: uint64 byte_length = 3;
-   */
-  byteLength: bigint;
-
-  /**
-   * @generated from field: string address = 4;
-   */
-  address: string;
+  inUse: string[];
 };
 
 /**
- * Describes the message amalgam.v1.ShardLocation.
- * Use `create(ShardLocationSchema)` to create a new message.
+ * Describes the message amalgam.v1.Estimation.
+ * Use `create(EstimationSchema)` to create a new message.
  */
-export const ShardLocationSchema: GenMessage<ShardLocation> = /*@__PURE__*/
+export const EstimationSchema: GenMessage<Estimation> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_evaluation, 1);
 
 /**
@@ -189,6 +187,14 @@ export type ScoreReport = Message<"amalgam.v1.ScoreReport"> & {
      */
     value: ShardsLost;
     case: "shardsLost";
+  } | {
+    /**
+     * What an estimation asked for.
+     *
+     * @generated from field: amalgam.v1.Estimate estimate = 12;
+     */
+    value: Estimate;
+    case: "estimate";
   } | { case: undefined; value?: undefined };
 };
 
@@ -244,6 +250,38 @@ export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_evaluation, 3);
 
 /**
+ * Diagonal Fisher information, held by the evaluator: for each shard, the float32 values of its segments whose tensors the specification
+ * names, one after another.
+ *
+ * @generated from message amalgam.v1.Estimate
+ */
+export type Estimate = Message<"amalgam.v1.Estimate"> & {
+  /**
+   * Items of this part. Parts are sums, divided by the number of items of all of them: they add up to the mean.
+   *
+   * @generated from field: uint32 items = 1;
+   */
+  items: number;
+
+  /**
+   * @generated from field: repeated amalgam.v1.ShardLocation shards = 2;
+   */
+  shards: ShardLocation[];
+
+  /**
+   * @generated from field: double seconds = 3;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message amalgam.v1.Estimate.
+ * Use `create(EstimateSchema)` to create a new message.
+ */
+export const EstimateSchema: GenMessage<Estimate> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_evaluation, 4);
+
+/**
  * @generated from message amalgam.v1.Failure
  */
 export type Failure = Message<"amalgam.v1.Failure"> & {
@@ -263,7 +301,7 @@ export type Failure = Message<"amalgam.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 4);
+  messageDesc(file_amalgam_v1_evaluation, 5);
 
 /**
  * @generated from message amalgam.v1.ShardsLost
@@ -280,7 +318,7 @@ export type ShardsLost = Message<"amalgam.v1.ShardsLost"> & {
  * Use `create(ShardsLostSchema)` to create a new message.
  */
 export const ShardsLostSchema: GenMessage<ShardsLost> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 5);
+  messageDesc(file_amalgam_v1_evaluation, 6);
 
 /**
  * Everything an evaluator needs to score a job's candidates besides the weights.
@@ -314,6 +352,13 @@ export type EvaluationSpec = Message<"amalgam.v1.EvaluationSpec"> & {
    * @generated from field: repeated amalgam.v1.ShardLayout shards = 5;
    */
   shards: ShardLayout[];
+
+  /**
+   * Of a job with estimates.
+   *
+   * @generated from field: amalgam.v1.FisherSpec fisher = 6;
+   */
+  fisher?: FisherSpec | undefined;
 };
 
 /**
@@ -321,7 +366,47 @@ export type EvaluationSpec = Message<"amalgam.v1.EvaluationSpec"> & {
  * Use `create(EvaluationSpecSchema)` to create a new message.
  */
 export const EvaluationSpecSchema: GenMessage<EvaluationSpec> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 6);
+  messageDesc(file_amalgam_v1_evaluation, 7);
+
+/**
+ * How Fisher information is estimated.
+ *
+ * @generated from message amalgam.v1.FisherSpec
+ */
+export type FisherSpec = Message<"amalgam.v1.FisherSpec"> & {
+  /**
+   * Items of a split that are used, of all its pieces together; all where there are fewer.
+   *
+   * @generated from field: uint32 items = 1;
+   */
+  items: number;
+
+  /**
+   * exact, sampled or empirical.
+   *
+   * @generated from field: string estimator = 2;
+   */
+  estimator: string;
+
+  /**
+   * @generated from field: uint64 seed = 3;
+   */
+  seed: bigint;
+
+  /**
+   * Tensors that are merged with it. Of those that the evaluated model does not read it is 0.
+   *
+   * @generated from field: repeated string tensors = 4;
+   */
+  tensors: string[];
+};
+
+/**
+ * Describes the message amalgam.v1.FisherSpec.
+ * Use `create(FisherSpecSchema)` to create a new message.
+ */
+export const FisherSpecSchema: GenMessage<FisherSpec> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_evaluation, 8);
 
 /**
  * @generated from message amalgam.v1.TaskFiles
@@ -350,7 +435,7 @@ export type TaskFiles = Message<"amalgam.v1.TaskFiles"> & {
  * Use `create(TaskFilesSchema)` to create a new message.
  */
 export const TaskFilesSchema: GenMessage<TaskFiles> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 7);
+  messageDesc(file_amalgam_v1_evaluation, 9);
 
 /**
  * @generated from message amalgam.v1.ShardLayout
@@ -372,7 +457,7 @@ export type ShardLayout = Message<"amalgam.v1.ShardLayout"> & {
  * Use `create(ShardLayoutSchema)` to create a new message.
  */
 export const ShardLayoutSchema: GenMessage<ShardLayout> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 8);
+  messageDesc(file_amalgam_v1_evaluation, 10);
 
 /**
  * @generated from message amalgam.v1.SegmentLayout
@@ -409,5 +494,5 @@ export type SegmentLayout = Message<"amalgam.v1.SegmentLayout"> & {
  * Use `create(SegmentLayoutSchema)` to create a new message.
  */
 export const SegmentLayoutSchema: GenMessage<SegmentLayout> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 9);
+  messageDesc(file_amalgam_v1_evaluation, 11);
 

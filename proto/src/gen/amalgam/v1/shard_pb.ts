@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/shard.proto.
  */
 export const file_amalgam_v1_shard: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxImwKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEEg8KB3ZlcnNpb24YBSABKAkiZAoKSW5wdXRTbGljZRIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRIpCgdkZXJpdmVkGAQgASgLMhguYW1hbGdhbS52MS5EZXJpdmVkSW5wdXQiXQoMRGVyaXZlZElucHV0EhQKDHJvd19lbGVtZW50cxgBIAEoBBIpCgdzb3VyY2VzGAIgAygLMhguYW1hbGdhbS52MS5NYXRyaXhTb3VyY2USDAoEcnVucxgDIAMoDSJiCgxNYXRyaXhTb3VyY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAkSJQoIbG93X3JhbmsYBCABKAsyEy5hbWFsZ2FtLnYxLkxvd1JhbmsiawoHTG93UmFuaxIMCgRyYW5rGAEgASgNEg0KBXNjYWxlGAIgASgBEiAKBGxlZnQYAyABKAsyEi5hbWFsZ2FtLnYxLkZhY3RvchIhCgVyaWdodBgEIAEoCzISLmFtYWxnYW0udjEuRmFjdG9yIlcKBkZhY3RvchIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRISCgp0cmFuc3Bvc2VkGAQgASgIEgwKBHJvd3MYBSABKAQi8AEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBEg0KBWdyb3VwGAogASgNQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQiMQoHVmFyaWFudBImCgZncm91cHMYASADKAsyFi5hbWFsZ2FtLnYxLk1lcmdlR3JvdXAi+AEKCk1lcmdlR3JvdXASDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRI0CgdvcHRpb25zGAUgAygLMiMuYW1hbGdhbS52MS5NZXJnZUdyb3VwLk9wdGlvbnNFbnRyeRISCgVtYXNrcxgGIAEoDUgAiAEBEg8KB3dvcmtpbmcYByABKAkSFAoMZ3JhcGhfc2hhMjU2GAggASgJGi4KDE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQggKBl9tYXNrcyJSCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoARINCgVncm91cBgEIAEoDSKVAQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlIhsKCVNjYWxhclJvdxIOCgZ2YWx1ZXMYASADKAEiQgoRRmV0Y2hTaGFyZFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBXNoYXJkGAIgASgNEg4KBnNoYTI1NhgDIAEoCSIiChJGZXRjaFNoYXJkUmVzcG9uc2USDAoEZGF0YRgBIAEoDDJdCgxTaGFyZFNlcnZpY2USTQoKRmV0Y2hTaGFyZBIdLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlcXVlc3QaHi5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXNwb25zZTABYgZwcm90bzM");
+  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxImwKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEEg8KB3ZlcnNpb24YBSABKAkicwoKSW5wdXRTbGljZRIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRIpCgdkZXJpdmVkGAQgASgLMhguYW1hbGdhbS52MS5EZXJpdmVkSW5wdXQSDQoFZ2l2ZW4YBSABKAgiXQoMRGVyaXZlZElucHV0EhQKDHJvd19lbGVtZW50cxgBIAEoBBIpCgdzb3VyY2VzGAIgAygLMhguYW1hbGdhbS52MS5NYXRyaXhTb3VyY2USDAoEcnVucxgDIAMoDSJiCgxNYXRyaXhTb3VyY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAkSJQoIbG93X3JhbmsYBCABKAsyEy5hbWFsZ2FtLnYxLkxvd1JhbmsiawoHTG93UmFuaxIMCgRyYW5rGAEgASgNEg0KBXNjYWxlGAIgASgBEiAKBGxlZnQYAyABKAsyEi5hbWFsZ2FtLnYxLkZhY3RvchIhCgVyaWdodBgEIAEoCzISLmFtYWxnYW0udjEuRmFjdG9yIlcKBkZhY3RvchIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRISCgp0cmFuc3Bvc2VkGAQgASgIEgwKBHJvd3MYBSABKAQi8AEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBEg0KBWdyb3VwGAogASgNQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQiMQoHVmFyaWFudBImCgZncm91cHMYASADKAsyFi5hbWFsZ2FtLnYxLk1lcmdlR3JvdXAi+AEKCk1lcmdlR3JvdXASDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRI0CgdvcHRpb25zGAUgAygLMiMuYW1hbGdhbS52MS5NZXJnZUdyb3VwLk9wdGlvbnNFbnRyeRISCgVtYXNrcxgGIAEoDUgAiAEBEg8KB3dvcmtpbmcYByABKAkSFAoMZ3JhcGhfc2hhMjU2GAggASgJGi4KDE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQggKBl9tYXNrcyJSCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoARINCgVncm91cBgEIAEoDSK8AQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlEiUKBWdpdmVuGAUgAygLMhYuYW1hbGdhbS52MS5HaXZlbklucHV0IlYKCkdpdmVuSW5wdXQSDAoEc2xvdBgBIAEoDRIQCghjb25zdGFudBgCIAEoAhIoCgV0ZXJtcxgDIAMoCzIZLmFtYWxnYW0udjEuU2hhcmRMb2NhdGlvbiJUCg1TaGFyZExvY2F0aW9uEg0KBXNoYXJkGAEgASgNEg4KBnNoYTI1NhgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBBIPCgdhZGRyZXNzGAQgASgJIhsKCVNjYWxhclJvdxIOCgZ2YWx1ZXMYASADKAEiQgoRRmV0Y2hTaGFyZFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBXNoYXJkGAIgASgNEg4KBnNoYTI1NhgDIAEoCSIiChJGZXRjaFNoYXJkUmVzcG9uc2USDAoEZGF0YRgBIAEoDDJdCgxTaGFyZFNlcnZpY2USTQoKRmV0Y2hTaGFyZBIdLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlcXVlc3QaHi5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXNwb25zZTABYgZwcm90bzM");
 
 /**
  * One input file of a job (a safetensors file of the base, of an expert, or of its Fisher information).
@@ -92,6 +92,13 @@ export type InputSlice = Message<"amalgam.v1.InputSlice"> & {
    * @generated from field: amalgam.v1.DerivedInput derived = 4;
    */
   derived?: DerivedInput | undefined;
+
+  /**
+   * In no file: the values come with each candidate, as float32.
+   *
+   * @generated from field: bool given = 5;
+   */
+  given: boolean;
 };
 
 /**
@@ -499,6 +506,13 @@ export type Candidate = Message<"amalgam.v1.Candidate"> & {
    * @generated from field: repeated amalgam.v1.StatisticValue statistics = 4;
    */
   statistics: StatisticValue[];
+
+  /**
+   * One for each slot with given inputs that the variant reads.
+   *
+   * @generated from field: repeated amalgam.v1.GivenInput given = 5;
+   */
+  given: GivenInput[];
 };
 
 /**
@@ -507,6 +521,75 @@ export type Candidate = Message<"amalgam.v1.Candidate"> & {
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_shard, 11);
+
+/**
+ * The values of a slot's given inputs in one shard.
+ *
+ * @generated from message amalgam.v1.GivenInput
+ */
+export type GivenInput = Message<"amalgam.v1.GivenInput"> & {
+  /**
+   * @generated from field: uint32 slot = 1;
+   */
+  slot: number;
+
+  /**
+   * Every value, where there are no terms.
+   *
+   * @generated from field: float constant = 2;
+   */
+  constant: number;
+
+  /**
+   * The values of the shard's segments that have a given input in this slot, one segment after another: their sum, added in this order.
+   *
+   * @generated from field: repeated amalgam.v1.ShardLocation terms = 3;
+   */
+  terms: ShardLocation[];
+};
+
+/**
+ * Describes the message amalgam.v1.GivenInput.
+ * Use `create(GivenInputSchema)` to create a new message.
+ */
+export const GivenInputSchema: GenMessage<GivenInput> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 12);
+
+/**
+ * Where bytes of a shard can be fetched: merged ones, or float32 values that were estimated.
+ *
+ * @generated from message amalgam.v1.ShardLocation
+ */
+export type ShardLocation = Message<"amalgam.v1.ShardLocation"> & {
+  /**
+   * @generated from field: uint32 shard = 1;
+   */
+  shard: number;
+
+  /**
+   * @generated from field: string sha256 = 2;
+   */
+  sha256: string;
+
+  /**
+   * @generated from field: uint64 byte_length = 3;
+   */
+  byteLength: bigint;
+
+  /**
+   * Of a process that serves ShardService.
+   *
+   * @generated from field: string address = 4;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message amalgam.v1.ShardLocation.
+ * Use `create(ShardLocationSchema)` to create a new message.
+ */
+export const ShardLocationSchema: GenMessage<ShardLocation> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 13);
 
 /**
  * @generated from message amalgam.v1.ScalarRow
@@ -523,7 +606,7 @@ export type ScalarRow = Message<"amalgam.v1.ScalarRow"> & {
  * Use `create(ScalarRowSchema)` to create a new message.
  */
 export const ScalarRowSchema: GenMessage<ScalarRow> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 12);
+  messageDesc(file_amalgam_v1_shard, 14);
 
 /**
  * @generated from message amalgam.v1.FetchShardRequest
@@ -540,7 +623,7 @@ export type FetchShardRequest = Message<"amalgam.v1.FetchShardRequest"> & {
   shard: number;
 
   /**
-   * sha256 (hex) of the shard's merged bytes.
+   * sha256 (hex) of the bytes.
    *
    * @generated from field: string sha256 = 3;
    */
@@ -552,7 +635,7 @@ export type FetchShardRequest = Message<"amalgam.v1.FetchShardRequest"> & {
  * Use `create(FetchShardRequestSchema)` to create a new message.
  */
 export const FetchShardRequestSchema: GenMessage<FetchShardRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 13);
+  messageDesc(file_amalgam_v1_shard, 15);
 
 /**
  * @generated from message amalgam.v1.FetchShardResponse
@@ -569,14 +652,14 @@ export type FetchShardResponse = Message<"amalgam.v1.FetchShardResponse"> & {
  * Use `create(FetchShardResponseSchema)` to create a new message.
  */
 export const FetchShardResponseSchema: GenMessage<FetchShardResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 14);
+  messageDesc(file_amalgam_v1_shard, 16);
 
 /**
  * @generated from service amalgam.v1.ShardService
  */
 export const ShardService: GenService<{
   /**
-   * Streams the merged bytes of a shard, segments one after another in the order of Shard.segments.
+   * Streams the bytes of a shard, segments one after another in the order of Shard.segments.
    *
    * @generated from rpc amalgam.v1.ShardService.FetchShard
    */

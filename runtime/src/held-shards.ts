@@ -1,5 +1,5 @@
-// Merged shards kept until the coordinator drops them, found by digest. Two candidates that merge to the same bytes share
-// them. Beyond the memory set aside for them, shards go to unnamed temporary files: nothing is left behind by a crash.
+// Shards kept until nobody needs them, found by digest: merged ones by workers, estimated ones by evaluators. Two candidates with the same bytes
+// share them. Beyond the memory set aside for them, shards go to unnamed temporary files: nothing is left behind by a crash.
 import { createSpillFile, type SpillFile } from "./spill-file.ts";
 
 export interface HeldShard {

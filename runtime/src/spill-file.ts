@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
+import { AmalgamError, toAmalgamError } from "./errors.ts";
 
 export interface SpillFile {
   readonly byteLength: number;
@@ -59,7 +59,7 @@ async function writeUnnamed(directory: string, bytes: Uint8Array): Promise<FileH
   } catch (error) {
     await handle?.close();
     const { code, message } = toAmalgamError(error);
-    const need = `cannot keep a merged shard of ${bytes.byteLength} bytes in ${directory}: ${message}`;
-    throw new AmalgamError(code, `${need}; free some space there or give the worker more memory`, { cause: error });
+    const need = `cannot keep a shard of ${bytes.byteLength} bytes in ${directory}: ${message}`;
+    throw new AmalgamError(code, `${need}; free some space there or give this process more memory`, { cause: error });
   }
 }

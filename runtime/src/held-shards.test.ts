@@ -66,6 +66,6 @@ test("a spill directory that cannot be used is named", async () => {
   await using held = createHeldShards({ memoryBytes: 0, spillDirectory: join(spillDirectory, "missing") });
   await expect(held.hold(shard("a"), bytes(10))).rejects.toMatchObject({
     code: "not_found",
-    message: expect.stringContaining(`cannot keep a merged shard of 10 bytes in ${spillDirectory}`),
+    message: expect.stringContaining(`cannot keep a shard of 10 bytes in ${spillDirectory}`),
   });
 });
