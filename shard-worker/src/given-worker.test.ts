@@ -65,14 +65,9 @@ const importance = (seed: number): TestTensor[] =>
 function givenJob(): { readonly job: TestJob; readonly slots: TestTensor[][] } {
   const slots = [checkpoint(1), checkpoint(2), checkpoint(3)];
   const written = makeJob({ directory, slots, segmentElements: BLOCK_ELEMENTS, segmentsPerShard: 2 });
-  const shards = written.shards.map((shard) => ({
-    ...shard,
-    segments: shard.segments!.map((segment) => ({
-      ...segment,
-      inputs: [...segment.inputs!, ...GIVEN.map(() => ({ dtype: "F32", given: true }))],
-    })),
-  }));
-  return { job: { ...written, shards }, slots };
+  const inputs = GIVEN.map(() => ({ dtype: "F32", given: true }));
+  for (const segment of written.shards.flatMap(({ segments }) => segments!)) segment.inputs!.push(...inputs);
+  return { job: written, slots };
 }
 
 async function setUp(job: TestJob) {

@@ -46,6 +46,17 @@ test("a worker is welcomed, gets as many leases as it has slots, and the next wh
   });
 });
 
+test("a lease whose given inputs are gone is tried by nobody else, and says what is lost", async () => {
+  const { fleet } = createTestFleet();
+  const [task] = submit(fleet, 0);
+  const [a, b] = [connectTestWorker(fleet, "a"), connectTestWorker(fleet, "b")];
+  await settled();
+  a.say(leaseFailed(a.leases[0]!, "unavailable", ["d1", "d2"]));
+  await settled();
+  expect(task!.errors).toMatchObject([{ code: "aborted", lost: ["d1", "d2"] }]);
+  expect([a.leases.length, b.leases.length]).toEqual([1, 0]);
+});
+
 test("the task of a worker that was lost goes to another, as the next attempt", async () => {
   const { fleet, attempts } = createTestFleet();
   const [task] = submit(fleet, 0);

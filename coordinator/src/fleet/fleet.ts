@@ -2,6 +2,7 @@
 // Volatile by design: after a restart workers connect again, say what they hold, and tasks are submitted anew.
 import { AmalgamError, isErrorCode, isPermanent, toAmalgamError } from "@amalgam/runtime";
 import { assign, canMerge, type WaitingTask } from "./assign.ts";
+import { GivenInputLost } from "./given-input-lost.ts";
 import { createHeldIndex } from "./held.ts";
 import { createHomes, homeOf } from "./homes.ts";
 import type { Fleet, FleetOptions, ShardTask, TaskResult, WorkerMessage, WorkResponseInit } from "./types.ts";
@@ -156,15 +157,18 @@ export function createFleet(options: FleetOptions): Fleet {
     leaseSoon();
   };
 
-  const fail = (worker: Worker, { leaseId, code, message }: WorkerFailure): void => {
+  const fail = (worker: Worker, { leaseId, code, message, lost }: WorkerFailure): void => {
     const lease = leaseOf(worker, leaseId);
     if (lease === undefined) return;
     const { tracked } = lease;
     endLease(lease);
     options.attempt("failed");
-    const error = new AmalgamError(isErrorCode(code) ? code : "unknown", message);
+    const error =
+      lost.length > 0
+        ? new GivenInputLost(message, lost)
+        : new AmalgamError(isErrorCode(code) ? code : "unknown", message);
     log.warn({ worker: worker.workerId, shard: tracked.task.shard, attempt: tracked.attempts, code }, message);
-    if (!isPermanent(error.code)) {
+    if (!isPermanent(error.code) && !(error instanceof GivenInputLost)) {
       tracked.failedOn = worker.workerId;
       tracked.againMs = options.now() + Math.min(leaseMs, FIRST_RETRY_MS * 2 ** (tracked.attempts - 1));
       retry(tracked, error);

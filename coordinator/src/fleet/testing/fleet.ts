@@ -117,9 +117,9 @@ export const mergeDone = ({ leaseId, shard, candidate }: Lease): Answer => ({
   },
 });
 
-export const leaseFailed = ({ leaseId }: Lease, code: string): Answer => ({
+export const leaseFailed = ({ leaseId }: Lease, code: string, lost: string[] = []): Answer => ({
   case: "leaseFailed",
-  value: { $typeName: "amalgam.v1.LeaseFailed", leaseId, code, message: `it said ${code}` },
+  value: { $typeName: "amalgam.v1.LeaseFailed", leaseId, code, message: `it said ${code}`, lost },
 });
 
 export const heartbeat = (...leases: readonly Lease[]): Answer => ({
