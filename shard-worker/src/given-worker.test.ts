@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BLOCK_ELEMENTS } from "@amalgam/kernels";
-import { ShardService } from "@amalgam/proto";
+import { type GivenInputSchema, ShardService } from "@amalgam/proto";
 import {
   bindService,
   createClientPool,
@@ -15,6 +15,7 @@ import {
   Registry,
   serve,
 } from "@amalgam/runtime";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type LeaseInit, startCoordinator } from "./testing/coordinator.ts";
 import { floatTensor, makeJob, randomFloats, randomTensor, type TestJob, type TestTensor } from "./testing/job.ts";
@@ -64,10 +65,8 @@ const importance = (seed: number): TestTensor[] =>
 /** A job whose importance lies in no file. */
 function givenJob(): { readonly job: TestJob; readonly slots: TestTensor[][] } {
   const slots = [checkpoint(1), checkpoint(2), checkpoint(3)];
-  const written = makeJob({ directory, slots, segmentElements: BLOCK_ELEMENTS, segmentsPerShard: 2 });
-  const inputs = GIVEN.map(() => ({ dtype: "F32", given: true }));
-  for (const segment of written.shards.flatMap(({ segments }) => segments!)) segment.inputs!.push(...inputs);
-  return { job: written, slots };
+  const cut = { segmentElements: BLOCK_ELEMENTS, segmentsPerShard: 2 };
+  return { job: makeJob({ directory, slots, givenSlots: GIVEN.length, ...cut }), slots };
 }
 
 async function setUp(job: TestJob) {
@@ -113,13 +112,11 @@ async function setUp(job: TestJob) {
     await held.hold({ jobId: "job", shard, candidateId: "i", sha256 }, bytes);
     return { shard, sha256, byteLength: BigInt(bytes.length), address: server.address };
   };
-  const leaseWith = (shard: number, merge: TestMerge, given: Given): LeaseInit => {
-    const lease = leaseOn(job, shard, merge);
-    return {
-      ...{ ...lease, candidate: { ...lease.candidate!, given } },
-      ...{ task: { case: "merge", value: {} }, keepInputs: true },
-    };
-  };
+  const leaseWith = (shard: number, merge: TestMerge, given: Given): LeaseInit => ({
+    ...leaseOn(job, shard, { ...merge, given }),
+    task: { case: "merge", value: {} },
+    keepInputs: true,
+  });
   const mergeAll = async (merge: TestMerge, given: (shard: number) => Promise<Given>): Promise<Buffer> => {
     const shards = job.shards.map(async (_, shard) => {
       const report = coordinator.lease(leaseWith(shard, merge, await given(shard)));
@@ -130,11 +127,7 @@ async function setUp(job: TestJob) {
   return { coordinator, worker, metrics, hold, leaseWith, mergeAll, fetches: () => fetched };
 }
 
-type Given = {
-  slot: number;
-  constant?: number;
-  terms?: Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>["hold"]>>[];
-}[];
+type Given = MessageInitShape<typeof GivenInputSchema>[];
 
 const atOnce = (slots: TestTensor[][], given: TestTensor[][], merge: TestMerge): Buffer =>
   Buffer.concat([...mergeAtOnce([...slots, ...given], merge).values()]);

@@ -75,6 +75,8 @@ export interface TestJobOptions {
   readonly slots: readonly (readonly TestTensor[])[];
   /** Largest segment; default: whole tensors. */
   readonly segmentElements?: number;
+  /** Slots behind those, whose values come with each candidate. */
+  readonly givenSlots?: number;
   /** Segments per shard; default: all of them in one. */
   readonly segmentsPerShard?: number;
 }
@@ -84,6 +86,7 @@ export function makeJob(options: TestJobOptions): TestJob {
   const {
     directory,
     slots,
+    givenSlots = 0,
     segmentElements = Number.POSITIVE_INFINITY,
     segmentsPerShard = Number.POSITIVE_INFINITY,
   } = options;
@@ -100,11 +103,14 @@ export function makeJob(options: TestJobOptions): TestJob {
         shape: shape.map(BigInt),
         firstElement: BigInt(first),
         elements: BigInt(Math.min(step, total - first)),
-        inputs: slots.map((tensors, slot) => {
-          const source = tensors.find((tensor) => tensor.name === name)!;
-          const offset = written[slot]!.ranges.get(name)!.begin + first * dtypeBytes(source.dtype);
-          return { file: slot, offset: BigInt(offset), dtype: source.dtype };
-        }),
+        inputs: [
+          ...slots.map((tensors, slot) => {
+            const source = tensors.find((tensor) => tensor.name === name)!;
+            const offset = written[slot]!.ranges.get(name)!.begin + first * dtypeBytes(source.dtype);
+            return { file: slot, offset: BigInt(offset), dtype: source.dtype };
+          }),
+          ...Array.from({ length: givenSlots }, () => ({ dtype: "F32", given: true })),
+        ],
         outputDtype: dtype,
         outputFile: 0,
         outputOffset: BigInt(output.tensors.get(name)!.begin + first * dtypeBytes(dtype)),
