@@ -1,0 +1,20 @@
+/** The operators that can be differentiated. */
+
+import type { Rules } from "../rule.ts";
+import { activations } from "./activations.ts";
+import { arithmetic } from "./arithmetic.ts";
+import { matrices } from "./matrices.ts";
+import { normalisations } from "./normalisations.ts";
+import { reductions } from "./reductions.ts";
+import { selections } from "./selections.ts";
+import { shapes } from "./shapes.ts";
+
+export const rules: Rules = {
+  ...arithmetic,
+  ...activations,
+  ...matrices,
+  ...normalisations,
+  ...reductions,
+  ...selections,
+  ...shapes,
+};
