@@ -8,6 +8,21 @@ test("a weight declared twice is one input, and must keep its shape", () => {
   expect(g.build().model.graph!.input).toHaveLength(1);
 });
 
+test("a renamed weight is read under its new name everywhere, and is one with the weight of that name", () => {
+  const g = new GraphBuilder("renamed");
+  const [first, second] = [g.weight("embeddings", [4, 2]), g.weight("head", [4, 2])];
+  g.op("Add", [first, g.op("Neg", [second])]);
+  g.renameWeight("head", "embeddings");
+  g.renameWeight("embeddings", "shared");
+  g.renameWeight("unknown", "shared");
+  const { model, weights } = g.build();
+  expect([...weights]).toEqual([["shared", [4, 2]]]);
+  expect(model.graph!.input.map(({ name }) => name)).toEqual(["shared"]);
+  expect(model.graph!.node.map(({ input }) => input)).toEqual([["shared"], ["shared", "Neg_0"]]);
+  g.weight("other", [2, 4]);
+  expect(() => g.renameWeight("other", "shared")).toThrow("weight shared is declared as [4,2] and as [2,4]");
+});
+
 test("equal constants are stored once, constants of another type or shape are not equal", () => {
   const g = new GraphBuilder("constants");
   expect(g.int64s(1, 2)).toBe(g.int64s(1, 2));

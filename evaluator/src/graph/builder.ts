@@ -81,6 +81,21 @@ export class GraphBuilder {
     return name as Value;
   }
 
+  /**
+   * Reads a weight under another name; where that one is declared already, both are one from now on (tied weights).
+   * @throws Error when their shapes differ.
+   */
+  renameWeight(from: string, to: string): void {
+    const shape = this.#weights.get(from);
+    if (shape === undefined || from === to) return;
+    this.#weights.delete(from);
+    this.#graph.input = this.#graph.input.filter(({ name }) => name !== from);
+    this.weight(to, shape);
+    for (const { input } of this.#graph.node) {
+      for (const [i, name] of input.entries()) if (name === from) input[i] = to;
+    }
+  }
+
   /** A float32 constant; equal constants are stored once. */
   floats(dims: readonly number[], values: readonly number[]): Value {
     return this.#constant("float32", dims, new Uint8Array(Float32Array.from(values).buffer));

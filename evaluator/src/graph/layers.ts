@@ -84,11 +84,12 @@ export function mlp(
   g: GraphBuilder,
   x: Value,
   names: { readonly up: string; readonly down: string },
-  sizes: MlpSizes,
+  { hidden, intermediate }: MlpSizes,
   activation: Activation,
+  options: { readonly bias?: boolean } = {},
 ): Value {
-  const inner = activate(g, linear(g, x, names.up, sizes.hidden, sizes.intermediate), activation);
-  return linear(g, inner, names.down, sizes.intermediate, sizes.hidden);
+  const inner = activate(g, linear(g, x, names.up, hidden, intermediate, options), activation);
+  return linear(g, inner, names.down, intermediate, hidden, options);
 }
 
 /** `down(activation(gate(x)) * up(x))` (Shazeer, 2020), without biases unless they are asked for. */

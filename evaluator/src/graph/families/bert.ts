@@ -1,20 +1,27 @@
-/** BERT (Devlin et al., 2018) with a classification head, as Hugging Face transformers' BertForSequenceClassification names and computes it. */
+/** BERT (Devlin et al., 2018), as Hugging Face transformers names and computes it. */
 
 import { z } from "zod";
-import { attention, paddingBias } from "../attention.ts";
-import { GraphBuilder, type Value } from "../builder.ts";
-import {
-  activationNames,
-  embedding,
-  firstToken,
-  layerNorm,
-  linear,
-  mlp,
-  oneToken,
-  positionEmbedding,
-} from "../layers.ts";
-import { labelCount, labelKeys, parseConfig, positiveInt } from "./config.ts";
-import { type BuiltModel, type Family, inputNames } from "./family.ts";
+import type { GraphBuilder, Value } from "../builder.ts";
+import { type Activation, activationNames, embedding, layerNorm, positionEmbedding } from "../layers.ts";
+import { headsDivide, labelCount, labelKeys, parseConfig, positiveInt } from "./config.ts";
+import { type Family, inputNames } from "./family.ts";
+import { buildTextEncoder, type LayerNames, type TextEncoderSizes, textArchitectures } from "./text-encoder.ts";
+
+/** The config of BERT and of the models that kept its keys. */
+export interface BertConfig {
+  readonly hidden_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly intermediate_size: number;
+  readonly vocab_size: number;
+  readonly max_position_embeddings: number;
+  readonly type_vocab_size: number;
+  readonly hidden_act: Activation;
+  readonly layer_norm_eps: number;
+  readonly pad_token_id?: number | null | undefined;
+  readonly id2label?: object | undefined;
+  readonly num_labels?: number | undefined;
+}
 
 const bertConfig = z
   .object({
@@ -27,70 +34,77 @@ const bertConfig = z
     type_vocab_size: positiveInt.default(2),
     hidden_act: z.enum(activationNames).default("gelu"),
     layer_norm_eps: z.number().positive().default(1e-12),
+    pad_token_id: z.number().int().nonnegative().nullish(),
     position_embedding_type: z.literal("absolute").default("absolute"),
     is_decoder: z.literal(false).default(false),
     ...labelKeys,
   })
-  .refine((config) => config.hidden_size % config.num_attention_heads === 0, {
-    path: ["num_attention_heads"],
-    error: "must divide hidden_size",
-  });
+  .superRefine(headsDivide);
 
-type BertConfig = z.infer<typeof bertConfig>;
+/** @throws EvaluatorError with one line per wrong key. */
+export function parseBertConfig(json: unknown): BertConfig {
+  return parseConfig(bertConfig, json);
+}
 
-export const bert: Family = { architectures: ["BertForSequenceClassification"], build };
+export const bert: Family = {
+  architectures: textArchitectures("Bert"),
+  build(json, architecture) {
+    const config = parseBertConfig(json);
+    return buildTextEncoder(architecture, {
+      sizes: bertSizes(config),
+      embed: (g, ids) => embed(g, config, ids),
+      layer: (index) => bertLayer("bert", index),
+      classifier: {
+        dense: "bert.pooler.dense",
+        activation: "tanh",
+        output: "classifier",
+        labels: labelCount(config),
+      },
+      predictor: {
+        dense: "cls.predictions.transform.dense",
+        activation: config.hidden_act,
+        norm: "cls.predictions.transform.LayerNorm",
+        output: "cls.predictions.decoder",
+      },
+    });
+  },
+};
 
-function build(json: unknown, architecture: string): BuiltModel {
-  const config = parseConfig(bertConfig, json);
-  const labels = labelCount(config);
-  const { hidden_size: hidden } = config;
-  const g = new GraphBuilder(architecture);
-  const ids = g.input(inputNames.ids, "int32", ["items", "tokens"]);
-  const mask = g.input(inputNames.mask, "float32", ["items", "tokens"]);
-  const types = g.input(inputNames.types, "int32", ["items", "tokens"]);
-
-  const bias = paddingBias(g, mask);
-  let states = embeddings(g, config, ids, types);
-  for (let i = 0; i < config.num_hidden_layers; i++) {
-    // Only the first token is classified, so the last layer computes no other token's output.
-    const queries = i === config.num_hidden_layers - 1 ? firstToken(g, states) : states;
-    states = layer(g, config, `bert.encoder.layer.${i}`, queries, states, bias);
-  }
-  const pooled = g.op("Tanh", [linear(g, oneToken(g, states), "bert.pooler.dense", hidden, hidden)]);
-  const logits = linear(g, pooled, "classifier", hidden, labels);
+export function bertSizes(config: BertConfig): TextEncoderSizes {
   return {
-    architecture,
-    kind: "sequence-classification",
-    graph: g,
-    logits,
-    labels,
-    vocabularySize: config.vocab_size,
+    hidden: config.hidden_size,
+    intermediate: config.intermediate_size,
+    layers: config.num_hidden_layers,
+    heads: config.num_attention_heads,
+    epsilon: config.layer_norm_eps,
+    activation: config.hidden_act,
+    vocabulary: config.vocab_size,
     maxTokens: config.max_position_embeddings,
   };
 }
 
-function embeddings(g: GraphBuilder, config: BertConfig, ids: Value, types: Value): Value {
-  const { hidden_size: hidden, max_position_embeddings: positions } = config;
-  const words = embedding(g, ids, "bert.embeddings.word_embeddings", config.vocab_size, hidden);
-  const segments = embedding(g, types, "bert.embeddings.token_type_embeddings", config.type_vocab_size, hidden);
-  const places = positionEmbedding(g, ids, "bert.embeddings.position_embeddings", positions, hidden);
-  const sum = g.op("Add", [g.op("Add", [words, segments]), places]);
-  return layerNorm(g, sum, "bert.embeddings.LayerNorm", hidden, config.layer_norm_eps);
+export function bertLayer(model: string, index: number): LayerNames {
+  const name = `${model}.encoder.layer.${index}`;
+  return {
+    attention: {
+      query: `${name}.attention.self.query`,
+      key: `${name}.attention.self.key`,
+      value: `${name}.attention.self.value`,
+      output: `${name}.attention.output.dense`,
+    },
+    attentionNorm: `${name}.attention.output.LayerNorm`,
+    mlp: { up: `${name}.intermediate.dense`, down: `${name}.output.dense` },
+    mlpNorm: `${name}.output.LayerNorm`,
+  };
 }
 
-function layer(g: GraphBuilder, config: BertConfig, name: string, queries: Value, states: Value, bias: Value): Value {
-  const { hidden_size: hidden, layer_norm_eps: epsilon } = config;
-  const names = {
-    query: `${name}.attention.self.query`,
-    key: `${name}.attention.self.key`,
-    value: `${name}.attention.self.value`,
-    output: `${name}.attention.output.dense`,
-  };
-  const gathered = attention(g, { names, hidden, heads: config.num_attention_heads }, queries, states, bias);
-  const attended = g.op("Add", [gathered, queries]);
-  const middle = layerNorm(g, attended, `${name}.attention.output.LayerNorm`, hidden, epsilon);
-  const sizes = { hidden, intermediate: config.intermediate_size };
-  const dense = { up: `${name}.intermediate.dense`, down: `${name}.output.dense` };
-  const out = g.op("Add", [mlp(g, middle, dense, sizes, config.hidden_act), middle]);
-  return layerNorm(g, out, `${name}.output.LayerNorm`, hidden, epsilon);
+function embed(g: GraphBuilder, config: BertConfig, ids: Value): Value {
+  const { hidden_size: hidden, max_position_embeddings: rows } = config;
+  const name = "bert.embeddings";
+  const types = g.input(inputNames.types, "int32", ["items", "tokens"]);
+  const words = embedding(g, ids, `${name}.word_embeddings`, config.vocab_size, hidden);
+  const segments = embedding(g, types, `${name}.token_type_embeddings`, config.type_vocab_size, hidden);
+  const places = positionEmbedding(g, ids, `${name}.position_embeddings`, rows, hidden);
+  const sum = g.op("Add", [g.op("Add", [words, segments]), places]);
+  return layerNorm(g, sum, `${name}.LayerNorm`, hidden, config.layer_norm_eps);
 }
