@@ -1,0 +1,61 @@
+/** Image files to pixels. Files are from somewhere else: only plain raster formats are opened, and only as many pixels as a photograph has. */
+
+import { EvaluatorError, messageOf } from "../errors.ts";
+import type { Raster } from "./raster.ts";
+
+/** What the library may load; its other formats reach further (SVG draws text, PDF and others start programs' worth of code). */
+const loaders = [
+  "VipsForeignLoadJpegBuffer",
+  "VipsForeignLoadPngBuffer",
+  "VipsForeignLoadWebpBuffer",
+  "VipsForeignLoadNsgifBuffer",
+];
+
+/** Extensions of the files that are images, in small letters. */
+export const imageExtensions: readonly string[] = [".jpg", ".jpeg", ".png", ".webp", ".gif"];
+
+/** 64 million pixels, 192 MB decoded: a small file may claim any size. */
+const maxPixels = 2 ** 26;
+
+type Sharp = typeof import("sharp").default;
+let library: Promise<Sharp> | undefined;
+
+/** Loaded when the first image is: text tasks have no use for 19 MB. */
+async function load(): Promise<Sharp> {
+  const { default: sharp } = await import("sharp");
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({ operation: loaders });
+  // Files are read once each; the threads are needed elsewhere.
+  sharp.cache(false);
+  sharp.concurrency(1);
+  return sharp;
+}
+
+/**
+ * Decodes the first frame of a JPEG, PNG, WebP or GIF file, turned as its metadata says, without transparency or colour management: the
+ * values that Pillow gives for `RGB`, or for `L` where one channel is asked for.
+ * @param place where the bytes come from, for messages
+ * @throws EvaluatorError for bytes that are no such image, are cut short, or have more than 64 million pixels
+ */
+export async function decodeImage(bytes: Uint8Array, channels: number, place: string): Promise<Raster> {
+  library ??= load();
+  const sharp = await library;
+  try {
+    const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: "truncated", ignoreIcc: true, autoOrient: true });
+    const { data, info } = await image.removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const raster = { width: info.width, height: info.height, channels: info.channels, data };
+    return channels === 1 ? luma(raster) : raster;
+  } catch (error) {
+    throw new EvaluatorError(`${place}: cannot be read as a JPEG, PNG, WebP or GIF image (${messageOf(error)})`);
+  }
+}
+
+/** ITU-R 601 luma in 16-bit fixed point; grey stays what it is. */
+function luma({ width, height, channels, data }: Raster): Raster {
+  if (channels === 1) return { width, height, channels, data };
+  const grey = Uint8Array.from({ length: width * height }, (_, i) => {
+    const [red, green, blue] = [data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!];
+    return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
+  });
+  return { width, height, channels: 1, data: grey };
+}
