@@ -51,8 +51,10 @@ export function createJobScorers(
       tokenizerJson: spec.tokenizerJson,
       ...(spec.tokenizerConfigJson === "" ? {} : { tokenizerConfig: spec.tokenizerConfigJson }),
     };
+    const stored = new Set(spec.shards.flatMap(({ segments }) => segments.map(({ tensor }) => tensor)));
     const scorer = await createScorer({
       config: JSON.parse(spec.configJson),
+      stored: (tensor) => stored.has(tensor),
       tokenizer,
       tasks,
       threads: options.threads,

@@ -20,6 +20,8 @@ import type { Weights } from "./weights.ts";
 export interface ScorerOptions {
   /** The parsed `config.json`. */
   readonly config: unknown;
+  /** Whether the models have a tensor of this name, which says how they store weights that modules share; see {@link buildModel}. */
+  readonly stored?: (tensor: string) => boolean;
   readonly tokenizer: TokenizerFiles;
   readonly tasks: TaskSet;
   /** Batches computed at the same time, each on a thread of its own. Scores do not depend on it. */
@@ -90,7 +92,7 @@ const defaultResidentModels = 2;
  */
 export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   const tokenizer = createTokenizer(options.tokenizer);
-  const model = buildModel(options.config);
+  const model = buildModel(options.config, options.stored);
   const problems = [...options.tasks.values()].flatMap((task) => misfits(task, model, tokenizer));
   if (problems.length > 0) throw new EvaluatorError(problems);
   const graph = logitsHead(model);

@@ -30,8 +30,10 @@ export async function run(context: CommandContext, directory: string, options: E
   const tasks = await loadTasks(options.task);
   const chosen = splitsOf(tasks, options.split);
   const { config, tokenizer, weights } = await readModelDirectory(await resolveReference(directory), signal);
+  const stored = new Set(weights.names());
   await using scorer = await createScorer({
     config,
+    stored: (tensor) => stored.has(tensor),
     tokenizer,
     tasks,
     threads: options.threads ?? defaultThreads(),
