@@ -1,7 +1,7 @@
 /** What Vision Transformers share (Dosovitskiy et al., 2020): an image as a sequence of patches behind a class token, and layers that normalise first. */
 
 import { attention } from "./attention.ts";
-import { int, ints } from "./attributes.ts";
+import { ints } from "./attributes.ts";
 import type { GraphBuilder, Value } from "./builder.ts";
 import { inputNames } from "./families/family.ts";
 import { type Activation, layerNorm, mlp, project } from "./layers.ts";
@@ -55,11 +55,14 @@ export function patchEmbedding(
   return bias ? g.op("Add", [product, g.weight(`${name}.bias`, [hidden])]) : product;
 }
 
-/** `[1, 1, hidden]` in front of every item's tokens; x `[items, tokens, hidden]` -> `[items, tokens + 1, hidden]`. */
-export function withClassToken(g: GraphBuilder, x: Value, token: Value, hidden: number): Value {
-  const items = g.op("Shape", [x], { start: int(0), end: int(1) });
-  const shape = g.op("Concat", [items, g.int64s(1, hidden)], { axis: int(0) });
-  return g.op("Concat", [g.op("Expand", [token, shape]), x], { axis: int(1) });
+/**
+ * Puts a token in front of every item's `count` tokens; x `[items, count, hidden]` -> `[items, count + 1, hidden]`. It is added to a row of zeros, which
+ * broadcasts: no shape is computed, and what belongs to an item comes from that item.
+ * @param token `[1, 1, hidden]`
+ */
+export function withClassToken(g: GraphBuilder, x: Value, token: Value, count: number): Value {
+  const behind = g.op("Pad", [x, g.int64s(0, 1, 0, 0, 0, 0)]);
+  return g.op("Add", [behind, g.op("Pad", [token, g.int64s(0, 0, 0, 0, count, 0)])]);
 }
 
 export interface PreNormLayer {

@@ -3,13 +3,15 @@
 
     python make_vision.py
 
-`expected.json` has the pixels and the logits (image features, for a model that has no classifier), both [items, ...] in float32.
+`expected.json` has the pixels and the logits (image features, for a model that has no classifier), both [items, ...] in float32;
+`expected_mean_squared_gradient.safetensors`, of classifiers, the mean over items of (d log p(label) / d parameter)^2, the labels being 0, 1 and 2.
 Made with torch 2.15.0 and transformers 5.24.0; run by hand, never by the tests."""
 
 import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPConfig,
     CLIPForImageClassification,
@@ -36,6 +38,23 @@ def randomize(model, seed):
     return model.eval()
 
 
+def mean_squared_gradient(model, pixels, folder):
+    """By the names in the checkpoint: those in memory differ, so its values are told apart by what they are."""
+    squares = {}
+    for label, item in enumerate(pixels):
+        model.zero_grad()
+        model(item[None]).logits.log_softmax(-1)[0, label].backward()
+        for name, parameter in model.named_parameters():
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            squares[name] = squares.get(name, 0) + gradient.square() / len(pixels)
+    stored = load_file(folder / "model.safetensors")
+    named = {}
+    for name, parameter in model.named_parameters():
+        same = [key for key, value in stored.items() if value.shape == parameter.shape and value.equal(parameter)]
+        named[same[0]] = squares[name]
+    return named
+
+
 def write(name, model, channels, height, width):
     pixels = torch.randn((items, channels, height, width), generator=torch.Generator().manual_seed(7))
     with torch.inference_mode():
@@ -48,6 +67,8 @@ def write(name, model, channels, height, width):
     folder = here / name
     model.save_pretrained(folder)
     expected = {"pixel_values": pixels.tolist(), "logits": logits.tolist()}
+    if not isinstance(model, (CLIPModel, CLIPVisionModelWithProjection)):
+        save_file(mean_squared_gradient(model, pixels, folder), folder / "expected_mean_squared_gradient.safetensors")
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")
 
 

@@ -89,7 +89,8 @@ function tower(g: GraphBuilder, config: VisionConfig, only?: (g: GraphBuilder, x
   const embeddings = "vision_model.embeddings";
   const bias = { bias: false };
   const patches = patchEmbedding(g, pixelInput(g, sizes), `${embeddings}.patch_embedding`, sizes, bias);
-  const tokens = withClassToken(g, patches, g.weight(`${embeddings}.class_embedding`, [hidden]), hidden);
+  const token = g.op("Reshape", [g.weight(`${embeddings}.class_embedding`, [hidden]), g.int64s(1, 1, hidden)]);
+  const tokens = withClassToken(g, patches, token, patchCount(sizes));
   const places = g.weight(`${embeddings}.position_embedding.weight`, [patchCount(sizes) + 1, hidden]);
   let states = layerNorm(g, g.op("Add", [tokens, places]), "vision_model.pre_layrnorm", hidden, epsilon);
   for (let i = 0; i < layers; i++) {

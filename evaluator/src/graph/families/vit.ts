@@ -35,7 +35,7 @@ function build(json: unknown, architecture: string): BuiltModel {
   const g = new GraphBuilder(architecture);
 
   const patches = patchEmbedding(g, pixelInput(g, sizes), "vit.embeddings.patch_embeddings.projection", sizes);
-  const tokens = withClassToken(g, patches, g.weight("vit.embeddings.cls_token", [1, 1, hidden]), hidden);
+  const tokens = withClassToken(g, patches, g.weight("vit.embeddings.cls_token", [1, 1, hidden]), patchCount(sizes));
   const places = g.weight("vit.embeddings.position_embeddings", [1, patchCount(sizes) + 1, hidden]);
   let states = g.op("Add", [tokens, places]);
   for (let i = 0; i < layers; i++) {
