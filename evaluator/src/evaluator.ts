@@ -17,7 +17,6 @@ import {
   isRetryable,
   type Logger,
   type Message,
-  packBits,
   systemClock,
   toAmalgamError,
 } from "@amalgam/runtime";
@@ -27,6 +26,7 @@ import { EvaluatorError } from "./errors.ts";
 import { createJobScorers, type JobScorers } from "./job-scorers.ts";
 import { createMergedShards, type MergedShards, ShardsLostError } from "./merged-shards.ts";
 import type { EvaluatorMetrics } from "./metrics.ts";
+import { scoreMessage } from "./score-message.ts";
 import type { Weights } from "./weights.ts";
 
 export interface EvaluatorOptions {
@@ -150,9 +150,8 @@ async function evaluate(evaluation: Evaluation, work: Work): Promise<Outcome> {
     const { scorer, layouts } = await scorers.get(evaluation, signal);
     const weights = await weightsOf(evaluation, layouts, work);
     const part = { pieces: evaluation.pieces, first: evaluation.firstPiece, end: evaluation.endPiece };
-    const { perItem, ...score } = await scorer.score(weights, task, split, { signal, part });
-    const { items, correct, accuracy, standardError, loss } = score;
-    return { case: "score", value: { items, correct, accuracy, standardError, loss, perItem: packBits(perItem) } };
+    const score = await scorer.score(weights, task, split, { signal, part });
+    return { case: "score", value: scoreMessage(score) };
   } catch (thrown) {
     signal.throwIfAborted();
     if (thrown instanceof ShardsLostError) return { case: "shardsLost", value: { shards: [...thrown.shards] } };

@@ -6,7 +6,7 @@ export { supportedArchitectures } from "./graph/families/index.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
 export { type Carried, type Program, programOf, type TensorData, type Tensors } from "./program.ts";
-export { type ClassificationScore, type Labelled, scoreClassification, standardError } from "./score.ts";
+export { type ItemScores, type Labelled, scoreClassification, standardError } from "./score.ts";
 export {
   createScorer,
   type ScoreOptions,

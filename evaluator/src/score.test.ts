@@ -9,14 +9,14 @@ test("accuracy, loss and the items' marks count the task's labels only", () => {
   const rows = [row(0, 99, 2, 1, 99), row(1, 99, 2, 1, 99), row(1, -99, 0, 0.5, -99)];
   const score = scoreClassification(rows, { offset: 1, labels: 2 }, place);
   const [near, far, half] = [Math.log(1 + Math.exp(-1)), Math.log(1 + Math.exp(1)), Math.log(1 + Math.exp(-0.5))];
-  expect(score).toMatchObject({ items: 3, correct: 2, accuracy: 2 / 3, perItem: Uint8Array.from([1, 0, 1]) });
+  expect(score).toMatchObject({ items: 3, metric: "accuracy", score: 2 / 3, perItem: Uint8Array.from([1, 0, 1]) });
   expect(score.standardError).toBeCloseTo(Math.sqrt(2 / 9 / 3), 12);
   expect(score.loss).toBeCloseTo((near + far + half) / 3, 12);
 });
 
 test("of equal logits the first wins", () => {
   const score = scoreClassification([row(0, 1, 1), row(1, 1, 1)], { offset: 0, labels: 2 }, place);
-  expect([...score.perItem]).toEqual([1, 0]);
+  expect([...score.perItem!]).toEqual([1, 0]);
 });
 
 test("huge logits give a finite loss", () => {

@@ -2,17 +2,18 @@
 
 import { EvaluatorError } from "./errors.ts";
 
-export interface ClassificationScore {
+/** Scores of items, whatever the task. */
+export interface ItemScores {
   readonly items: number;
-  readonly correct: number;
-  /** correct / items. */
-  readonly accuracy: number;
-  /** Standard error of the accuracy; see {@link standardError}. */
+  /** What is measured: `accuracy`, `exact_match`, `perplexity`, or a command's own. */
+  readonly metric: string;
+  /** What a search maximises: the share of items that are right, the mean log-likelihood of a token in nats, or what a command says. */
+  readonly score: number;
   readonly standardError: number;
-  /** Mean cross-entropy of the true label within the task's labels, in nats. */
+  /** Mean loss in nats. */
   readonly loss: number;
-  /** For each item 1 when it was classified right, else 0. */
-  readonly perItem: Uint8Array;
+  /** What each item brought; their mean is the score. Bytes are ones and zeros: right and wrong. Undefined where a command does not say. */
+  readonly perItem: Uint8Array | Float32Array | undefined;
 }
 
 export interface Labelled {
@@ -31,7 +32,7 @@ export function scoreClassification(
   rows: readonly Labelled[],
   slice: { readonly offset: number; readonly labels: number },
   place: (item: number) => string,
-): ClassificationScore {
+): ItemScores {
   if (rows.length === 0) throw new EvaluatorError("there are no items to score");
   const perItem = new Uint8Array(rows.length);
   let correct = 0;
@@ -51,8 +52,8 @@ export function scoreClassification(
   const items = rows.length;
   return {
     items,
-    correct,
-    accuracy: correct / items,
+    metric: "accuracy",
+    score: correct / items,
     standardError: standardError(correct, items),
     loss: loss / items,
     perItem,

@@ -45,7 +45,7 @@ test("a score is that of the logits, item by item in the order of the file", asy
   const logits = await scorer.logits(asWeights(tensors), short);
   const labelled = logits.map((row, i) => ({ logits: row, label: labels.indexOf(rows[i]!.label) }));
   const expected = scoreClassification(labelled, { offset: 1, labels: 3 }, String);
-  expect(score).toMatchObject({ task: "colour", split: "test", items: 300, correct: expected.correct });
+  expect(score).toMatchObject({ task: "colour", split: "test", items: 300, score: expected.score });
   expect(score.perItem).toEqual(expected.perItem);
   expect(score.loss).toBeCloseTo(expected.loss, 5);
 });
@@ -142,11 +142,11 @@ test("the parts of a split have its items between them, each with the result it 
   const scores = await Promise.all(parts.map((part) => scorer.score(asWeights(tensors), "colour", "test", { part })));
   expect(scores.map(({ items }) => items)).toEqual([100, 100, 100]);
   for (const [index, part] of parts.entries()) {
-    const expected = itemsOfPart(300, part).map((item) => whole.perItem[item]);
-    expect([...scores[index]!.perItem]).toEqual(expected);
+    const expected = itemsOfPart(300, part).map((item) => whole.perItem![item]);
+    expect([...scores[index]!.perItem!]).toEqual(expected);
   }
   const nothing = await scorer.score(asWeights(tensors), "colour", "test", {
     part: { pieces: 10_000, first: 1, end: 2 },
   });
-  expect(nothing).toMatchObject({ items: 0, accuracy: 0 });
+  expect(nothing).toMatchObject({ items: 0, score: 0 });
 });

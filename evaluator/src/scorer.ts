@@ -11,7 +11,7 @@ import { logitsHead } from "./graph/heads.ts";
 import { type Part, WHOLE } from "./pieces.ts";
 import { programOf } from "./program.ts";
 import { ResidentModels } from "./resident-models.ts";
-import { type ClassificationScore, scoreClassification } from "./score.ts";
+import { type ItemScores, scoreClassification } from "./score.ts";
 import { createSession } from "./session.ts";
 import type { Task, TaskSet } from "./task.ts";
 import { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
@@ -34,7 +34,7 @@ export interface ScorerOptions {
   readonly residentModels?: number;
 }
 
-export interface TaskScore extends ClassificationScore {
+export interface TaskScore extends ItemScores {
   readonly task: string;
   readonly split: string;
 }
@@ -75,10 +75,10 @@ const defaultBatchItems = 32;
 /** Tokens of a batch at most, fewer where the model is wide: what one thread's activations may take. The same on every machine, as the batches must be. */
 const batchTokens = 4096;
 const batchBytes = 2 ** 28;
-const noItems: ClassificationScore = {
+const noItems: ItemScores = {
   items: 0,
-  correct: 0,
-  accuracy: 0,
+  metric: "accuracy",
+  score: 0,
   standardError: 0,
   loss: 0,
   perItem: new Uint8Array(0),

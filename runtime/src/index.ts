@@ -61,6 +61,7 @@ export {
   type OwnedClient,
   type ServiceImpl,
 } from "./rpc-wire.ts";
+export { FRACTION_METRICS, formatScore, type ScoreScale, scaleOf } from "./score-scale.ts";
 export { createShardService } from "./shard-service.ts";
 export { untilAborted } from "./until-aborted.ts";
 export { VERSION } from "./version.ts";

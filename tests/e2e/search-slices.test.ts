@@ -27,15 +27,15 @@ search: { trials: 2, parallel: 1 }
   const search = await run("search", recipe, out, "--json");
   expect(search.code, search.stderr).toBe(0);
   const { done } = JSON.parse(search.stdout.trim().split("\n").at(-1)!) as {
-    done: { candidates: { role: string; coefficients: object; scores: { accuracy: number; split: string }[] }[] };
+    done: { candidates: { role: string; coefficients: object; scores: { score: number; split: string }[] }[] };
   };
   const final = done.candidates.find(({ role }) => role === "final")!;
   expect(Object.keys(final.coefficients)).toEqual(["weight[sentiment]", "weight[speech]"]);
   expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({ num_hidden_layers: 4 });
   const scored = await run("eval", out, "--task", task, "--split", final.scores[0]!.split, "--json");
   expect(scored.code, scored.stderr).toBe(0);
-  const { scores } = JSON.parse(scored.stdout) as { scores: { accuracy: number }[] };
-  expect(scores[0]!.accuracy).toBe(final.scores[0]!.accuracy);
+  const { scores } = JSON.parse(scored.stdout) as { scores: { score: number }[] };
+  expect(scores[0]!.score).toBe(final.scores[0]!.score);
   // The recipe that is published gives the same weights.
   const again = join(directory, "again");
   const merged = await run("merge", join(out, "amalgam-recipe.yaml"), again);

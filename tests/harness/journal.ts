@@ -11,7 +11,7 @@ export interface JournalEvent {
   readonly task?: string;
   readonly shard?: number;
   readonly coefficients?: Readonly<Record<string, number>>;
-  readonly score?: { readonly correct: number };
+  readonly score?: { readonly score: number };
   readonly part?: { readonly pieces: number; readonly first: number; readonly end: number };
   readonly problem?: string;
 }

@@ -1,11 +1,17 @@
 // `amalgam eval`: scores one checkpoint on tasks, as the evaluators of a search do.
 import { writeFile } from "node:fs/promises";
 import { resolveReference } from "@amalgam/checkpoint";
-import { createScorer, loadTasks, readModelDirectory, type Split, type TaskSet } from "@amalgam/evaluator";
-import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
+import {
+  createScorer,
+  loadTasks,
+  readModelDirectory,
+  type Split,
+  type TaskScore,
+  type TaskSet,
+} from "@amalgam/evaluator";
+import { AmalgamError, formatScore, scaleOf, toAmalgamError } from "@amalgam/runtime";
 import type { CommandContext } from "../context.ts";
 import { formatTable } from "../render/table.ts";
-import { formatAccuracy } from "../render/units.ts";
 import { defaultThreads } from "../roles/local.ts";
 
 export interface EvalOptions {
@@ -14,15 +20,6 @@ export interface EvalOptions {
   readonly threads?: number;
   readonly provider: string;
   readonly logits?: string;
-}
-
-interface TaskScore {
-  readonly task: string;
-  readonly split: string;
-  readonly items: number;
-  readonly accuracy: number;
-  readonly standardError: number;
-  readonly loss: number;
 }
 
 export async function run(context: CommandContext, directory: string, options: EvalOptions): Promise<void> {
@@ -45,13 +42,7 @@ export async function run(context: CommandContext, directory: string, options: E
   try {
     for (const { name, split } of chosen) {
       redraw?.(`scoring ${name}, ${split.examples.length} items (${scores.length + 1} of ${chosen.length} tasks)`);
-      const {
-        task: _,
-        split: __,
-        perItem: ___,
-        ...score
-      } = await scorer.score(weights, name, options.split, { signal });
-      scores.push({ task: name, split: options.split, ...score });
+      scores.push(await scorer.score(weights, name, options.split, { signal }));
       if (options.logits === undefined) continue;
       const texts = split.examples.map(({ text, textPair }) => (textPair === undefined ? text : { text, textPair }));
       const rows = await scorer.logits(weights, texts, { signal, maxTokens: tasks.get(name)!.maxTokens });
@@ -62,7 +53,9 @@ export async function run(context: CommandContext, directory: string, options: E
     redraw?.done();
   }
   if (options.logits !== undefined) await writeLogits(options.logits, logits);
-  if (context.json) return context.printJson({ model: directory, scores });
+  if (context.json) {
+    return context.printJson({ model: directory, scores: scores.map(({ perItem: _, ...score }) => score) });
+  }
   for (const line of scoreLines(scores)) context.print(line);
 }
 
@@ -88,17 +81,21 @@ async function writeLogits(path: string, logits: Readonly<Record<string, unknown
 }
 
 function scoreLines(scores: readonly TaskScore[]): string[] {
-  const rows = scores.map(({ task, split, items, accuracy, standardError, loss }) => [
-    task,
-    split,
-    String(items),
-    formatAccuracy(accuracy, standardError),
-    loss.toFixed(4),
+  const metrics = new Set(scores.map(({ metric }) => metric));
+  const [metric] = metrics;
+  const rows = scores.map((score) => [
+    score.task,
+    score.split,
+    String(score.items),
+    ...(metrics.size > 1 ? [scaleOf(score.metric).title] : []),
+    formatScore(score.metric, score.score, score.standardError),
+    score.loss.toFixed(4),
   ]);
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (metrics.size > 1) return formatTable(["task", "split", "items", "metric", "score", "loss"], rows);
+  const header = ["task", "split", "items", scaleOf(metric!).title, "loss"];
+  if (scores.length === 1) return formatTable(header, rows);
+  const mean = scores.reduce((sum, { score }) => sum + score / scores.length, 0);
   // The standard error of a mean of independent samples.
   const standardError = Math.hypot(...scores.map((score) => score.standardError)) / scores.length;
-  const last = ["mean", "", "", formatAccuracy(mean(scores.map(({ accuracy }) => accuracy)), standardError), ""];
-  const header = ["task", "split", "items", "accuracy, %", "loss"];
-  return formatTable(header, scores.length > 1 ? [...rows, "rule", last] : rows);
+  return formatTable(header, [...rows, "rule", ["mean", "", "", formatScore(metric!, mean, standardError), ""]]);
 }

@@ -5,11 +5,11 @@ import { checkOutput, isRemote } from "@amalgam/checkpoint";
 import { deviceNotes, type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
 import { AUTO, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
-import type { Client } from "@amalgam/runtime";
+import { type Client, formatScore, scaleOf } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
 import { bestTrial, claimLine, coefficientText, constraintsText, scoreTable, stoppedText } from "../render/job-text.ts";
-import { formatAccuracy, formatBytes, formatDuration } from "../render/units.ts";
+import { formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
 import { startProcesses } from "../roles/processes.ts";
@@ -154,8 +154,8 @@ async function submitAndWatch(
 const chosenBy = (origin: string): string =>
   ["alone", "soup"].includes(origin) ? "the greedy soup" : "chosen by posterior mean";
 
-const formatInterval = ({ low, high }: { readonly low: number; readonly high: number }): string =>
-  `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
+const formatInterval = (metric: string, { low, high }: { readonly low: number; readonly high: number }): string =>
+  `${scaleOf(metric).shown(low)} to ${scaleOf(metric).shown(high)}`;
 
 function summary(job: JobView, out: string, elapsedMs: number): string[] {
   const lines: string[] = [];
@@ -169,15 +169,15 @@ function summary(job: JobView, out: string, elapsedMs: number): string[] {
       const highest =
         best.id === trial.id
           ? ""
-          : `; the highest score was ${formatAccuracy(best.objective, best.objectiveStandardError)} (trial ${best.name})`;
+          : `; the highest score was ${formatScore(job.metric, best.objective, best.objectiveStandardError)} (trial ${best.name})`;
       lines.push(
-        `${trial.scores[0]!.split.padEnd(12)}  ${formatAccuracy(trial.objective, trial.objectiveStandardError)}, ${chosenBy(trial.origin)}${highest}`,
+        `${trial.scores[0]!.split.padEnd(12)}  ${formatScore(job.metric, trial.objective, trial.objectiveStandardError)}, ${chosenBy(trial.origin)}${highest}`,
       );
     }
     const [leader] = job.leaders;
     if (leader?.probabilityBest !== undefined) {
       lines.push(
-        `expected      ${formatAccuracy(leader.mean, leader.standardDeviation)}, 95 % of it from ${formatInterval(leader)}; the best of all trials with ${Math.round(100 * leader.probabilityBest)} %`,
+        `expected      ${formatScore(job.metric, leader.mean, leader.standardDeviation)}, 95 % of it from ${formatInterval(job.metric, leader)}; the best of all trials with ${Math.round(100 * leader.probabilityBest)} %`,
       );
     }
     const kept = constraintsText(job);

@@ -108,7 +108,7 @@ test("each trial is told once, when it is settled", () => {
 
 test("a trial that was given up says on how many items, and what it lost to", () => {
   const given = scored("t1", "trial", 0.5, {
-    scores: [{ task: "one", split: "test", accuracy: 0.5, standardError: 0.05, items: 100 }],
+    scores: [{ task: "one", split: "test", metric: "accuracy", score: 0.5, standardError: 0.05, items: 100 }],
     lostRace: { against: "t0", difference: { difference: -0.2, standardError: 0.03, probabilityBetter: 0 } },
   });
   expect(plainLines(searching([t0]), searching([t0, given]))).toEqual([

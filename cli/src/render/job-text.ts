@@ -1,7 +1,8 @@
 // A job as text: the lines of a live view, the plain lines of a log, the final table. Pure functions of JobView.
 import type { CandidateView, JobView } from "@amalgam/proto";
+import { formatScore, scaleOf } from "@amalgam/runtime";
 import { formatTable, type TableRow } from "./table.ts";
-import { formatAccuracy, formatBytes } from "./units.ts";
+import { formatBytes } from "./units.ts";
 
 const BAR_CELLS = 24;
 
@@ -36,8 +37,8 @@ export function bestTrial(view: JobView): CandidateView | undefined {
 export function bestSoFar(view: JobView): string | undefined {
   const [leader] = view.leaders;
   const best = bestTrial(view);
-  if (leader?.probabilityBest === undefined) return best && `${objectiveText(best)} (${best.name})`;
-  return `${formatAccuracy(leader.mean, leader.standardDeviation)} expected (${leader.candidateId}, ${chanceText(leader.probabilityBest)})`;
+  if (leader?.probabilityBest === undefined) return best && `${objectiveText(view, best)} (${best.name})`;
+  return `${formatScore(view.metric, leader.mean, leader.standardDeviation)} expected (${leader.candidateId}, ${chanceText(leader.probabilityBest)})`;
 }
 
 const chanceText = (probability: number): string => `the best with ${Math.round(100 * probability)} %`;
@@ -87,8 +88,14 @@ export function coefficientText(coefficients: Readonly<Record<string, number>>):
 const isOneValue = (entries: readonly (readonly [unknown, number])[]): boolean =>
   entries.every(([, value]) => value === entries[0]?.[1]);
 
-const objectiveText = (candidate: CandidateView): string =>
-  formatAccuracy(candidate.objective, candidate.objectiveStandardError);
+const objectiveText = ({ metric }: JobView, { objective, objectiveStandardError }: CandidateView): string =>
+  formatScore(metric, objective, objectiveStandardError);
+
+/** `2.3 ±0.7 points`: a difference of objectives, without its sign. */
+function differenceText({ metric }: JobView, difference: number, standardError: number): string {
+  const scale = scaleOf(metric);
+  return `${scale.difference(Math.abs(difference))} ±${scale.difference(standardError)}${scale.differenceUnit}`;
+}
 
 /** The live view, redrawn in place: one line per stage that has begun. */
 export function liveLines(view: JobView): string[] {
@@ -152,8 +159,8 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
     const position = isTrial
       ? `trial ${candidate.name} (${++settledTrials}/${after.trialsPlanned}${candidate.stage === "" ? "" : `, stage ${candidate.stage}`})`
       : `${candidate.scores[0]?.split ?? "compared"}, ${candidate.name}`;
-    const result = candidate.state === "failed" ? `failed: ${candidate.problem}` : objectiveText(candidate);
-    const race = candidate.lostRace ? raceText(candidate) : "";
+    const result = candidate.state === "failed" ? `failed: ${candidate.problem}` : objectiveText(after, candidate);
+    const race = candidate.lostRace ? raceText(after, candidate) : "";
     const coefficients = isTrial ? coefficientText(candidate.coefficients) : "";
     const unmet = candidate.unmet.length === 0 ? "" : `, below its bound on ${candidate.unmet.join(", ")}`;
     lines.push(`${position}: ${result}${race}${unmet}  ${coefficients}`.trimEnd());
@@ -173,10 +180,10 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
 }
 
 /** Why a trial was not scored on all items. */
-function raceText({ scores, lostRace }: CandidateView): string {
+function raceText(view: JobView, { scores, lostRace }: CandidateView): string {
   const items = scores.reduce((sum, score) => sum + score.items, 0);
   const { difference = 0, standardError = 0 } = lostRace?.difference ?? {};
-  return ` on ${items} items, ${formatAccuracy(-difference, standardError)} points below ${lostRace?.against}: given up`;
+  return ` on ${items} items, ${differenceText(view, difference, standardError)} below ${lostRace?.against}: given up`;
 }
 
 /** What a first look shows, told in a line and taken as known. Undefined when nothing is done yet. */
@@ -199,13 +206,13 @@ export function claimLine(view: JobView): string | undefined {
   if (best === undefined || paired === undefined || published?.state !== "scored") return undefined;
   const { difference, standardError, probabilityBetter } = paired;
   const side = difference < 0 ? "below" : "above";
-  const size = `${formatAccuracy(Math.abs(difference), standardError)} points ${side} ${best.name}, the best row, on the same items`;
+  const size = `${differenceText(view, difference, standardError)} ${side} ${best.name}, the best row, on the same items`;
   if (Math.abs(difference) < 2 * standardError) return `${size}: within noise, so no gain is claimed`;
   const chance = difference < 0 ? 1 - probabilityBetter : probabilityBetter;
   return `${size}; the chance that it is ${difference < 0 ? "worse" : "better"} is ${(100 * chance).toFixed(1)} %`;
 }
 
-/** Accuracy per task and mean, in percent with standard errors: the comparisons first, the published model last. */
+/** Score per task and mean, with standard errors: the comparisons first, the published model last. */
 export function scoreTable(view: JobView): string[] {
   const comparisons = ofRole(view, "comparison").filter(isSettled);
   const final = ofRole(view, "final").filter(isSettled);
@@ -217,12 +224,20 @@ export function scoreTable(view: JobView): string[] {
     const byTask = new Map(row.scores.map((score) => [score.task, score]));
     const tasks = view.tasks.map((task) => {
       const score = byTask.get(task);
-      return score ? formatAccuracy(score.accuracy, score.standardError) : "";
+      return score ? formatScore(score.metric, score.score, score.standardError) : "";
     });
-    return [row.name, ...tasks, ...(withMean ? [objectiveText(row)] : [])];
+    return [row.name, ...tasks, ...(withMean ? [objectiveText(view, row)] : [])];
   };
   const split = rows[0]!.scores[0]?.split ?? "";
+  const measured = new Map(rows.flatMap(({ scores }) => scores.map(({ task, metric }) => [task, metric])));
+  // Where tasks measure different things each column says what.
+  const titleOf = (task: string): string =>
+    view.metric === "" && measured.has(task) ? `${task}: ${scaleOf(measured.get(task)!).title}` : task;
   const rule: TableRow[] = comparisons.length > 0 && final.length > 0 ? ["rule"] : [];
-  const header = [`${split} accuracy, %`.trimStart(), ...view.tasks, ...(withMean ? ["mean"] : [])];
+  const header = [
+    `${split} ${scaleOf(view.metric).title}`.trimStart(),
+    ...view.tasks.map(titleOf),
+    ...(withMean ? ["mean"] : []),
+  ];
   return formatTable(header, [...comparisons.map(cells), ...rule, ...final.map(cells)]);
 }

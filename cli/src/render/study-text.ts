@@ -1,15 +1,16 @@
 // What a study has learned, as text. Pure.
 import type { RecordedStudy, StudySummary } from "@amalgam/coordinator";
+import { scaleOf } from "@amalgam/runtime";
 import { coefficientText } from "./job-text.ts";
 import { formatTable } from "./table.ts";
 
 const MAX_COEFFICIENTS = 12;
 
-/** Scores are fractions of one; in percent they read like accuracies. */
 const percent = (value: number): string => (100 * value).toFixed(1);
 const interval = ([low, high]: readonly [number, number]): string => `${percent(low)} to ${percent(high)}`;
 
-export function studyLines({ spec }: RecordedStudy, summary: StudySummary): string[] {
+export function studyLines({ spec, metric }: RecordedStudy, summary: StudySummary): string[] {
+  const scale = scaleOf(metric);
   const { trials, complete, failed, pending, leaders, analysis } = summary;
   const open = [failed > 0 ? `${failed} failed` : "", pending > 0 ? `${pending} pending` : ""].filter(Boolean);
   const lines = [
@@ -18,12 +19,12 @@ export function studyLines({ spec }: RecordedStudy, summary: StudySummary): stri
   if (leaders.length > 0) {
     const rows = leaders.map(({ id, values, mean, credibleInterval, probabilityBest }) => [
       String(id),
-      percent(mean),
-      interval(credibleInterval),
+      scale.shown(mean),
+      credibleInterval.map(scale.shown).join(" to "),
       `${Math.round(100 * probabilityBest)} %`,
       coefficientText(values as Readonly<Record<string, number>>),
     ]);
-    lines.push("", ...formatTable(["trial", "score, %", "95 %", "best", "coefficients"], rows));
+    lines.push("", ...formatTable(["trial", scale.title, "95 %", "best", "coefficients"], rows));
   }
   if (analysis === undefined) return lines;
   const { importance, calibration, improvement, stop } = analysis;
@@ -37,11 +38,11 @@ export function studyLines({ spec }: RecordedStudy, summary: StudySummary): stri
   if (improvement !== undefined) {
     const { mean, standardDeviation, probability } = improvement;
     lines.push(
-      `over the points that need no search: ${mean >= 0 ? "+" : ""}${percent(mean)} ±${percent(standardDeviation)} points, better with ${Math.round(100 * probability)} % probability`,
+      `over the points that need no search: ${mean >= 0 ? "+" : ""}${scale.difference(mean)} ±${scale.difference(standardDeviation)}${scale.differenceUnit}, better with ${Math.round(100 * probability)} % probability`,
     );
   }
   lines.push(
-    `left to gain: ${percent(stop.expectedRemainingImprovement)} points expected, one evaluation is uncertain by ${percent(stop.noise)}; ${stop.reason}`,
+    `left to gain: ${scale.difference(stop.expectedRemainingImprovement)}${scale.differenceUnit} expected, one evaluation is uncertain by ${scale.difference(stop.noise)}; ${stop.reason}`,
     `calibration: ${Math.round(100 * calibration.coverage)} % of the trials are within the 95 % that the others predict`,
   );
   return lines;

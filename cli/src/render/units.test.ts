@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatAccuracy, formatBytes, formatCount, formatDuration } from "./units.ts";
+import { formatBytes, formatCount, formatDuration } from "./units.ts";
 
 test("bytes have decimal units and three digits at most", () => {
   const shown = [0, 999, 1000, 9_990, 20_500_000, 123_456_789, 7e9, 3.2e15].map(formatBytes);
@@ -9,11 +9,6 @@ test("bytes have decimal units and three digits at most", () => {
 test("counts are exact while they are short, then have three digits", () => {
   const shown = [0, 9_999, 10_000, 542_300, 999_400, 999_600, 1_137_063, 7_240_000_000].map(formatCount);
   expect(shown).toEqual(["0", "9999", "10.0K", "542K", "999K", "1.00M", "1.14M", "7.24B"]);
-});
-
-test("accuracies are percents with their standard error", () => {
-  expect(formatAccuracy(0.71249, 0.00871)).toBe("71.2 ±0.9");
-  expect(formatAccuracy(1, 0)).toBe("100.0 ±0.0");
 });
 
 test("durations never show sixty of anything", () => {

@@ -28,11 +28,6 @@ export function formatCount(count: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${COUNT_UNITS[unit]}`;
 }
 
-/** Accuracy in percent with its standard error: `71.2 ±0.9`. */
-export function formatAccuracy(accuracy: number, standardError: number): string {
-  return `${(100 * accuracy).toFixed(1)} ±${(100 * standardError).toFixed(1)}`;
-}
-
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;

@@ -14,7 +14,7 @@ export const scored = (id: string, role: string, accuracy: number, more: Candida
   state: "scored",
   objective: accuracy,
   objectiveStandardError: 0.01,
-  scores: TASKS.map((task) => ({ task, split: "test", accuracy, standardError: 0.014 })),
+  scores: TASKS.map((task) => ({ task, split: "test", metric: "accuracy", score: accuracy, standardError: 0.014 })),
   ...more,
 });
 
@@ -31,6 +31,7 @@ export const searching = (candidates: CandidateInit[], more: MessageInitShape<ty
     outputBytes: 2_270_000n,
     trialsPlanned: 3,
     tasks: TASKS,
+    metric: "accuracy",
     outputDirectory: "/out",
     candidates,
     ...more,

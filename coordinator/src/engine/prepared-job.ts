@@ -14,7 +14,7 @@ import {
   recordInputs,
 } from "@amalgam/checkpoint";
 import { EvaluationSpecSchema, type InputFile, type JobView } from "@amalgam/proto";
-import { AmalgamError, CHUNK_BYTES } from "@amalgam/runtime";
+import { AmalgamError, CHUNK_BYTES, scaleOf } from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FINAL_ID } from "../job/decide.ts";
 import type { JobSpec, SearchBasis, ViewFacts } from "../job/events.ts";
@@ -288,13 +288,13 @@ function cardOf(view: JobView, plan: Plan, recipe: string): ModelCard {
     .map(({ name, scores, objective, objectiveStandardError }) => ({
       model: name,
       scores: [
-        ...scores.map(({ accuracy, standardError }) => ({ value: accuracy, standardError })),
+        ...scores.map(({ score, standardError }) => ({ value: score, standardError })),
         { value: objective, standardError: objectiveStandardError },
       ],
     }));
   const models = plan.slots.filter(({ kind }) => kind !== "companion").map(({ path }) => pinned(plan.pins, path));
   const scores = {
-    metric: `${view.candidates.at(-1)?.scores[0]?.split ?? ""} accuracy`,
+    metric: `${view.candidates.at(-1)?.scores[0]?.split ?? ""} ${scaleOf(view.metric).name}`,
     tasks: [...view.tasks, "mean"],
     rows,
   };

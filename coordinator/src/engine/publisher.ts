@@ -17,7 +17,7 @@ import { graphText } from "@amalgam/kernels";
 import type { ShardService } from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { FINAL_ID } from "../job/decide.ts";
-import type { JobState } from "../job/state.ts";
+import { type JobState, metricOf } from "../job/state.ts";
 import { studyEvents } from "../job/study-events.ts";
 import { makesArtefact } from "../plan/index.ts";
 import { stageText, withCoefficients } from "../recipe/index.ts";
@@ -166,7 +166,7 @@ export async function publishJob(
   if (state.recommended !== undefined) {
     const { type: _, ...recommended } = state.recommended;
     const analysis = await analyse();
-    const study = { spec: state.basis!.spec, events: studyEvents(state, job.facts) };
+    const study = { spec: state.basis!.spec, events: studyEvents(state, job.facts), metric: metricOf(state) };
     const record = { recommended, study, ...(analysis && { analysis }) };
     const { renderReport } = await import("../report/report.ts");
     added["report.html"] = await renderReport(view, { recipe, ...record });

@@ -77,9 +77,9 @@ function firstEvents(spec: StudySpec, start: readonly Values[], earlier: readonl
   return study.events;
 }
 
-/** By task, the accuracy of its expert: of all models that one which is best at it by itself. */
+/** By task, the score of its expert: of all models that one which is best at it by itself. */
 function expertScores({ tasks, experts = [] }: JobFacts, { scores }: JobState): number[] {
-  return tasks.map((task) => Math.max(...experts.map(({ id }) => scores.get(id)!.get(task)!.accuracy)));
+  return tasks.map((task) => Math.max(...experts.map(({ id }) => scores.get(id)!.get(task)!.score)));
 }
 
 function objectiveOf(

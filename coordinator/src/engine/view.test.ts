@@ -92,7 +92,7 @@ test("candidates say what they are doing, what they scored and why they failed",
   expect(t0?.objectiveStandardError).toBeCloseTo(scoreOf(0.5).standardError / Math.SQRT2, 12);
   expect(t1?.problem).toBe("overflow");
   expect(t2).toMatchObject({ shardsMerged: 3, objective: 0 });
-  expect(t2?.scores).toMatchObject([{ task: "y", split: "validation", accuracy: 0.25, items: 1000 }]);
+  expect(t2?.scores).toMatchObject([{ task: "y", split: "validation", metric: "accuracy", score: 0.25, items: 1000 }]);
 });
 
 test("the final model and the comparisons are scored on the split that confirms", () => {

@@ -10,7 +10,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { compareCandidates } from "../job/confirm.ts";
 import { FINAL_ID } from "../job/decide.ts";
 import type { Belief, LostRace, ViewFacts } from "../job/events.ts";
-import { type JobState, objective } from "../job/state.ts";
+import { type JobState, metricOf, objective } from "../job/state.ts";
 import { objectiveTitle, type TrialScore, trialScore } from "../job/trial-score.ts";
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
@@ -61,7 +61,9 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
         ...(role === "comparison" && facts && published(state, id, facts.tasks)),
         scores: (facts?.tasks ?? []).flatMap((task) => {
           const measured = scores?.get(task);
-          return measured ? [{ task, split, ...measured }] : [];
+          if (measured === undefined) return [];
+          const { perItem: _, ...shown } = measured;
+          return [{ task, split, ...shown }];
         }),
       }),
     );
@@ -94,7 +96,8 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     outputDirectory: state.spec.outputDirectory,
     workers: live.workers,
     tasks: [...(facts?.tasks ?? [])],
-    objective: state.basis === undefined ? "" : objectiveTitle(state.basis),
+    objective: state.basis === undefined ? "" : objectiveTitle(state.basis, metricOf(state)),
+    metric: metricOf(state),
     leaders: leadersOf(state),
     stopped: state.stopped?.reason ?? "",
     earlier: state.basis?.earlier ?? "",
@@ -125,7 +128,7 @@ function phase(state: JobState, facts: ViewFacts | undefined, live: LiveFacts): 
   return [FINAL_ID, ...facts.comparisons].every(settled) ? "writing" : "comparing";
 }
 
-/** A trial by what the search is after, any other model by its mean accuracy. */
+/** A trial by what the search is after, any other model by its mean score. */
 function scored(state: JobState, role: string, id: string, tasks: readonly string[]): TrialScore | undefined {
   if (role === "trial") return trialScore(state, id, tasks);
   const mean = objective(state, id, tasks);

@@ -35,15 +35,18 @@ export interface ViewFacts extends JobFacts {
   readonly variantName: string;
 }
 
-/** Score of one candidate on one task: accuracy and its standard error in [0, 1], mean cross-entropy loss in nats. */
+/** Score of one candidate on one task. */
 export interface Score {
   readonly items: number;
-  readonly correct: number;
-  readonly accuracy: number;
+  /** What is measured: `accuracy`, `exact_match`, `perplexity`, or a command's own. */
+  readonly metric: string;
+  /** What is maximised: more is better. Fractions lie in [0, 1]; of a perplexity it is the mean log-likelihood of a token, in nats. */
+  readonly score: number;
   readonly standardError: number;
+  /** Mean loss, in nats. */
   readonly loss: number;
-  /** What was right, item by item: see `itemResults`. */
-  readonly perItem?: string;
+  /** What each item brought, in base64: see `itemResults`. */
+  readonly perItem?: { readonly bits: string } | { readonly float32: string };
 }
 
 /** Pieces `[first, end)` of the `pieces` that the items of a split are cut into. */

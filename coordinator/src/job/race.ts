@@ -3,7 +3,7 @@ import { pairedDifference } from "@amalgam/optimizer";
 import type { LostRace, Part } from "./events.ts";
 import type { JobFacts } from "./facts.ts";
 import { neededBefore } from "./facts.ts";
-import { itemResults } from "./item-results.ts";
+import { type ItemResults, itemResults } from "./item-results.ts";
 import { type JobState, objective } from "./state.ts";
 
 /** A trial less likely than this to beat the best one is not scored further. */
@@ -37,8 +37,8 @@ function judge(state: JobState, trial: number, facts: JobFacts): LostRace | unde
   const { candidateId } = state.trials[trial]!;
   const against = bestComplete(state, neededBefore(trial, facts), facts.tasks);
   if (against === undefined) return undefined;
-  const mine: Uint8Array[] = [];
-  const theirs: Uint8Array[] = [];
+  const mine: ItemResults[] = [];
+  const theirs: ItemResults[] = [];
   for (const task of facts.tasks) {
     const results = itemResults(state.partialScores.get(candidateId)!.get(task)!.score);
     const others = itemResults(state.scores.get(against)!.get(task)!);

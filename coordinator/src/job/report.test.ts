@@ -2,6 +2,7 @@ import { ScoreReportSchema } from "@amalgam/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import type { Score } from "./events.ts";
+import { packResults } from "./item-results.ts";
 import { eventsOfReport } from "./report.ts";
 import { reduce } from "./state.ts";
 import { FACTS, partScore, replay, SPEC, scoreOf } from "./testing/events.ts";
@@ -14,16 +15,26 @@ type Outcome = NonNullable<Exclude<MessageInitShape<typeof ScoreReportSchema>, {
 const report = (outcome: Outcome, generation = 0) =>
   create(ScoreReportSchema, { candidateId: "t0", task: "a", generation, outcome });
 
-const outcomeOf = ({ perItem = "", ...score }: Score): Outcome => ({
-  case: "score",
-  value: { ...score, perItem: Buffer.from(perItem, "base64") },
-});
+const outcomeOf = ({ perItem, ...score }: Score): Outcome => {
+  if (perItem === undefined) return { case: "score", value: score };
+  const [kind, text] = Object.entries(perItem)[0] as ["bits" | "float32", string];
+  return { case: "score", value: { ...score, perItem: { case: kind, value: Buffer.from(text, "base64") } } };
+};
 
 test("a score is recorded once: the same report again records nothing", () => {
   const scored = report(outcomeOf(scoreOf(0.5)));
   const events = eventsOfReport(state, scored);
   expect(events).toEqual([{ type: "scored", candidateId: "t0", task: "a", score: scoreOf(0.5) }]);
   expect(eventsOfReport(events.reduce(reduce, state)!, scored)).toEqual([]);
+});
+
+test("what each item brought is recorded as it came, bits and floats alike", () => {
+  for (const results of [Uint8Array.of(1, 0), Float32Array.of(0.25, 0.75)]) {
+    const score = { ...scoreOf(0.5), items: 2, perItem: packResults(results) };
+    expect(eventsOfReport(state, report(outcomeOf(score)))).toEqual([
+      { type: "scored", candidateId: "t0", task: "a", score },
+    ]);
+  }
 });
 
 test("a score that no evaluation can have fails the candidate", () => {

@@ -1,6 +1,6 @@
 // What an evaluator's report means for a job: the events to record. Pure.
-import type { ScoreReport } from "@amalgam/proto";
-import type { JobEvent, Part } from "./events.ts";
+import type { ScoreReport, Score as WireScore } from "@amalgam/proto";
+import type { JobEvent, Part, Score } from "./events.ts";
 import { scoreProblem } from "./score.ts";
 import { generationOf, isSettled, type JobState } from "./state.ts";
 
@@ -19,9 +19,8 @@ export function eventsOfReport(state: JobState, report: ScoreReport): JobEvent[]
   ];
   switch (outcome.case) {
     case "score": {
-      const { items, correct, accuracy, standardError, loss, perItem } = outcome.value;
-      const results = perItem.length > 0 ? { perItem: Buffer.from(perItem).toString("base64") } : {};
-      const score = { items, correct, accuracy, standardError, loss, ...results };
+      const { items, metric, score: value, standardError, loss, perItem } = outcome.value;
+      const score: Score = { items, metric, score: value, standardError, loss, ...resultsOf(perItem) };
       const part = partOf(state, candidateId, firstPiece);
       const wrong = scoreProblem(score, part !== undefined && firstPiece > 0);
       if (wrong !== undefined) return failed(`no score: ${wrong}`);
@@ -40,6 +39,12 @@ export function eventsOfReport(state: JobState, report: ScoreReport): JobEvent[]
     default:
       return [];
   }
+}
+
+function resultsOf({ case: kind, value }: WireScore["perItem"]): Pick<Score, "perItem"> {
+  if (kind === undefined) return {};
+  const text = Buffer.from(value).toString("base64");
+  return { perItem: kind === "bits" ? { bits: text } : { float32: text } };
 }
 
 /** The part that a trial's score is of; undefined where trials do not race and for candidates that are no trials. */

@@ -192,7 +192,7 @@ export function isSettled(state: JobState, candidateId: string, tasks: readonly 
   return tasks.every((task) => scores?.has(task));
 }
 
-/** Mean accuracy over the tasks with its standard error (tasks are independent samples); undefined until all are in. */
+/** Mean score over the tasks with its standard error (tasks are independent samples); undefined until all are in. */
 export function objective(
   state: JobState,
   candidateId: string,
@@ -204,8 +204,15 @@ export function objective(
   let variance = 0;
   for (const task of tasks) {
     const score = scores.get(task)!;
-    sum += score.accuracy;
+    sum += score.score;
     variance += score.standardError ** 2;
   }
   return { value: sum / tasks.length, standardError: Math.sqrt(variance) / tasks.length };
+}
+
+/** What the tasks measure, where all measure the same; empty where they differ, and until one has a score. */
+export function metricOf({ scores }: JobState): string {
+  const metrics = new Set<string>();
+  for (const ofTasks of scores.values()) for (const { metric } of ofTasks.values()) metrics.add(metric);
+  return metrics.size === 1 ? [...metrics][0]! : "";
 }

@@ -37,6 +37,6 @@ function outcomeOf({ trials, scores, failures }: JobState, tasks: readonly strin
   const reason = failures.get(candidateId);
   if (reason !== undefined) return [{ type: "fail", id, reason }];
   if (found.length < tasks.length) return [];
-  const values = found.map(({ accuracy }) => accuracy);
+  const values = found.map(({ score }) => score);
   return [{ type: "tell", id, values, standardErrors: found.map(({ standardError }) => standardError) }];
 }

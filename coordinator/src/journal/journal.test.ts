@@ -49,7 +49,7 @@ test("a journal opened again has every event in its order, and a larger epoch", 
 test("an append is all or nothing, and the journal goes on after one that failed", () => {
   using journal = openJournal(newPath());
   journal.append("job", [written(0)]);
-  const score = { items: 1, correct: 1, accuracy: 1, standardError: 0, loss: Number.NaN };
+  const score = { items: 1, metric: "accuracy", score: 1, standardError: 0, loss: Number.NaN };
   expect(() => journal.append("job", [written(1), { type: "scored", candidateId: "t0", task: "t", score }])).toThrow(
     "the journal cannot keep loss = NaN",
   );

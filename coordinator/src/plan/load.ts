@@ -72,8 +72,7 @@ export async function loadPlanInputs(
   const { evaluate, search } = recipe;
   const tasks = evaluate === undefined ? [] : await readTasks(evaluate, baseDirectory, problems);
   if (search !== undefined && tasks.length === evaluate?.tasks.length) {
-    const names = tasks.map(({ name }) => name);
-    problems.push(...searchTaskProblems(search, names));
+    problems.push(...searchTaskProblems(search, tasks));
   }
   const earlier = await earlierSearch(recipe, baseDirectory, tasks, problems);
   // A network that is down says nothing of the recipe, and costs a job that goes on nothing of what it has.

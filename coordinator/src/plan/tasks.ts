@@ -8,6 +8,8 @@ import type { EvaluateSection } from "../recipe/index.ts";
 /** A task as evaluators get it. */
 export interface TaskInput {
   readonly name: string;
+  /** `classification`, `perplexity`, `command`, ...: what it asks of an evaluator. */
+  readonly kind: string;
   /** Path as the recipe writes it. */
   readonly path: string;
   readonly yaml: string;
@@ -16,7 +18,11 @@ export interface TaskInput {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-const header = z.looseObject({ name: z.string().min(1), splits: z.record(z.string(), z.string()) });
+const header = z.looseObject({
+  name: z.string().min(1),
+  kind: z.string().default(""),
+  splits: z.record(z.string(), z.string()),
+});
 
 /** Reads the tasks of a recipe; `problems` receives every reason why one cannot be used. */
 export async function readTasks(
@@ -56,7 +62,7 @@ async function readTask(path: string, directory: string, problems: string[]): Pr
       problems.push(`${path}: is not a task: it needs \`name\` and \`splits\` (data file by split)`);
       return undefined;
     }
-    const { name, splits } = parsed.data;
+    const { name, kind, splits } = parsed.data;
     const files = new Map<string, Uint8Array>();
     for (const data of Object.values(splits)) {
       try {
@@ -65,7 +71,7 @@ async function readTask(path: string, directory: string, problems: string[]): Pr
         problems.push(`${path}: ${data}: ${messageOf(error)}`);
       }
     }
-    return { name, path, yaml, splits: Object.keys(splits), files };
+    return { name, kind, path, yaml, splits: Object.keys(splits), files };
   } catch (error) {
     problems.push(`${path}: cannot be read as a task: ${messageOf(error)}`);
     return undefined;

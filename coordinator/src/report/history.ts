@@ -1,9 +1,9 @@
 // search.json: every candidate of a search with its coefficients and scores, what was learned, and the study, from which another search
 // can start. For programs. Pure.
 
-import type { StudyEvent, StudySpec } from "@amalgam/optimizer";
 import { type JobView, JobViewSchema } from "@amalgam/proto";
 import { toJson } from "@bufbuild/protobuf";
+import type { RecordedStudy } from "../engine/recorded-study.ts";
 import type { Belief } from "../job/events.ts";
 import type { Analysis } from "./analysis.ts";
 
@@ -17,12 +17,13 @@ export type Recommended = Belief & {
 /** What a search knows besides the scores of its candidates. */
 export interface SearchRecord {
   readonly recommended: Recommended;
-  readonly study: { readonly spec: StudySpec; readonly events: readonly StudyEvent[] };
+  readonly study: RecordedStudy;
   /** Absent where the search has no model. */
   readonly analysis?: Analysis;
 }
 
 export function searchHistory(view: JobView, { recommended, analysis, study }: SearchRecord): string {
-  const { candidates, tasks, objective, stopped } = toJson(JobViewSchema, view) as Record<string, unknown>;
-  return `${JSON.stringify({ tasks, objective, stopped, recommended, candidates, analysis, study }, undefined, 1)}\n`;
+  const { candidates, tasks, objective, metric, stopped } = toJson(JobViewSchema, view) as Record<string, unknown>;
+  const record = { tasks, objective, metric, stopped, recommended, candidates, analysis, study };
+  return `${JSON.stringify(record, undefined, 1)}\n`;
 }

@@ -1,7 +1,8 @@
 // The report as one HTML page: no scripts, nothing loaded from anywhere, and a policy that would refuse both.
+import { scaleOf } from "@amalgam/runtime";
 import { originColour, originLabel, originShape, originsOf } from "./charts/theme.ts";
 import { type Content, html, Markup } from "./html.ts";
-import { coefficient, percent, pointsWithError } from "./numbers.ts";
+import { coefficient, signedWithError } from "./numbers.ts";
 import type { ReportData } from "./report-data.ts";
 import { STYLE } from "./style.ts";
 import { caveats, plural, summary, tiles } from "./summary.ts";
@@ -66,7 +67,7 @@ function scores(data: ReportData, { taskChange }: Drawings): Markup {
   const chart =
     taskChange &&
     html`<figure class="chart">${taskChange}<figcaption>Each task in a row. The grey bar leads from the base to the best expert of the
-      task; the diamond is the searched model ± one standard error. On the right: its difference in points, red where it is
+      task; the diamond is the searched model ± one standard error. On the right: its difference in${scaleOf(data.metric).differenceUnit || " score"}, red where it is
       below the expert by more than noise.</figcaption></figure>`;
   return html`${scoreTable(data)}${caveats(data)}${chart}`;
 }
@@ -96,21 +97,23 @@ ${panels(charts, found)}`;
 
 function tradeOffs({ recommended, split }: ReportData, front: readonly Panel[]): Markup {
   const count = recommended.front?.length ?? 0;
-  return html`<p class="note">${plural(count, "trial")} that no other is believed to beat on every task, as blue diamonds among all trials, by their accuracies on the ${split} split.
+  return html`<p class="note">${plural(count, "trial")} that no other is believed to beat on every task, as blue diamonds among all trials, by their scores on the ${split} split.
     The ring is the published one. To publish another, merge the recipe with its coefficients, from the table of all trials.</p>
 ${panels(front)}`;
 }
 
 function learned(data: ReportData, { importance, calibration, slices }: NonNullable<Drawings["learned"]>): Markup {
   const { improvement, stop, calibration: measured } = data.analysis!;
+  const { metric } = data;
+  const { difference, differenceUnit } = scaleOf(metric);
   const gain =
     improvement &&
     html`<p>Over the points that need no search (given by the recipe, equal coefficients, the centre) the recommended one is believed to gain
-      <b>${pointsWithError({ value: improvement.mean, standardError: improvement.standardDeviation })} points</b>; it is better with
+      <b>${signedWithError({ metric, value: improvement.mean, standardError: improvement.standardDeviation })}${differenceUnit}</b>; it is better with
       ${Math.round(100 * improvement.probability)} % probability.</p>`;
   return html`${leaderTable(data)}${gain}
-<p>More trials are expected to gain ${percent(stop.expectedRemainingImprovement)} points, where one evaluation is uncertain by
-  ${percent(stop.noise)}: ${stop.reason}.</p>
+<p>More trials are expected to gain ${difference(stop.expectedRemainingImprovement)}${differenceUnit}, where one evaluation is uncertain by
+  ${difference(stop.noise)}: ${stop.reason}.</p>
 <figure class="chart">${importance}<figcaption>How much of the objective\u2019s variation each coefficient causes, alone or with others, with its 95 %
   interval. A wide one means that too little was tried to tell.</figcaption></figure>
 <p class="note">The objective that is believed along each coefficient, the others as recommended, in its band of 95 %; the dashed line is the value found.</p>

@@ -5,7 +5,7 @@ import type { SearchRecord } from "./history.ts";
 
 /** @throws SyntaxError or Error when the text is no search history */
 export function readSearchHistory(text: string): { readonly view: JobView } & SearchRecord {
-  const { tasks, objective, stopped, candidates, ...record } = JSON.parse(text) as Record<string, JsonValue>;
+  const { tasks, objective, metric, stopped, candidates, ...record } = JSON.parse(text) as Record<string, JsonValue>;
   if (tasks === undefined || candidates === undefined || record["recommended"] === undefined) {
     throw new Error("search.json must have tasks, candidates and recommended");
   }
@@ -15,6 +15,7 @@ export function readSearchHistory(text: string): { readonly view: JobView } & Se
     tasks,
     candidates,
     ...(objective !== undefined && { objective }),
+    ...(metric !== undefined && { metric }),
     ...(stopped !== undefined && { stopped }),
   };
   return { view: fromJson(JobViewSchema, fields), ...(record as unknown as SearchRecord) };

@@ -12,7 +12,7 @@ export type RowKind = "base" | "expert" | "fixed" | "searched";
 export interface Row {
   readonly kind: RowKind;
   readonly name: string;
-  /** By task, fractions in [0, 1]. Empty where the model failed. */
+  /** By task. Empty where the model failed. */
   readonly scores: ReadonlyMap<string, Estimate>;
   readonly mean: Estimate | undefined;
   /** The published model's mean minus this one's, by the items that both answered. */
@@ -37,7 +37,7 @@ export interface Trial {
   readonly isRecommended: boolean;
   /** What was believed of the best trial when this one was proposed. */
   readonly leader: { readonly mean: number; readonly low: number; readonly high: number } | undefined;
-  /** Tasks whose accuracy is below what a constraint asks. */
+  /** Tasks whose score is below what a constraint asks. */
   readonly unmet: readonly string[];
 }
 
@@ -45,6 +45,8 @@ export interface Trial {
 export interface SearchData {
   readonly method: string;
   readonly tasks: readonly string[];
+  /** What the tasks measure, where all measure the same; else empty. */
+  readonly metric: string;
   /** What is maximised, in words. */
   readonly objective: string;
   /** Why the search ended before its last trial; empty when it did not. */
@@ -80,9 +82,9 @@ export function searchData(view: JobView, recommended: Recommended): SearchData 
       stage: candidate.stage,
       coefficients: candidate.coefficients,
       scores: scoresOf(candidate),
-      objective: objectiveOf(candidate),
+      objective: objectiveOf(view, candidate),
       items: candidate.scores.reduce((sum, { items }) => sum + items, 0),
-      lostRace: lostRaceOf(candidate),
+      lostRace: lostRaceOf(view, candidate),
       problem: candidate.problem,
       isRecommended: candidate.id === recommended.candidateId,
       leader: candidate.leader?.probabilityBest === undefined ? undefined : candidate.leader,
@@ -90,8 +92,8 @@ export function searchData(view: JobView, recommended: Recommended): SearchData 
     }));
   const split = splitOf(view.candidates.filter(({ role }) => role === "trial"));
   const coefficientNames = Object.keys(recommended.coefficients);
-  const { method, tasks, objective, stopped } = view;
-  return { method, tasks, objective, stopped, trials, split, coefficientNames, recommended };
+  const { method, tasks, metric, objective, stopped } = view;
+  return { method, tasks, metric, objective, stopped, trials, split, coefficientNames, recommended };
 }
 
 /** @throws Error when the view has no final candidate, RecipeProblems when the recipe is none */
@@ -115,8 +117,8 @@ export function reportData(
       kind: kindOf(candidate),
       name: candidate.name,
       scores: scoresOf(candidate),
-      mean: objectiveOf(candidate),
-      published: publishedOf(candidate),
+      mean: objectiveOf(view, candidate),
+      published: publishedOf(view, candidate),
       problem: candidate.problem,
     }))
     .toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
@@ -134,21 +136,26 @@ export function reportData(
 }
 
 function scoresOf({ scores }: CandidateView): ReadonlyMap<string, Estimate> {
-  return new Map(scores.map(({ task, accuracy, standardError }) => [task, { value: accuracy, standardError }]));
+  return new Map(
+    scores.map(({ task, metric, score, standardError }) => [task, { metric, value: score, standardError }]),
+  );
 }
 
-function objectiveOf({ state, objective, objectiveStandardError }: CandidateView): Estimate | undefined {
-  return state === "scored" ? { value: objective, standardError: objectiveStandardError } : undefined;
+function objectiveOf(
+  { metric }: JobView,
+  { state, objective, objectiveStandardError }: CandidateView,
+): Estimate | undefined {
+  return state === "scored" ? { metric, value: objective, standardError: objectiveStandardError } : undefined;
 }
 
-function lostRaceOf({ lostRace }: CandidateView): Trial["lostRace"] {
+function lostRaceOf({ metric }: JobView, { lostRace }: CandidateView): Trial["lostRace"] {
   if (lostRace?.difference === undefined) return undefined;
   const { difference, standardError } = lostRace.difference;
-  return { against: lostRace.against, difference: { value: difference, standardError } };
+  return { against: lostRace.against, difference: { metric, value: difference, standardError } };
 }
 
-const publishedOf = ({ publishedMinusThis: paired }: CandidateView): Estimate | undefined =>
-  paired && { value: paired.difference, standardError: paired.standardError };
+const publishedOf = ({ metric }: JobView, { publishedMinusThis: paired }: CandidateView): Estimate | undefined =>
+  paired && { metric, value: paired.difference, standardError: paired.standardError };
 
 const splitOf = (candidates: readonly CandidateView[]): string =>
   candidates.flatMap(({ scores }) => scores)[0]?.split ?? "";

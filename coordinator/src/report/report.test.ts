@@ -179,7 +179,7 @@ test("a trial that was given up says on how many items and against which trial",
   const difference = create(PairedDifferenceSchema, { difference: -0.05, standardError: 0.01 });
   trial.lostRace = create(LostRaceSchema, { against: "t4", difference });
   const report = await renderReport(sample.view, sample);
-  expect(report).toContain("given up: −5.0 ± 1.0 points against t4");
+  expect(report).toContain("given up: below t4 by 5.0 ± 1.0 points");
   expect(report).toContain("2400 items");
 });
 
@@ -200,4 +200,42 @@ test("the picture of a search can be drawn from its search.json", async () => {
   expect(plot).toContain('fill="#ffffff"');
   expect(plot).toContain("proposed by the model");
   expect(plot).not.toContain("var(");
+});
+
+/** The sample with other numbers in place of its accuracies. */
+function measuring(metricOf: (task: string) => string) {
+  const sample = sampleSearch();
+  const metrics = new Set(sample.view.tasks.map(metricOf));
+  sample.view.metric = metrics.size === 1 ? [...metrics][0]! : "";
+  const isLikelihood = sample.view.metric === "perplexity";
+  for (const candidate of sample.view.candidates) {
+    if (isLikelihood) candidate.objective -= 4;
+    for (const score of candidate.scores) {
+      score.metric = metricOf(score.task);
+      if (score.metric === "perplexity") score.score -= 4;
+    }
+  }
+  const recommended = { ...sample.recommended, mean: sample.recommended.mean - (isLikelihood ? 4 : 0) };
+  return { ...sample, recommended };
+}
+
+test("perplexities are shown as such, their differences in nats, and charts have log-likelihoods, where up is better", async () => {
+  const sample = measuring(() => "perplexity");
+  const report = await renderReport(sample.view, sample);
+  const final = sample.view.candidates.find(({ role }) => role === "final")!;
+  expect(report).toContain("Perplexity on the test split ± one standard error");
+  expect(report).toContain(`${Math.exp(-final.objective).toPrecision(4)} <span class="error">`);
+  expect(report).toMatch(/<small>nats/);
+  expect(report).toContain("log-likelihood of a token, nats");
+  expect(report).not.toContain("accuracy");
+  expect(report).not.toMatch(/NaN|undefined|Infinity/);
+});
+
+test("tasks that measure different things are shown each in its own unit, and share no axis", async () => {
+  const sample = measuring((task) => (task === "speech" ? "perplexity" : "accuracy"));
+  const report = await renderReport(sample.view, sample);
+  expect(report).toContain("sentiment: accuracy, %; supersense: accuracy, %; section: accuracy, %; speech: perplexity");
+  expect(report).toContain("speech: log-likelihood of a token over the trials");
+  expect(report).not.toContain("What the searched model gains and loses on each task");
+  expect(report).not.toMatch(/NaN|undefined|Infinity/);
 });

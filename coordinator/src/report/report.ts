@@ -42,17 +42,22 @@ export async function renderReport(view: JobView, { recipe, recommended, analysi
   };
   return page(data, {
     history: await inline(historyChart(data, { standalone: false })),
-    taskChange: data.rows.length > 1 ? await inline(taskChangeChart(data)) : undefined,
+    // Tasks that measure different things share no axis.
+    taskChange: data.rows.length > 1 && data.metric !== "" ? await inline(taskChangeChart(data)) : undefined,
     tasks: await drawPanels(data.tasks.length > 1 ? data.tasks : [], (task) => taskPanel(data, task)),
     coefficients: await drawPanels(data.coefficientNames, (name) => coefficientPanel(data, name)),
     front: await drawFronts(),
     learned: analysis && {
       importance: await inline(importanceChart(analysis.importance)),
-      calibration: await inline(calibrationChart(analysis.calibration)),
+      calibration: await inline(calibrationChart(analysis.calibration, data.metric)),
       slices: await drawPanels(
         analysis.slices.map(({ name }) => name),
         (name) =>
-          slicePanel(analysis.slices.find((slice) => slice.name === name)!, data.recommended.coefficients[name]!),
+          slicePanel(
+            analysis.slices.find((slice) => slice.name === name)!,
+            data.recommended.coefficients[name]!,
+            data.metric,
+          ),
       ),
     },
   });

@@ -1,6 +1,7 @@
 // What came out, in one sentence and four numbers; says so where a difference is within the noise.
+import { scaleOf } from "@amalgam/runtime";
 import { html, type Markup } from "./html.ts";
-import { coefficient, difference, isNoise, percent, percentWithError, pointsWithError } from "./numbers.ts";
+import { coefficient, difference, isNoise, signedWithError, sizeWithError, withError, withUnit } from "./numbers.ts";
 import { bestRow, type ReportData, type Row } from "./report-data.ts";
 
 /** Vectors longer than this are left to their table. */
@@ -16,8 +17,8 @@ export function summary(data: ReportData): Markup {
   const where = tasks.length === 1 ? `on ${tasks[0]}` : `over ${tasks.length} tasks`;
   const score =
     searched.mean &&
-    html`; its ${tasks.length === 1 ? "" : "mean "}${finalSplit} accuracy ${where} is
-      <b>${percentWithError(searched.mean)} %</b>${gain(data)}`;
+    html`; its ${tasks.length === 1 ? "" : "mean "}${finalSplit} ${scaleOf(data.metric).quantity} ${where} is
+      <b>${withUnit(searched.mean)}</b>${gain(data)}`;
   return html`<p class="lead">A <b>${method}</b> merge of ${plural(models, "model")} with the coefficients that
     ${plural(trials.length, "trial")} found (${found})${score}.</p>`;
 }
@@ -26,9 +27,9 @@ function gain({ searched, rows }: ReportData): Markup | undefined {
   const reference = referenceRow(rows);
   if (reference === undefined || searched.mean === undefined) return undefined;
   const change = reference.published ?? difference(searched.mean, reference.mean);
-  const size = html`${percent(Math.abs(change.value))} ± ${percent(change.standardError)} points`;
+  const size = sizeWithError(change);
   const side = change.value < 0 ? "below" : "above";
-  const what = html`${referenceKind(reference)} (${reference.name}, ${percentWithError(reference.mean)} %)`;
+  const what = html`${referenceKind(reference)} (${reference.name}, ${withUnit(reference.mean)})`;
   return isNoise(change)
     ? html`, ${size} ${side} ${what}: a difference within noise`
     : html`, <b>${size} ${side}</b> ${what}`;
@@ -41,20 +42,21 @@ const referenceRow = (rows: readonly Row[]): ReturnType<typeof bestRow> =>
 const referenceKind = ({ kind }: Row): string => (kind === "fixed" ? "the best fixed method" : "the best single model");
 
 export function tiles(data: ReportData): Markup {
-  const { searched, trials, recommended, rows, finalSplit, split } = data;
+  const { searched, trials, recommended, rows, finalSplit, split, metric } = data;
+  const { unit, differenceUnit } = scaleOf(metric);
   const reference = referenceRow(rows);
   const change = searched.mean && reference && (reference.published ?? difference(searched.mean, reference.mean));
   const failures = trials.filter(({ problem }) => problem !== "").length;
   return html`<dl class="tiles">
-    ${searched.mean && html`<div><dt>${finalSplit} accuracy</dt><dd>${percentWithError(searched.mean)} <small>%</small></dd></div>`}
+    ${searched.mean && html`<div><dt>${finalSplit} ${scaleOf(data.metric).quantity}</dt><dd>${withError(searched.mean)} <small>${unit.trim()}</small></dd></div>`}
     ${
       change &&
-      html`<div><dt>against ${reference.name}</dt><dd>${pointsWithError(change)}
-        <small>points${isNoise(change) ? ", within noise" : ""}</small></dd></div>`
+      html`<div><dt>against ${reference.name}</dt><dd>${signedWithError(change)}
+        <small>${differenceUnit.trim()}${isNoise(change) ? ", within noise" : ""}</small></dd></div>`
     }
     <div><dt>trials</dt><dd>${trials.length} <small>${failures === 0 ? "none failed" : `${failures} failed`}</small></dd></div>
-    <div><dt>${recommended.probabilityBest === undefined ? "" : "expected "}${split} accuracy of ${recommended.candidateId}</dt>
-      <dd>${percent(recommended.mean)} ± ${percent(recommended.standardDeviation)} <small>%</small></dd></div>
+    <div><dt>${recommended.probabilityBest === undefined ? "" : "expected "}${split} ${scaleOf(data.metric).quantity} of ${recommended.candidateId}</dt>
+      <dd>${withError({ metric, value: recommended.mean, standardError: recommended.standardDeviation })} <small>${unit.trim()}</small></dd></div>
     ${
       recommended.probabilityBest === undefined
         ? ""

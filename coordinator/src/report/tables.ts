@@ -1,9 +1,10 @@
 // The report's tables: the final comparison, the coefficients found, the leaders, every trial.
 
+import { scaleOf } from "@amalgam/runtime";
 import type { Belief } from "../job/events.ts";
 import { tone } from "./charts/theme.ts";
 import { type Content, html, Markup } from "./html.ts";
-import { coefficient, type Estimate, percent, pointsWithError } from "./numbers.ts";
+import { coefficient, type Estimate, shown, shownError, signedWithError, sizeWithError } from "./numbers.ts";
 import type { ReportData, Row, RowKind, SearchData, Trial } from "./report-data.ts";
 
 const KIND_LABELS: Readonly<Record<RowKind, string>> = {
@@ -13,11 +14,21 @@ const KIND_LABELS: Readonly<Record<RowKind, string>> = {
   searched: "published",
 };
 
-const cell = ({ value, standardError }: Estimate): Markup =>
-  html`${percent(value)} <span class="error">±${percent(standardError)}</span>`;
+const cell = (estimate: Estimate): Markup =>
+  html`${shown(estimate)} <span class="error">±${shownError(estimate)}</span>`;
 
-/** Accuracy of every model on every task; the best of each column is bold. */
-export function scoreTable({ rows, tasks, finalSplit }: ReportData): Markup {
+/** What a table's numbers are: the metric where it is one, else that of each task. */
+function measured({ metric, tasks }: SearchData, rows: readonly Pick<Row, "scores">[], split: string): string {
+  const { quantity, unit } = scaleOf(metric);
+  const where = `on the ${split} split${unit === " %" ? " in percent" : ""} ± one standard error`;
+  if (metric !== "") return `${quantity.replace(/^./, (letter) => letter.toUpperCase())} ${where}`;
+  const of = (task: string): string => rows.find(({ scores }) => scores.has(task))?.scores.get(task)?.metric ?? "";
+  return `Scores (${tasks.map((task) => `${task}: ${scaleOf(of(task)).title}`).join("; ")}) ${where}`;
+}
+
+/** Score of every model on every task; the best of each column is bold. */
+export function scoreTable(data: ReportData): Markup {
+  const { rows, tasks, finalSplit } = data;
   const highest = (values: readonly (Estimate | undefined)[]): number =>
     Math.max(...values.flatMap((each) => (each ? [each.value] : [])));
   const best = new Map(tasks.map((task) => [task, highest(rows.map(({ scores }) => scores.get(task)))]));
@@ -29,7 +40,7 @@ export function scoreTable({ rows, tasks, finalSplit }: ReportData): Markup {
   const withMean = tasks.length > 1;
   const withPublished = rows.some(({ published }) => published !== undefined);
   const change = ({ published }: Row): Content =>
-    withPublished ? html`<td>${published ? pointsWithError(published) : ""}</td>` : "";
+    withPublished ? html`<td>${published ? signedWithError(published) : ""}</td>` : "";
   const line = (row: Row, index: number): Markup => {
     const isNewKind = index > 0 && rows[index - 1]!.kind !== row.kind;
     const classes = `${isNewKind ? "group" : ""} ${row.kind === "searched" ? "chosen" : ""}`.trim();
@@ -45,10 +56,16 @@ export function scoreTable({ rows, tasks, finalSplit }: ReportData): Markup {
     return html`<tr class="${classes}">${head}${body}</tr>\n`;
   };
   return html`<div class="wide"><table>
-    <caption>Accuracy on the ${finalSplit} split in percent ± one standard error; bold is the best of its column.${withPublished ? " The last column is in points, of the same items." : ""}</caption>
+    <caption>${measured(data, rows, finalSplit)}; bold is the best of its column.${withPublished ? ` The last column is${inUnits(data)} of the same items.` : ""}</caption>
     <thead><tr><th scope="col">model</th>${headers(tasks)}${withMean ? headers(["mean"]) : ""}${withPublished ? headers(["published − this"]) : ""}</tr></thead>
     <tbody>${rows.map(line)}</tbody></table></div>`;
 }
+
+/** Of a difference: ` in points,`. */
+const inUnits = ({ metric }: SearchData): string => {
+  const { differenceUnit } = scaleOf(metric);
+  return differenceUnit === "" ? "" : ` in${differenceUnit},`;
+};
 
 const headers = (names: readonly string[]): Markup[] => names.map((name) => html`<th scope="col">${name}</th>`);
 
@@ -94,7 +111,7 @@ export function trialTable(data: SearchData): Markup {
     }
     const given =
       lostRace &&
-      html`<br><small title="given up: ${pointsWithError(lostRace.difference)} points against ${lostRace.against} on the same items">${trial.items} items</small>`;
+      html`<br><small title="given up: ${lostRace.difference.value < 0 ? "below" : "above"} ${lostRace.against} by ${sizeWithError(lostRace.difference)} on the same items">${trial.items} items</small>`;
     const cells = tasks.map((task) => {
       const score = trial.scores.get(task);
       if (score === undefined) return html`<td>–</td>`;
@@ -108,13 +125,14 @@ export function trialTable(data: SearchData): Markup {
     html`<tr class="${trial.isRecommended ? "chosen" : ""}"><th scope="row">${trial.id}${trial.isRecommended ? " (recommended)" : ""}</th>
       <td class="text">${[trial.origin, trial.stage].filter((word) => word !== "").join(", ")}</td>${scores(trial)}${settings(trial)}</tr>\n`;
   return html`<div class="wide"><table>
-    <caption>Accuracy on the ${data.split} split in percent ± one standard error.</caption>
+    <caption>${measured(data, trials, data.split)}.</caption>
     <thead><tr>${headers(["trial"])}<th scope="col" class="text">origin</th>${headers(["objective", ...tasks, ...coefficientNames])}</tr></thead>
     <tbody>${trials.map(line)}</tbody></table></div>`;
 }
 
 /** The trials that are believed to be best, with the chance of each to be it, and to keep the constraints where there are any. */
-export function leaderTable({ recommended, trials }: SearchData): Markup {
+export function leaderTable({ recommended, trials, metric }: SearchData): Markup {
+  const text = (value: number): string => shown({ metric, value });
   const measured = new Map(trials.map(({ id, objective }) => [id, objective]));
   const leaders = [recommended, ...(recommended.runnersUp ?? [])];
   const bounded = leaders.some(({ probabilityFeasible }) => probabilityFeasible !== undefined);
@@ -125,12 +143,12 @@ export function leaderTable({ recommended, trials }: SearchData): Markup {
     const score = measured.get(candidateId);
     const [low, high] = credibleInterval ?? [mean - standardDeviation, mean + standardDeviation];
     return html`<tr class="${rank === 0 ? "chosen" : ""}"><th scope="row">${candidateId}${rank === 0 ? " (recommended)" : ""}</th>
-      <td>${cell({ value: mean, standardError: standardDeviation })}</td><td>${percent(low)} to ${percent(high)}</td>
+      <td>${cell({ metric, value: mean, standardError: standardDeviation })}</td><td>${text(low)} to ${text(high)}</td>
       ${chanceCell(probabilityBest)}${bounded ? chanceCell(probabilityFeasible) : ""}<td>${score ? cell(score) : "–"}</td></tr>\n`;
   };
   const columns = ["trial", "believed objective", "95 % interval", "chance to be the best"];
   return html`<div class="wide"><table>
-    <caption>The trials that are believed to be best, in percent.</caption>
+    <caption>The trials that are believed to be best: ${scaleOf(metric).title}.</caption>
     <thead><tr>${headers([...columns, ...(bounded ? ["chance to keep the constraints"] : []), "measured"])}</tr></thead>
     <tbody>${leaders.map(line)}</tbody></table></div>`;
 }

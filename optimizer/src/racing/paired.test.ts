@@ -60,3 +60,21 @@ test("results of other items are refused", () => {
   expect(() => pairedDifference([items(1, 0)], [items(1)])).toThrow("same tasks and items");
   expect(() => pairedDifference([], [])).toThrow("same tasks and items");
 });
+
+test("numbers other than zeros and ones have the paired sample variance; one item is no certainty", () => {
+  const [a, b] = [Float32Array.of(1, 2, 4), Float32Array.of(0.5, 2.5, 3)];
+  const { difference, standardError, probabilityBetter } = pairedDifference([a], [b]);
+  expect(difference).toBeCloseTo(1 / 3, 12);
+  expect(standardError).toBeCloseTo(Math.sqrt(7 / 12 / 3), 12);
+  expect(probabilityBetter).toBeGreaterThan(0.5);
+  expect(pairedDifference([Float32Array.of(3)], [Float32Array.of(1)])).toMatchObject({
+    standardError: Number.POSITIVE_INFINITY,
+    probabilityBetter: 0.5,
+  });
+  expect(pairedDifference([a], [a])).toEqual({ difference: 0, standardError: 0, probabilityBetter: 0.5 });
+});
+
+test("a candidate that is better by the same on every item is surely better", () => {
+  const better = pairedDifference([Float32Array.of(1, 2)], [Float32Array.of(0, 1)]);
+  expect(better).toEqual({ difference: 1, standardError: 0, probabilityBetter: 1 });
+});

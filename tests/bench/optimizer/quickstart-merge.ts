@@ -33,7 +33,7 @@ export async function openMerge(recipeFile: string): Promise<QuickstartMerge> {
       const weights = merge(values);
       const scores = [];
       for (const task of tasks.keys()) scores.push(await scorer.score(weights, task, split));
-      const mean = scores.reduce((sum, { accuracy }) => sum + accuracy / scores.length, 0);
+      const mean = scores.reduce((sum, { score }) => sum + score / scores.length, 0);
       const standardError = Math.hypot(...scores.map((score) => score.standardError)) / scores.length;
       return { values: [mean], standardErrors: [standardError] };
     },

@@ -105,7 +105,7 @@ function writeRange(path: string, offset: number, bytes: Uint8Array): void {
 type Outcome = NonNullable<MessageInitShape<typeof ScoreReportSchema>["outcome"]>;
 export const scoreOutcome = (accuracy: number): Outcome => ({
   case: "score",
-  value: { items: 100, correct: 50, accuracy, standardError: 0.01, loss: 1 - accuracy },
+  value: { items: 100, metric: "accuracy", score: accuracy, standardError: 0.01, loss: 1 - accuracy },
 });
 
 /** Answers every evaluation with an outcome, until `signal` aborts. */

@@ -61,8 +61,8 @@ export const replay = (events: readonly JobEvent[], from?: JobState): JobState =
 /** A score of 1000 items. */
 export const scoreOf = (accuracy: number): Score => ({
   items: 1000,
-  correct: Math.round(accuracy * 1000),
-  accuracy,
+  metric: "accuracy",
+  score: accuracy,
   standardError: Math.sqrt((accuracy * (1 - accuracy)) / 1000),
   loss: 1 - accuracy,
 });
@@ -73,8 +73,8 @@ export const partScore = (...results: number[]): Score => {
   const accuracy = correct / results.length;
   return {
     items: results.length,
-    correct,
-    accuracy,
+    metric: "accuracy",
+    score: accuracy,
     standardError: Math.sqrt((accuracy * (1 - accuracy)) / results.length),
     loss: 1 - accuracy,
     perItem: packResults(Uint8Array.from(results)),

@@ -1,4 +1,6 @@
 // Chart: two tasks against each other, every trial a point; those that no other is believed to beat on every task stand out.
+import { scaleOf } from "@amalgam/runtime";
+import { shown } from "../numbers.ts";
 import type { SearchData } from "../report-data.ts";
 import type { Chart } from "./svg.ts";
 import { tone } from "./theme.ts";
@@ -14,28 +16,31 @@ export function frontPanel({ trials, recommended, split }: SearchData, [x, y]: r
   const points = trials.flatMap(({ id, scores, isRecommended }) => {
     const [a, b] = [scores.get(x), scores.get(y)];
     if (a === undefined || b === undefined) return [];
-    const text = `${id}: ${(100 * a.value).toFixed(1)} % on ${x}, ${(100 * b.value).toFixed(1)} % on ${y}`;
-    return [{ x: 100 * a.value, y: 100 * b.value, front: front.has(id), recommended: isRecommended, text }];
+    const text = `${id}: ${shown(a)}${scaleOf(a.metric).unit} on ${x}, ${shown(b)}${scaleOf(b.metric).unit} on ${y}`;
+    const place = { x: scaleOf(a.metric).factor * a.value, y: scaleOf(b.metric).factor * b.value };
+    return [{ ...place, front: front.has(id), recommended: isRecommended, text }];
   });
+  const axisOf = (task: string): string =>
+    scaleOf(trials.find(({ scores }) => scores.has(task))?.scores.get(task)?.metric ?? "").axis;
   const encoding = {
     x: {
       field: "x",
       type: "quantitative",
-      title: `${x}, %`,
+      title: `${x}: ${axisOf(x)}`,
       scale: { zero: false, nice: true },
       axis: { tickCount: 4 },
     },
     y: {
       field: "y",
       type: "quantitative",
-      title: `${y}, %`,
+      title: `${y}: ${axisOf(y)}`,
       scale: { zero: false, nice: true },
       axis: { tickCount: 5 },
     },
   } as const;
   return {
     title: `${x} against ${y}`,
-    description: `${split} accuracy of ${points.length} trials; ${front.size} are on the front.`,
+    description: `${split} scores of ${points.length} trials; ${front.size} are on the front.`,
     spec: {
       width: 190,
       height: 170,

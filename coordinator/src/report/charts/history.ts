@@ -1,4 +1,5 @@
 // Chart: the objective of every trial with its error, the best so far, failures, and the recommended trial.
+import { scaleOf } from "@amalgam/runtime";
 import type { LayerSpec } from "vega-lite/types_unstable/spec/layer.js";
 import type { SearchData, Trial } from "../report-data.ts";
 import type { Chart } from "./svg.ts";
@@ -15,6 +16,7 @@ export interface HistoryOptions {
 
 export function historyChart(data: SearchData, { standalone }: HistoryOptions): Chart {
   const { trials, split, tasks } = data;
+  const { factor } = scaleOf(data.metric);
   const scored = trials.flatMap((trial) =>
     trial.objective === undefined ? [] : [point(trial, trial.number, trial.objective)],
   );
@@ -24,9 +26,9 @@ export function historyChart(data: SearchData, { standalone }: HistoryOptions): 
     .filter(({ problem }) => problem !== "")
     .map(({ number, id, problem }) => ({ x: number, value: floor, text: `${id} failed: ${problem}` }));
   const last = trials.length - 1;
-  const measure = `${tasks.length === 1 ? "" : "mean "}${split} accuracy, %`;
+  const measure = `${tasks.length === 1 ? "" : "mean "}${split} ${scaleOf(data.metric).axis}`;
   const layer: LayerSpec<string>["layer"] = [
-    ...believedLayers(trials),
+    ...believedLayers(trials, factor),
     {
       data: { values: bestSoFar(scored, last) },
       mark: { type: "line", aria: false, interpolate: "step-after", color: tone("soft"), strokeWidth: 1.5 },
@@ -80,11 +82,11 @@ export function historyChart(data: SearchData, { standalone }: HistoryOptions): 
 }
 
 /** What was believed of the best trial as each one was proposed, in its band of 95 %. */
-function believedLayers(trials: readonly Trial[]): LayerSpec<string>["layer"] {
+function believedLayers(trials: readonly Trial[], factor: number): LayerSpec<string>["layer"] {
   const values = trials.flatMap(({ number, leader }) => {
     return leader === undefined
       ? []
-      : [{ x: number, value: 100 * leader.mean, low: 100 * leader.low, high: 100 * leader.high }];
+      : [{ x: number, value: factor * leader.mean, low: factor * leader.low, high: factor * leader.high }];
   });
   if (values.length < 2) return [];
   return [
@@ -117,9 +119,11 @@ function labelExpression(origins: readonly string[]): string {
   return `${JSON.stringify(labels)}[datum.label]`;
 }
 
-function describe({ trials, recommended }: SearchData, scored: readonly Point[]): string {
+function describe({ trials, recommended, metric }: SearchData, scored: readonly Point[]): string {
   const best = scored.reduce<Point | undefined>((a, b) => (a === undefined || b.value > a.value ? b : a), undefined);
-  const highest = best === undefined ? "" : ` The highest measured objective is ${best.value.toFixed(1)} %.`;
+  const { shown, unit, factor } = scaleOf(metric);
+  const text = best === undefined ? "" : `${shown(best.value / factor)}${unit}`;
+  const highest = best === undefined ? "" : ` The highest measured objective is ${text}.`;
   const failures = trials.filter(({ problem }) => problem !== "").length;
   return `${scored.length} trials have an objective, ${failures} failed.${highest} The recommended trial is ${recommended.candidateId}.`;
 }

@@ -1,7 +1,9 @@
 // Charts of what the model of a search has learned: which coefficients matter, the score along each, and whether to believe it.
+
 import type { Calibration, Importance } from "@amalgam/optimizer";
+import { scaleOf } from "@amalgam/runtime";
 import type { Slice } from "../analysis.ts";
-import { coefficient, percent } from "../numbers.ts";
+import { coefficient, percent, shown, withUnit } from "../numbers.ts";
 import type { Chart } from "./svg.ts";
 import { tone } from "./theme.ts";
 
@@ -65,13 +67,15 @@ export function importanceChart(importance: Readonly<Record<string, Importance>>
 }
 
 /** The score that is believed along one coefficient, the others as recommended, in a band of 95 %. */
-export function slicePanel({ name, points }: Slice, found: number): Chart {
+export function slicePanel({ name, points }: Slice, found: number, metric: string): Chart {
+  const { factor, axis } = scaleOf(metric);
   const values = points.map(({ value, mean, credibleInterval: [low, high] }) => {
-    return { x: Number(value), mean: 100 * mean, low: 100 * low, high: 100 * high };
+    return { x: Number(value), mean: factor * mean, low: factor * low, high: factor * high };
   });
+  const text = (value: number): string => shown({ metric, value });
   return {
     title: `Believed objective along ${name}`,
-    description: `From ${coefficient(values[0]!.x)} to ${coefficient(values.at(-1)!.x)} the believed objective goes from ${values[0]!.mean.toFixed(1)} to ${values.at(-1)!.mean.toFixed(1)} %. Found: ${coefficient(found)}.`,
+    description: `From ${coefficient(values[0]!.x)} to ${coefficient(values.at(-1)!.x)} the believed objective goes from ${text(points[0]!.mean)} to ${text(points.at(-1)!.mean)}. Found: ${coefficient(found)}.`,
     spec: {
       width: 190,
       height: 140,
@@ -92,7 +96,7 @@ export function slicePanel({ name, points }: Slice, found: number): Chart {
             y: {
               field: "low",
               type: "quantitative",
-              title: "objective, %",
+              title: `objective: ${axis}`,
               scale: { zero: false, nice: true },
               axis: { tickCount: 5 },
             },
@@ -113,14 +117,15 @@ export function slicePanel({ name, points }: Slice, found: number): Chart {
 }
 
 /** Every trial's score beside what the other trials say of it. */
-export function calibrationChart({ trials, coverage }: Calibration): Chart {
+export function calibrationChart({ trials, coverage }: Calibration, metric: string): Chart {
+  const { factor, axis } = scaleOf(metric);
   const points = trials.map(({ id, observed, mean, standardDeviation, residual }) => ({
-    x: 100 * mean,
-    y: 100 * observed,
-    low: 100 * (mean - 1.96 * standardDeviation),
-    high: 100 * (mean + 1.96 * standardDeviation),
+    x: factor * mean,
+    y: factor * observed,
+    low: factor * (mean - 1.96 * standardDeviation),
+    high: factor * (mean + 1.96 * standardDeviation),
     outside: Math.abs(residual) > 1.96,
-    text: `trial ${id}: ${percent(observed)} %, expected ${percent(mean)} ± ${percent(standardDeviation)}`,
+    text: `trial ${id}: ${shown({ metric, value: observed })}, expected ${withUnit({ metric, value: mean, standardError: standardDeviation })}`,
   }));
   const all = points.flatMap(({ x, y }) => [x, y]);
   const diagonal = [Math.min(...all), Math.max(...all)].map((value) => ({ x: value, y: value }));
@@ -132,8 +137,8 @@ export function calibrationChart({ trials, coverage }: Calibration): Chart {
       height: 260,
       data: { values: points },
       encoding: {
-        x: { type: "quantitative", title: "expected objective, %", scale: { zero: false, nice: true } },
-        y: { type: "quantitative", title: "measured objective, %", scale: { zero: false, nice: true } },
+        x: { type: "quantitative", title: `expected objective: ${axis}`, scale: { zero: false, nice: true } },
+        y: { type: "quantitative", title: `measured objective: ${axis}`, scale: { zero: false, nice: true } },
       },
       layer: [
         {

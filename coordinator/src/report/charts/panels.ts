@@ -1,5 +1,6 @@
 // Small charts that share their form: one task over the trials, one coefficient against the objective. The caption stands on the page.
-import { percentWithError } from "../numbers.ts";
+import { scaleOf } from "@amalgam/runtime";
+import { withUnit } from "../numbers.ts";
 import type { SearchData } from "../report-data.ts";
 import type { Chart } from "./svg.ts";
 import { type Point, point, pointLayers } from "./trial-points.ts";
@@ -34,24 +35,29 @@ function panel(data: SearchData, points: readonly Point[], yTitle: string, x: Ax
   };
 }
 
-/** Accuracy on one task over the trials. */
+/** Score on one task over the trials. */
 export function taskPanel(data: SearchData, task: string): Chart {
   const points = data.trials.flatMap((trial) => {
     const score = trial.scores.get(task);
     return score === undefined ? [] : [point(trial, trial.number, score)];
   });
   const chosen = data.trials.find(({ isRecommended }) => isRecommended)?.scores.get(task);
-  const value = chosen === undefined ? "" : ` The recommended trial has ${percentWithError(chosen)} %.`;
+  const metric = data.trials.find(({ scores }) => scores.has(task))?.scores.get(task)?.metric ?? data.metric;
+  const { name, axis } = scaleOf(metric);
+  const value = chosen === undefined ? "" : ` The recommended trial has ${withUnit(chosen)}.`;
   return {
-    title: `${task}: accuracy over the trials`,
-    description: `${data.split} accuracy of ${points.length} trials on ${task}.${value}`,
-    spec: panel(data, points, "accuracy, %", {
+    title: `${task}: ${name} over the trials`,
+    description: `${data.split} ${name} of ${points.length} trials on ${task}.${value}`,
+    spec: panel(data, points, axis, {
       title: "trial",
       domain: [-0.5, data.trials.length - 0.5],
       whole: true,
     }),
   };
 }
+
+/** The objective's axis. */
+const objectiveAxis = ({ metric }: SearchData): string => `objective: ${scaleOf(metric).axis}`;
 
 /** One coefficient against the objective. */
 export function coefficientPanel(data: SearchData, name: string): Chart {
@@ -62,6 +68,6 @@ export function coefficientPanel(data: SearchData, name: string): Chart {
   return {
     title: `${name} against the objective`,
     description: `The objective of ${points.length} trials over their values of ${name}. Found: ${data.recommended.coefficients[name]}.`,
-    spec: panel(data, points, "objective, %", { title: "value", whole: false }),
+    spec: panel(data, points, objectiveAxis(data), { title: "value", whole: false }),
   };
 }

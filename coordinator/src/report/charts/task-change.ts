@@ -1,7 +1,8 @@
 // Chart: each task in a row; the searched model among the base, the experts and the fixed methods, and what it gained or lost.
 
+import { scaleOf } from "@amalgam/runtime";
 import type { LayerSpec } from "vega-lite/types_unstable/spec/layer.js";
-import { difference, type Estimate, isNoise, percentWithError, pointsWithError } from "../numbers.ts";
+import { difference, type Estimate, isNoise, signedWithError, withUnit } from "../numbers.ts";
 import type { ReportData, Row } from "../report-data.ts";
 import type { Chart } from "./svg.ts";
 import { tone } from "./theme.ts";
@@ -38,6 +39,7 @@ function taskChanges({ tasks, rows, searched }: ReportData): TaskChange[] {
 
 export function taskChangeChart(data: ReportData): Chart {
   const changes = taskChanges(data);
+  const { factor, axis } = scaleOf(data.metric);
   const marks = changes.flatMap((change) =>
     data.rows.flatMap((row) => {
       const score = row.scores.get(change.task);
@@ -46,17 +48,17 @@ export function taskChangeChart(data: ReportData): Chart {
       return [
         {
           task: change.task,
-          value: 100 * value,
-          low: 100 * (value - standardError),
-          high: 100 * (value + standardError),
+          value: factor * value,
+          low: factor * (value - standardError),
+          high: factor * (value + standardError),
           role: roleOf(row, change),
-          text: `${row.name} on ${change.task}: ${percentWithError(score)} %`,
+          text: `${row.name} on ${change.task}: ${withUnit(score)}`,
         },
       ];
     }),
   );
   const spans = changes.flatMap(({ task, base, expert }) =>
-    base && expert ? [{ task, value: 100 * base.value, to: 100 * expert.score.value }] : [],
+    base && expert ? [{ task, value: factor * base.value, to: factor * expert.score.value }] : [],
   );
   const notes = changes.map((change) => ({ task: change.task, text: note(change), isLoss: isLoss(change) }));
   const present = ROLES.filter((role) => marks.some((mark) => mark.role === role));
@@ -70,10 +72,7 @@ export function taskChangeChart(data: ReportData): Chart {
   return {
     title: "What the searched model gains and loses on each task",
     description: changes
-      .map(
-        (change) =>
-          `${change.task}: ${percentWithError(change.searched)} %, ${note(change) || "nothing to compare with"}`,
-      )
+      .map((change) => `${change.task}: ${withUnit(change.searched)}, ${note(change) || "nothing to compare with"}`)
       .join(". "),
     spec: {
       width: WIDTH,
@@ -112,7 +111,7 @@ export function taskChangeChart(data: ReportData): Chart {
             x: {
               field: "value",
               type: "quantitative",
-              title: `${data.finalSplit} accuracy, %`,
+              title: `${data.finalSplit} ${axis}`,
               scale: { zero: false, nice: true },
             },
             color,
@@ -135,8 +134,8 @@ function roleOf({ kind, name }: Row, { expert }: TaskChange): string {
 /** `−1.2 ± 0.9 to sentiment, +14.1 ± 0.8 to the base`. */
 function note({ searched, base, expert }: TaskChange): string {
   const parts: string[] = [];
-  if (expert) parts.push(`${pointsWithError(difference(searched, expert.score))} against ${shortened(expert.name)}`);
-  if (base) parts.push(`${pointsWithError(difference(searched, base))} against the base`);
+  if (expert) parts.push(`${signedWithError(difference(searched, expert.score))} against ${shortened(expert.name)}`);
+  if (base) parts.push(`${signedWithError(difference(searched, base))} against the base`);
   return parts.join("\n");
 }
 

@@ -1,7 +1,8 @@
-// What the charts of trials have in common: the values of a trial in percent, the marks for its error and its origin.
+// What the charts of trials have in common: the scores of a trial, the marks for its error and its origin.
 
+import { scaleOf } from "@amalgam/runtime";
 import type { LayerSpec } from "vega-lite/types_unstable/spec/layer.js";
-import { coefficient, type Estimate, percentWithError } from "../numbers.ts";
+import { coefficient, type Estimate, withUnit } from "../numbers.ts";
 import type { Trial } from "../report-data.ts";
 import { originColour, originShape, originsOf, tone } from "./theme.ts";
 
@@ -18,16 +19,17 @@ export interface Point {
 }
 
 export function point(trial: Trial, x: number, estimate: Estimate): Point {
-  const { value, standardError } = estimate;
+  const { value, standardError, metric } = estimate;
+  const { factor } = scaleOf(metric);
   return {
     trial: trial.number,
     x,
-    value: 100 * value,
-    low: 100 * (value - standardError),
-    high: 100 * (value + standardError),
+    value: factor * value,
+    low: factor * (value - standardError),
+    high: factor * (value + standardError),
     origin: trial.origin,
     recommended: trial.isRecommended,
-    text: `${trial.id}: ${percentWithError(estimate)} % (${trial.origin})`,
+    text: `${trial.id}: ${withUnit(estimate)} (${trial.origin})`,
   };
 }
 

@@ -1,9 +1,10 @@
 // A search as the quickstart makes it: four experts, four tasks, thirty trials. Scores come from a smooth made-up surface
 // with binomial noise from a fixed sequence, so that the charts look like those of a real job.
 
-import { replay, type Study, type StudyEvent, type StudySpec } from "@amalgam/optimizer";
+import { replay, type Study, type StudyEvent } from "@amalgam/optimizer";
 import { type CandidateView, CandidateViewSchema, type JobView, JobViewSchema, TaskScoreSchema } from "@amalgam/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { RecordedStudy } from "../../engine/recorded-study.ts";
 import type { Recommended } from "../history.ts";
 
 export interface SampleOptions {
@@ -19,7 +20,7 @@ export interface Sample {
   readonly view: JobView;
   readonly recommended: Recommended;
   readonly recipe: string;
-  readonly study: { readonly spec: StudySpec; readonly events: readonly StudyEvent[] };
+  readonly study: RecordedStudy;
 }
 
 const ITEMS = { validation: 600, test: 2000 };
@@ -44,13 +45,14 @@ export function sampleSearch(options: SampleOptions = {}): Sample {
       return create(TaskScoreSchema, {
         task: tasks[index]!,
         split,
-        accuracy: measured,
+        metric: "accuracy",
+        score: measured,
         standardError,
         loss: 1 - measured,
         items,
       });
     });
-    const objective = scores.reduce((sum, { accuracy }) => sum + accuracy, 0) / Math.max(1, scores.length);
+    const objective = scores.reduce((sum, { score }) => sum + score, 0) / Math.max(1, scores.length);
     return create(CandidateViewSchema, {
       state: "scored",
       ...fields,
@@ -122,6 +124,7 @@ export function sampleSearch(options: SampleOptions = {}): Sample {
     ),
   );
   const view = create(JobViewSchema, {
+    metric: "accuracy",
     jobId: "j1",
     kind: "search",
     state: "publishing",
@@ -148,12 +151,12 @@ function studyOf({ candidates, tasks }: JobView, names: readonly string[]): Samp
       ? {
           type: "tell",
           id,
-          values: scores.map(({ accuracy }) => accuracy),
+          values: scores.map(({ score }) => score),
           standardErrors: scores.map(({ standardError }) => standardError),
         }
       : { type: "fail", id, reason: problem },
   ]);
-  return { spec: { dimensions, seed: 1, metrics: tasks }, events };
+  return { spec: { dimensions, seed: 1, metrics: tasks }, events, metric: "accuracy" };
 }
 
 /** Accuracy per task around the best point. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/evaluation.proto.
  */
 export const file_amalgam_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEipAIKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDRIqCgplc3RpbWF0aW9uGAwgASgLMhYuYW1hbGdhbS52MS5Fc3RpbWF0aW9uIhwKCkVzdGltYXRpb24SDgoGaW5fdXNlGAEgAygJIr8CCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SAASKAoIZXN0aW1hdGUYDCABKAsyFC5hbWFsZ2FtLnYxLkVzdGltYXRlSABCCQoHb3V0Y29tZSJxCgVTY29yZRINCgVpdGVtcxgBIAEoDRIPCgdjb3JyZWN0GAIgASgNEhAKCGFjY3VyYWN5GAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESEAoIcGVyX2l0ZW0YBiABKAwiVQoIRXN0aW1hdGUSDQoFaXRlbXMYASABKA0SKQoGc2hhcmRzGAIgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEg8KB3NlY29uZHMYAyABKAEiKAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiHAoKU2hhcmRzTG9zdBIOCgZzaGFyZHMYASADKA0i0wEKDkV2YWx1YXRpb25TcGVjEhMKC2NvbmZpZ19qc29uGAEgASgJEhYKDnRva2VuaXplcl9qc29uGAIgASgJEh0KFXRva2VuaXplcl9jb25maWdfanNvbhgDIAEoCRIkCgV0YXNrcxgEIAMoCzIVLmFtYWxnYW0udjEuVGFza0ZpbGVzEicKBnNoYXJkcxgFIAMoCzIXLmFtYWxnYW0udjEuU2hhcmRMYXlvdXQSJgoGZmlzaGVyGAYgASgLMhYuYW1hbGdhbS52MS5GaXNoZXJTcGVjIk0KCkZpc2hlclNwZWMSDQoFaXRlbXMYASABKA0SEQoJZXN0aW1hdG9yGAIgASgJEgwKBHNlZWQYAyABKAQSDwoHdGVuc29ycxgEIAMoCSKGAQoJVGFza0ZpbGVzEgwKBG5hbWUYASABKAkSDAoEeWFtbBgCIAEoCRIvCgVmaWxlcxgDIAMoCzIgLmFtYWxnYW0udjEuVGFza0ZpbGVzLkZpbGVzRW50cnkaLAoKRmlsZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBIkkKC1NoYXJkTGF5b3V0Eg0KBXNoYXJkGAEgASgNEisKCHNlZ21lbnRzGAIgAygLMhkuYW1hbGdhbS52MS5TZWdtZW50TGF5b3V0ImYKDVNlZ21lbnRMYXlvdXQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEg0KBWR0eXBlGAMgASgJEhUKDWZpcnN0X2VsZW1lbnQYBCABKAQSEAoIZWxlbWVudHMYBSABKARiBnByb3RvMw", [file_amalgam_v1_shard]);
+  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEipAIKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDRIqCgplc3RpbWF0aW9uGAwgASgLMhYuYW1hbGdhbS52MS5Fc3RpbWF0aW9uIhwKCkVzdGltYXRpb24SDgoGaW5fdXNlGAEgAygJIr8CCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SAASKAoIZXN0aW1hdGUYDCABKAsyFC5hbWFsZ2FtLnYxLkVzdGltYXRlSABCCQoHb3V0Y29tZSKKAQoFU2NvcmUSDQoFaXRlbXMYASABKA0SDgoGbWV0cmljGAIgASgJEg0KBXNjb3JlGAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESDgoEYml0cxgGIAEoDEgAEhEKB2Zsb2F0MzIYByABKAxIAEIKCghwZXJfaXRlbSJVCghFc3RpbWF0ZRINCgVpdGVtcxgBIAEoDRIpCgZzaGFyZHMYAiADKAsyGS5hbWFsZ2FtLnYxLlNoYXJkTG9jYXRpb24SDwoHc2Vjb25kcxgDIAEoASIoCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSIcCgpTaGFyZHNMb3N0Eg4KBnNoYXJkcxgBIAMoDSLTAQoORXZhbHVhdGlvblNwZWMSEwoLY29uZmlnX2pzb24YASABKAkSFgoOdG9rZW5pemVyX2pzb24YAiABKAkSHQoVdG9rZW5pemVyX2NvbmZpZ19qc29uGAMgASgJEiQKBXRhc2tzGAQgAygLMhUuYW1hbGdhbS52MS5UYXNrRmlsZXMSJwoGc2hhcmRzGAUgAygLMhcuYW1hbGdhbS52MS5TaGFyZExheW91dBImCgZmaXNoZXIYBiABKAsyFi5hbWFsZ2FtLnYxLkZpc2hlclNwZWMiTQoKRmlzaGVyU3BlYxINCgVpdGVtcxgBIAEoDRIRCgllc3RpbWF0b3IYAiABKAkSDAoEc2VlZBgDIAEoBBIPCgd0ZW5zb3JzGAQgAygJIoYBCglUYXNrRmlsZXMSDAoEbmFtZRgBIAEoCRIMCgR5YW1sGAIgASgJEi8KBWZpbGVzGAMgAygLMiAuYW1hbGdhbS52MS5UYXNrRmlsZXMuRmlsZXNFbnRyeRosCgpGaWxlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiSQoLU2hhcmRMYXlvdXQSDQoFc2hhcmQYASABKA0SKwoIc2VnbWVudHMYAiADKAsyGS5hbWFsZ2FtLnYxLlNlZ21lbnRMYXlvdXQiZgoNU2VnbWVudExheW91dBIOCgZ0ZW5zb3IYASABKAkSDQoFc2hhcGUYAiADKAQSDQoFZHR5cGUYAyABKAkSFQoNZmlyc3RfZWxlbWVudBgEIAEoBBIQCghlbGVtZW50cxgFIAEoBGIGcHJvdG8z", [file_amalgam_v1_shard]);
 
 /**
  * Score one candidate on one task. One bus message each.
@@ -206,6 +206,8 @@ export const ScoreReportSchema: GenMessage<ScoreReport> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_evaluation, 2);
 
 /**
+ * Of every metric more is better: the score is what the optimizer maximises.
+ *
  * @generated from message amalgam.v1.Score
  */
 export type Score = Message<"amalgam.v1.Score"> & {
@@ -215,14 +217,16 @@ export type Score = Message<"amalgam.v1.Score"> & {
   items: number;
 
   /**
-   * @generated from field: uint32 correct = 2;
+   * What is measured: accuracy, exact_match, perplexity (whose score is the mean log-likelihood of a token, in nats), or a command's own.
+   *
+   * @generated from field: string metric = 2;
    */
-  correct: number;
+  metric: string;
 
   /**
-   * @generated from field: double accuracy = 3;
+   * @generated from field: double score = 3;
    */
-  accuracy: number;
+  score: number;
 
   /**
    * @generated from field: double standard_error = 4;
@@ -230,16 +234,34 @@ export type Score = Message<"amalgam.v1.Score"> & {
   standardError: number;
 
   /**
+   * What is lost for each item, or token, in nats.
+   *
    * @generated from field: double loss = 5;
    */
   loss: number;
 
   /**
-   * For each scored item, in the order of the file, 1 when it was right and else 0; eight to a byte, the first in the lowest bit.
+   * What each scored item brought, in the order of the file; their mean is the score. Absent where that is not known.
    *
-   * @generated from field: bytes per_item = 6;
+   * @generated from oneof amalgam.v1.Score.per_item
    */
-  perItem: Uint8Array;
+  perItem: {
+    /**
+     * Zeros and ones, eight to a byte, the first in the lowest bit.
+     *
+     * @generated from field: bytes bits = 6;
+     */
+    value: Uint8Array;
+    case: "bits";
+  } | {
+    /**
+     * Little-endian.
+     *
+     * @generated from field: bytes float32 = 7;
+     */
+    value: Uint8Array;
+    case: "float32";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
