@@ -125,6 +125,7 @@ export {
 } from "./source.ts";
 export type { MergedPiece } from "./staged-digests.ts";
 export { createStaging, findPublished, type Staging, type StagingOptions } from "./staging.ts";
+export { createTensorFile, type TensorFileWriter } from "./tensor-file.ts";
 export { isDerivedBuffer, type TiedGroup, tiedGroups } from "./tied.ts";
 export {
   configOfUnion,

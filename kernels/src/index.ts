@@ -20,7 +20,7 @@ export { METHODS } from "./methods/index.ts";
 export { compileOnnx, ONNX_DATA, ONNX_OUTPUTS, type OnnxFeed, type OnnxGraph } from "./onnx/compile.ts";
 export { deviceObstacle, graphObstacle } from "./output-pass.ts";
 export { buildProgram } from "./program.ts";
-export { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey } from "./random.ts";
+export { RANDOM_KEY, RANDOM_OFFSET, RANDOM_SEED, randomKey, streamWords, uniformAt } from "./random.ts";
 export { registerMethod } from "./register.ts";
 export { drawingStreams, scaleValues } from "./scalars.ts";
 export { decodePartial, decodeState, encodePartial, encodeState, mergePartials } from "./statistics/partial.ts";
