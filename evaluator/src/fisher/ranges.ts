@@ -3,19 +3,21 @@
  * sums are added in order, so the result has the same bits with any number of threads.
  */
 
-/** Enough for the cores of a large machine; each costs one addition of the model's size, little beside the gradients of its items. */
-const mostRanges = 16;
+/** Ranges enough for the cores of a large machine where there are items enough. */
+const fewestRanges = 16;
+/** An abort waits for a range; and beside the gradients of so many items, one addition of the model's size costs little. */
+const mostItems = 8;
 
 export interface Range {
   readonly begin: number;
   readonly end: number;
 }
 
-/** Ranges of equal size, to one item, that cover all items in order. */
+/** Ranges that cover all items in order. */
 export function rangesOf(items: number): Range[] {
-  const count = Math.min(items, mostRanges);
-  return Array.from({ length: count }, (_, range) => ({
-    begin: Math.floor((range * items) / count),
-    end: Math.floor(((range + 1) * items) / count),
+  const size = Math.min(mostItems, Math.ceil(items / fewestRanges));
+  return Array.from({ length: Math.ceil(items / size) || 0 }, (_, range) => ({
+    begin: range * size,
+    end: Math.min(items, (range + 1) * size),
   }));
 }

@@ -1,0 +1,209 @@
+/**
+ * Estimates the diagonal Fisher information of a weight set on items with a finite set of answers, one example at a time:
+ * `F = (1/N) sum_x sum_c w_c (d l_c / d theta)^2`, with the answers c and weights w of the estimator (see answers.ts).
+ */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type BatchLimits, type Encoding, feedsOf, makeBatches, scatterRows } from "../batches.ts";
+import { EvaluatorError } from "../errors.ts";
+import type { BuiltModel } from "../graph/families/family.ts";
+import { likelihoodNames } from "../graph/heads.ts";
+import type { Tensors } from "../program.ts";
+import type { ResidentModels } from "../resident-models.ts";
+import type { LoadedModel, OpenedProgram, Session } from "../session.ts";
+import type { Weights } from "../weights.ts";
+import { answersOf, type Estimator } from "./answers.ts";
+import { KeptPrograms } from "./kept-programs.ts";
+import { type AnswerHead, likelihoodProgram, type SquaresProgram, squaresProgram } from "./programs.ts";
+import { rangesOf } from "./ranges.ts";
+import { type AnsweredItem, runsOf } from "./runs.ts";
+
+/** An item as an estimate reads it. */
+export interface FisherItem {
+  /** Where the item comes from, for messages. */
+  readonly place: string;
+  /** One text that has all answers where they are labels, else a text for each answer. */
+  readonly texts: readonly Encoding[];
+  /** The labelled answer. */
+  readonly truth: number;
+  /** A uniform number in [0, 1) for the answer that is drawn. */
+  readonly uniform: number;
+}
+
+export interface FisherEstimate {
+  /** How many items the estimate is the mean of. */
+  readonly items: number;
+  /** Float32 values of each tensor that the model reads, by name; a tensor that it does not read has none, and counts as zeros. */
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+}
+
+export interface EstimateOptions {
+  readonly estimator: Estimator;
+  /** Names of the tensors that are wanted; all by default. */
+  readonly tensors?: ReadonlySet<string> | undefined;
+  /** Takes effect between runs of the model. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called as items are done. */
+  readonly onProgress?: ((items: number) => void) | undefined;
+}
+
+interface Squares extends SquaresProgram, Disposable {
+  readonly opened: OpenedProgram;
+}
+
+/** Programs of each kind kept open, for the tasks of a search. */
+const programsKept = 8;
+/** Texts whose log-likelihoods are computed at once. */
+const likelihoodLimits: BatchLimits = { items: 32, tokens: 4096 };
+
+export class FisherEstimator {
+  readonly #session: Session;
+  readonly #models: ResidentModels;
+  readonly #build: () => BuiltModel;
+  readonly #threads: number;
+  readonly #likelihoods = new KeptPrograms<OpenedProgram>(programsKept);
+  readonly #squares = new KeptPrograms<Squares>(programsKept);
+
+  /**
+   * @param build the session's model, a graph of its own at each call
+   * @param threads how many the session has
+   */
+  constructor(session: Session, models: ResidentModels, build: () => BuiltModel, threads: number) {
+    this.#session = session;
+    this.#models = models;
+    this.#build = build;
+    this.#threads = threads;
+  }
+
+  /**
+   * The estimate from these items: the same bits whatever the number of threads.
+   * @throws EvaluatorError for weights that do not fit the model or give numbers that are not finite; the signal's reason.
+   */
+  async estimate(
+    weights: Weights,
+    head: AnswerHead,
+    items: readonly FisherItem[],
+    options: EstimateOptions,
+  ): Promise<FisherEstimate> {
+    const { tensors, signal } = options;
+    signal?.throwIfAborted();
+    const read = [...this.#build().graph.weights.keys()];
+    const wanted = tensors === undefined ? read : read.filter((name) => tensors.has(name));
+    if (wanted.length === 0 || items.length === 0) return { items: items.length, tensors: new Map() };
+    return this.#models.use(weights, async (model) => {
+      const answered = await this.#answered(model, head, items, options);
+      return this.#squares.use(
+        JSON.stringify([head, wanted]),
+        () => this.#openSquares(head, wanted),
+        (squares) => this.#sum(model, head, squares, answered, options),
+      );
+    });
+  }
+
+  /** The answers that the estimator chooses for each item; only the labelled ones need no look at the model. */
+  async #answered(
+    model: LoadedModel,
+    head: AnswerHead,
+    items: readonly FisherItem[],
+    { estimator, signal }: EstimateOptions,
+  ): Promise<AnsweredItem[]> {
+    const likelihoods = estimator === "empirical" ? [] : await this.#logLikelihoods(model, head, items, signal);
+    return items.map((item, index) => ({
+      texts: item.texts,
+      answers: answersOf(estimator, likelihoods[index] ?? [], item),
+    }));
+  }
+
+  /** Log-likelihoods of the answers of each item. */
+  async #logLikelihoods(
+    model: LoadedModel,
+    head: AnswerHead,
+    items: readonly FisherItem[],
+    signal: AbortSignal | undefined,
+  ): Promise<number[][]> {
+    const batches = makeBatches(
+      items.flatMap(({ texts }) => texts),
+      likelihoodLimits,
+    );
+    const open = (): Promise<OpenedProgram> => this.#session.open(likelihoodProgram(this.#build(), head));
+    const outputs = await this.#likelihoods.use(JSON.stringify(head), open, (program) =>
+      this.#session.run(model, program, batches.map(feedsOf), signal),
+    );
+    const rows = scatterRows(
+      batches,
+      outputs.map((output) => output[likelihoodNames[head.kind]]!),
+    );
+    let next = 0;
+    return items.map(({ texts, place }) => {
+      const values = rows.slice(next, (next += texts.length)).flatMap((row) => [...row]);
+      if (values.every(Number.isFinite)) return values;
+      throw new EvaluatorError(
+        `${place}: non-finite log-likelihoods (${values.join(", ")}): the weights hold NaN, infinite or huge values`,
+      );
+    });
+  }
+
+  async #openSquares(head: AnswerHead, wanted: readonly string[]): Promise<Squares> {
+    const squares = await squaresProgram(this.#build(), head, wanted);
+    const opened = await this.#session.open(squares.program);
+    return { ...squares, opened, [Symbol.dispose]: () => opened[Symbol.dispose]() };
+  }
+
+  /** Ranges are summed by the threads, a few at a time, and added in their order. */
+  async #sum(
+    model: LoadedModel,
+    head: AnswerHead,
+    { opened, limits, tensors }: Squares,
+    items: readonly AnsweredItem[],
+    { signal, onProgress }: EstimateOptions,
+  ): Promise<FisherEstimate> {
+    const ranges = rangesOf(items.length);
+    const sums: Promise<Tensors[]>[] = [];
+    const total = new Map<string, Float32Array>();
+    try {
+      for (const [index, { end }] of ranges.entries()) {
+        // One more than there are threads, so that none waits; not all, for each result has the size of the model.
+        for (const next of ranges.slice(sums.length, index + this.#threads + 1)) {
+          const runs = runsOf(head, items.slice(next.begin, next.end), limits);
+          sums.push(this.#session.fold(model, opened, [runs], signal));
+        }
+        const [sum] = await sums[index]!;
+        sums[index] = Promise.resolve([]);
+        await addTo(total, tensors, sum!);
+        onProgress?.(end);
+      }
+    } finally {
+      // The threads must be done with the model before it may be unloaded, also when one of them failed.
+      await Promise.allSettled(sums);
+    }
+    return { items: items.length, tensors: await meanOf(total, items.length) };
+  }
+}
+
+/** Adds a range's sums; the first range's become the total. */
+async function addTo(
+  total: Map<string, Float32Array>,
+  tensors: ReadonlyMap<string, string>,
+  sum: Tensors,
+): Promise<void> {
+  for (const [output, tensor] of tensors) {
+    const values = sum[output]!.data as Float32Array;
+    const before = total.get(tensor);
+    if (before === undefined) total.set(tensor, values);
+    else for (let i = 0; i < before.length; i++) before[i]! += values[i]!;
+    // A large model's sums take seconds; others on this thread must have their turn.
+    await nextTurn();
+  }
+}
+
+async function meanOf(total: Map<string, Float32Array>, items: number): Promise<Map<string, Float32Array>> {
+  for (const [tensor, values] of total) {
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) sum += values[i]! /= items;
+    if (!Number.isFinite(sum)) {
+      throw new EvaluatorError(`tensor ${tensor}: non-finite squared gradients: the weights hold huge values`);
+    }
+    await nextTurn();
+  }
+  return total;
+}

@@ -1,0 +1,73 @@
+/**
+ * The two programs of an estimate: one gives the log-likelihoods of an item's answers, the other adds the squared gradients of chosen answers to
+ * running sums that never leave onnxruntime between the items of a range.
+ */
+
+import type { BatchLimits } from "../batches.ts";
+import type { Value } from "../graph/builder.ts";
+import type { BuiltModel } from "../graph/families/family.ts";
+import { differentiate } from "../graph/gradient/differentiate.ts";
+import { labelLogLikelihood, likelihoodNames, tokenLogLikelihood } from "../graph/heads.ts";
+import { type Program, programOf } from "../program.ts";
+import { runLimits } from "./limits.ts";
+
+/** What the answers of an item are. */
+export type AnswerHead =
+  /** Logits of a classifier: `labels` of them from `offset`. One text has all answers. */
+  | { readonly kind: "labels"; readonly offset: number; readonly labels: number }
+  /** Target tokens: each answer is a text of its own. */
+  | { readonly kind: "tokens" };
+
+/** Input of the squares' program, float32: what each log-likelihood weighs, `[rows, labels]` or `[rows]`; see {@link squaresProgram}. */
+export const cotangentName = "cotangent";
+
+const sumName = (tensor: string): string => `fisher:${tensor}`;
+
+/** Output: `[items, labels]` or `[items]`, under the name of the head's kind in {@link likelihoodNames}. */
+export function likelihoodProgram(model: BuiltModel, head: AnswerHead): Program {
+  const dims = head.kind === "labels" ? ["items", head.labels] : ["items"];
+  model.graph.output(likelihoodNames[head.kind], likelihood(model, head), "float32", dims);
+  return programOf(model.graph.build());
+}
+
+export interface SquaresProgram {
+  readonly program: Program;
+  /** The running sum of each tensor, by the name of its output. */
+  readonly tensors: ReadonlyMap<string, string>;
+  /** What goes into one run. */
+  readonly limits: BatchLimits;
+}
+
+/**
+ * Adds to the sum of each tensor the squares of `d (cotangent . log-likelihoods) / d tensor`, row by row of the cotangent. Where the head is one of
+ * labels, a run of one text may have any number of rows, and reads the text once; else there are as many rows as texts.
+ * @param wanted names of the graph's weights
+ */
+export async function squaresProgram(
+  model: BuiltModel,
+  head: AnswerHead,
+  wanted: readonly string[],
+): Promise<SquaresProgram> {
+  const { graph } = model;
+  const output = likelihood(model, head);
+  const dims = head.kind === "labels" ? ["rows", head.labels] : ["rows"];
+  const cotangent = graph.input(cotangentName, "float32", dims);
+  const limits = runLimits(graph.build().model, new Map(wanted.map((name) => [name, graph.weights.get(name)!])));
+  const squares = await differentiate(graph, { output, cotangent, wrt: wanted, reduction: "squares" });
+  const carried = [...squares].map(([tensor, square]) => {
+    const shape = graph.weights.get(tensor)!;
+    const input = `before:${tensor}`;
+    const sum = graph.op("Add", [graph.input(input, "float32", shape), square]);
+    graph.output(sumName(tensor), sum, "float32", shape);
+    return { input, output: sumName(tensor), shape };
+  });
+  return {
+    program: programOf(graph.build(), carried),
+    tensors: new Map([...squares.keys()].map((tensor) => [sumName(tensor), tensor])),
+    limits,
+  };
+}
+
+function likelihood(model: BuiltModel, head: AnswerHead): Value {
+  return head.kind === "labels" ? labelLogLikelihood(model, head) : tokenLogLikelihood(model);
+}
