@@ -108,6 +108,7 @@ export {
   resolveReference,
 } from "./reference.ts";
 export { cutRuns, type RowRun, type RowRuns, type RowTerm, RunBuilder, readRuns } from "./row-runs.ts";
+export { openScratch, type Scratch } from "./scratch.ts";
 export { collectSideFiles } from "./side-file-copy.ts";
 export { isLicence, isSideFile } from "./side-files.ts";
 export {

@@ -92,14 +92,24 @@ function action<A extends unknown[]>(
   };
 }
 
+/** Keeps the text: an expression is compiled where it is used. */
+const repeatedPattern = (text: string, patterns: readonly string[] = []): readonly string[] => {
+  try {
+    new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return [...patterns, text];
+};
+const seedNumber = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("write a whole number from 0 up");
+  return value;
+};
+
 const mergekitArithmetic = (): Option =>
   new Option("--mergekit-arithmetic", "compute as mergekit does, as `arithmetic: mergekit` in the recipe");
-const randomSeed = (): Option =>
-  new Option("--random-seed <n>", "as `seed` in the recipe").argParser((text) => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("write a whole number from 0 up");
-    return value;
-  });
+const randomSeed = (): Option => new Option("--random-seed <n>", "as `seed` in the recipe").argParser(seedNumber);
 
 const onThisMachine = (command: Command): Command =>
   command
@@ -179,6 +189,42 @@ program
   .option("--logits <file>", "also write every item's logits, as JSON")
   .addOption(json())
   .action(action(() => import("./commands/eval.ts")));
+program
+  .command("fisher")
+  .description("estimate a checkpoint's diagonal Fisher information on a task, for merges that weigh by it")
+  .argument("<model>", "checkpoint: a directory, a model of the Hub (org/name), or a URL")
+  .option("--task <file>", "task YAML")
+  .option(
+    "--data <file>",
+    "JSON lines in place of the task's; without --task their labels are those of the model's config.json",
+  )
+  .option("--split <name>", "split to draw items from", "validation")
+  .option("--items <n>", "items drawn, without replacement; all if there are fewer", count, 512)
+  .addOption(
+    new Option(
+      "--estimator <name>",
+      "exact: expectation over all answers; sampled: one drawn answer; empirical: the label",
+    )
+      .choices(["exact", "sampled", "empirical"])
+      .default("exact"),
+  )
+  .addOption(
+    new Option("--seed <n>", "which items, and with `sampled` which answers, are drawn")
+      .argParser(seedNumber)
+      .default(0),
+  )
+  .option("--tensors <pattern>", "only tensors whose name the regular expression finds (repeatable)", repeatedPattern)
+  .addOption(new Option("--dtype <name>", "what the file holds").choices(["f32", "bf16"]).default("f32"))
+  .option(
+    "-o, --out <path>",
+    "file (.safetensors) or folder to write (default: fisher.safetensors in the model's folder)",
+  )
+  .option("--overwrite", "replace the file if it is there")
+  .option("--threads <n>", "compute threads (default: all cores)", count)
+  .option("--memory <size>", "memory for weights and sums (default: half of this machine's)", bytes)
+  .addOption(provider().default("cpu"))
+  .addOption(json())
+  .action(action(() => import("./commands/fisher.ts")));
 program
   .command("inspect")
   .description("what is in a checkpoint")

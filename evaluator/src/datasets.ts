@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Batch, type BatchLimits, type Encoding, makeBatches } from "./batches.ts";
 import { EvaluatorError } from "./errors.ts";
 import { itemsOfPart, type Part } from "./pieces.ts";
-import type { Task, TaskSet } from "./task.ts";
+import type { Split, Task, TaskSet } from "./task.ts";
 import type { Example } from "./task-data.ts";
 import type { TextTokenizer } from "./tokenize.ts";
 
@@ -53,6 +53,11 @@ export class Datasets {
 
   /** @throws EvaluatorError for a text whose ids the model does not have. */
   async batch(texts: readonly Text[], maxTokens: number): Promise<Batch[]> {
+    return makeBatches(await this.encode(texts, maxTokens), this.#limits);
+  }
+
+  /** @throws EvaluatorError for a text whose ids the model does not have. */
+  async encode(texts: readonly Text[], maxTokens: number): Promise<Encoding[]> {
     const encodings: Encoding[] = [];
     for (const { text, textPair, place } of texts) {
       const encoding = this.#tokenizer.encode(text, textPair, maxTokens);
@@ -64,16 +69,22 @@ export class Datasets {
       }
       if (encodings.push(encoding) % textsPerTurn === 0) await nextTurn();
     }
-    return makeBatches(encodings, this.#limits);
+    return encodings;
   }
 
-  async #prepare(taskName: string, splitName: string, part: Part): Promise<Dataset> {
+  /** @throws EvaluatorError for a task or split that does not exist. */
+  find(taskName: string, splitName: string): { readonly task: Task; readonly split: Split } {
     const task = this.#tasks.get(taskName);
     if (task === undefined) throw new EvaluatorError(`no task is named "${taskName}" (${list(this.#tasks)})`);
     const split = task.splits.get(splitName);
     if (split === undefined) {
       throw new EvaluatorError(`task ${taskName}: no split is named "${splitName}" (${list(task.splits)})`);
     }
+    return { task, split };
+  }
+
+  async #prepare(taskName: string, splitName: string, part: Part): Promise<Dataset> {
+    const { task, split } = this.find(taskName, splitName);
     const { path } = split;
     const examples = itemsOfPart(split.examples.length, part).map((item) => split.examples[item]!);
     const texts = examples.map((example) => ({ ...example, place: `${path}:${example.line}` }));

@@ -2,6 +2,9 @@ export type { Batch, BatchLimits, Encoding } from "./batches.ts";
 export { makeBatches } from "./batches.ts";
 export { EvaluatorError } from "./errors.ts";
 export { type EvaluatorOptions, reportDeadLetter, runEvaluator } from "./evaluator.ts";
+export { type Estimator, estimators } from "./fisher/answers.ts";
+export type { EstimateOptions, FisherEstimate, RunningSum } from "./fisher/estimate.ts";
+export { type EstimateProgress, type FisherFileOptions, writeFisherFile } from "./fisher/fisher-file.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
@@ -9,6 +12,7 @@ export { type Carried, type Program, programOf, type TensorData, type Tensors } 
 export { type ItemScores, type Labelled, scoreClassification, standardError } from "./score.ts";
 export {
   createScorer,
+  type FisherOptions,
   type ScoreOptions,
   type Scorer,
   type ScorerOptions,
@@ -19,5 +23,6 @@ export { createSession, type LoadedModel, type OpenedProgram, type Session, type
 export { parseTasks, type Split, type Task, type TaskFiles, type TaskSet } from "./task.ts";
 export type { Example } from "./task-data.ts";
 export { loadTasks, readTaskFiles } from "./task-files.ts";
+export { type DataFile, taskOfModel, taskWithData } from "./task-of-data.ts";
 export { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
 export type { Weights, WeightTensor } from "./weights.ts";

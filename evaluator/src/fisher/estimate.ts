@@ -37,14 +37,23 @@ export interface FisherEstimate {
   readonly tensors: ReadonlyMap<string, Float32Array>;
 }
 
+/** What an estimate has come to: the sums, not yet divided, over its first `items` items, a number at which a range ends. */
+export interface RunningSum {
+  readonly items: number;
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+}
+
 export interface EstimateOptions {
-  readonly estimator: Estimator;
+  /** Exact by default. */
+  readonly estimator?: Estimator | undefined;
   /** Names of the tensors that are wanted; all by default. */
   readonly tensors?: ReadonlySet<string> | undefined;
   /** Takes effect between runs of the model. */
   readonly signal?: AbortSignal | undefined;
-  /** Called as items are done. */
-  readonly onProgress?: ((items: number) => void) | undefined;
+  /** Goes on from what an earlier estimate of the same items and tensors had summed. */
+  readonly from?: RunningSum | undefined;
+  /** Called after each range of items; the sums change when it has settled. */
+  readonly onRange?: ((sum: RunningSum) => Promise<void> | void) | undefined;
 }
 
 interface Squares extends SquaresProgram, Disposable {
@@ -90,14 +99,18 @@ export class FisherEstimator {
     const read = [...this.#build().graph.weights.keys()];
     const wanted = tensors === undefined ? read : read.filter((name) => tensors.has(name));
     if (wanted.length === 0 || items.length === 0) return { items: items.length, tensors: new Map() };
-    return this.#models.use(weights, async (model) => {
-      const answered = await this.#answered(model, head, items, options);
-      return this.#squares.use(
-        JSON.stringify([head, wanted]),
-        () => this.#openSquares(head, wanted),
-        (squares) => this.#sum(model, head, squares, answered, options),
-      );
-    });
+    const total: Sums = new Map(options.from?.tensors);
+    const done = options.from?.items ?? 0;
+    if (done < items.length) {
+      await this.#models.use(weights, async (model) => {
+        const answered = await this.#answered(model, head, items, options);
+        const open = (): Promise<Squares> => this.#openSquares(head, wanted);
+        await this.#squares.use(JSON.stringify([head, wanted]), open, (squares) =>
+          this.#sum(model, head, squares, { items: answered, done, total }, options),
+        );
+      });
+    }
+    return { items: items.length, tensors: await meanOf(total, items.length) };
   }
 
   /** The answers that the estimator chooses for each item; only the labelled ones need no look at the model. */
@@ -105,7 +118,7 @@ export class FisherEstimator {
     model: LoadedModel,
     head: AnswerHead,
     items: readonly FisherItem[],
-    { estimator, signal }: EstimateOptions,
+    { estimator = "exact", signal }: EstimateOptions,
   ): Promise<AnsweredItem[]> {
     const likelihoods = estimator === "empirical" ? [] : await this.#logLikelihoods(model, head, items, signal);
     return items.map((item, index) => ({
@@ -133,9 +146,10 @@ export class FisherEstimator {
       batches,
       outputs.map((output) => output[likelihoodNames[head.kind]]!),
     );
-    let next = 0;
-    return items.map(({ texts, place }) => {
-      const values = rows.slice(next, (next += texts.length)).flatMap((row) => [...row]);
+    const starts = [0];
+    for (const { texts } of items) starts.push(starts.at(-1)! + texts.length);
+    return items.map(({ place }, index) => {
+      const values = rows.slice(starts[index], starts[index + 1]).flatMap((row) => [...row]);
       if (values.every(Number.isFinite)) return values;
       throw new EvaluatorError(
         `${place}: non-finite log-likelihoods (${values.join(", ")}): the weights hold NaN, infinite or huge values`,
@@ -149,43 +163,42 @@ export class FisherEstimator {
     return { ...squares, opened, [Symbol.dispose]: () => opened[Symbol.dispose]() };
   }
 
-  /** Ranges are summed by the threads, a few at a time, and added in their order. */
+  /** Ranges are summed by the threads, a few at a time, and added to the total in their order. */
   async #sum(
     model: LoadedModel,
     head: AnswerHead,
     { opened, limits, tensors }: Squares,
-    items: readonly AnsweredItem[],
-    { signal, onProgress }: EstimateOptions,
-  ): Promise<FisherEstimate> {
-    const ranges = rangesOf(items.length);
+    { items, done, total }: { readonly items: readonly AnsweredItem[]; readonly done: number; readonly total: Sums },
+    { signal, onRange }: EstimateOptions,
+  ): Promise<void> {
+    const ranges = rangesOf(items.length).filter(({ begin }) => begin >= done);
     const sums: Promise<Tensors[]>[] = [];
-    const total = new Map<string, Float32Array>();
     try {
       for (const [index, { end }] of ranges.entries()) {
         // One more than there are threads, so that none waits; not all, for each result has the size of the model.
         for (const next of ranges.slice(sums.length, index + this.#threads + 1)) {
           const runs = runsOf(head, items.slice(next.begin, next.end), limits);
-          sums.push(this.#session.fold(model, opened, [runs], signal));
+          const sum = this.#session.fold(model, opened, [runs], signal);
+          // Whoever comes to it hears of a failure; meanwhile it is not unheard of.
+          sum.catch(() => {});
+          sums.push(sum);
         }
         const [sum] = await sums[index]!;
         sums[index] = Promise.resolve([]);
         await addTo(total, tensors, sum!);
-        onProgress?.(end);
+        await onRange?.({ items: end, tensors: total });
       }
     } finally {
       // The threads must be done with the model before it may be unloaded, also when one of them failed.
       await Promise.allSettled(sums);
     }
-    return { items: items.length, tensors: await meanOf(total, items.length) };
   }
 }
 
+type Sums = Map<string, Float32Array>;
+
 /** Adds a range's sums; the first range's become the total. */
-async function addTo(
-  total: Map<string, Float32Array>,
-  tensors: ReadonlyMap<string, string>,
-  sum: Tensors,
-): Promise<void> {
+async function addTo(total: Sums, tensors: ReadonlyMap<string, string>, sum: Tensors): Promise<void> {
   for (const [output, tensor] of tensors) {
     const values = sum[output]!.data as Float32Array;
     const before = total.get(tensor);
@@ -196,7 +209,7 @@ async function addTo(
   }
 }
 
-async function meanOf(total: Map<string, Float32Array>, items: number): Promise<Map<string, Float32Array>> {
+async function meanOf(total: Sums, items: number): Promise<Sums> {
   for (const [tensor, values] of total) {
     let sum = 0;
     for (let i = 0; i < values.length; i++) sum += values[i]! /= items;

@@ -38,7 +38,13 @@ export function runsOf(head: AnswerHead, items: readonly AnsweredItem[], limits:
   );
   return [
     ...several.flatMap((item) => runsOfOneText(item, head.labels, limits)),
-    ...batches.map((batch) => labelRun(batch, batch.items.map((row) => single[row]!.answers[0]!), head.labels)),
+    ...batches.map((batch) =>
+      labelRun(
+        batch,
+        batch.items.map((row) => single[row]!.answers[0]!),
+        head.labels,
+      ),
+    ),
   ];
 }
 

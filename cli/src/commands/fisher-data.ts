@@ -1,0 +1,64 @@
+// The items that `amalgam fisher` looks at: a task's, or those of a data file with the labels of a task or of the model.
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { loadTasks, parseTasks, type TaskSet, taskOfModel, taskWithData } from "@amalgam/evaluator";
+import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
+
+export interface FisherDataOptions {
+  readonly task?: string;
+  readonly data?: string;
+  readonly split: string;
+}
+
+export interface FisherData {
+  readonly tasks: TaskSet;
+  readonly task: string;
+  readonly split: string;
+  /** How many the split has. */
+  readonly items: number;
+  /** sha256 (hex) of the task with its items. */
+  readonly digest: string;
+}
+
+/** @param config the model's `config.json` */
+export async function readFisherData(
+  config: unknown,
+  { task: path, data, split }: FisherDataOptions,
+): Promise<FisherData> {
+  const tasks = await readTask(config, path, data, split);
+  const [task] = tasks.values();
+  const items = task!.splits.get(split);
+  if (items === undefined) {
+    const known = [...task!.splits.keys()].join(", ");
+    throw new AmalgamError("invalid_argument", `task ${task!.name}: has no split "${split}"; it has ${known}`);
+  }
+  const { splits: _, ...header } = task!;
+  const digest = createHash("sha256")
+    .update(JSON.stringify([header, items.examples]))
+    .digest("hex");
+  return { tasks, task: task!.name, split, items: items.examples.length, digest };
+}
+
+async function readTask(
+  config: unknown,
+  path: string | undefined,
+  data: string | undefined,
+  split: string,
+): Promise<TaskSet> {
+  if (data === undefined) {
+    if (path !== undefined) return loadTasks([path]);
+    throw new AmalgamError("invalid_argument", "name what the model is to be tried on, with --task, --data or both");
+  }
+  const file = { path: data, bytes: await read(data) };
+  if (path === undefined) return parseTasks([taskOfModel(config, split, file)]);
+  return parseTasks([taskWithData(path, new TextDecoder().decode(await read(path)), split, file)]);
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code, message } = toAmalgamError(error);
+    throw new AmalgamError(code, `${path}: cannot be read: ${message}`, { cause: error });
+  }
+}
