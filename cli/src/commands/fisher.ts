@@ -59,7 +59,7 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   const { estimator, seed, provider, threads = defaultThreads() } = options;
   await using scorer = await createScorer({ config, tokenizer, tasks, threads, provider });
   const items = Math.min(options.items, data.items);
-  const about = { task, split, items, estimator, seed, data: data.digest };
+  const about = { task, split, items, estimator, seed, data_sha256: data.digest };
   const metadata = await metadataOf(checkpoint, tokenizer, about, signal);
   const redraw = context.live ? (await import("log-update")).default : undefined;
   try {
@@ -79,7 +79,9 @@ async function estimate(context: CommandContext, model: string, options: FisherO
         const read = (name: string) => found.tensors.get(name);
         return new Map(
           [...wanted].flatMap((name) => {
-            const values = aliasesOf(checkpoint, name).map(read).find((each) => each !== undefined);
+            const values = aliasesOf(checkpoint, name)
+              .map(read)
+              .find((each) => each !== undefined);
             return values === undefined ? [] : [[name, values] as const];
           }),
         );
@@ -168,9 +170,9 @@ async function metadataOf(
     checkpoint.files.every(({ path }) => !isRemote(path)),
     { signal },
   );
-  const model = sha256([files, checkpoint.config, tokenizer]);
+  const weights = sha256([files, checkpoint.config, tokenizer]);
   const texts = Object.entries(about).map(([key, value]) => [key, String(value)] as const);
-  const metadata = { ...Object.fromEntries(texts), model };
+  const metadata = { ...Object.fromEntries(texts), model_sha256: weights };
   return { ...metadata, digest: sha256(metadata) };
 }
 

@@ -17,7 +17,10 @@ const config = await readGolden("config.json");
 const expected = await readGolden<Expected>("expected.json");
 const weights = await loadWeightsFromCheckpoint(goldenDirectory);
 const items: FisherItem[] = expected.inputs.input_ids.map((row, i) => {
-  const ids = row.slice(0, expected.inputs.attention_mask[i]!.reduce((a, b) => a + b, 0));
+  const ids = row.slice(
+    0,
+    expected.inputs.attention_mask[i]!.reduce((a, b) => a + b, 0),
+  );
   return { place: `item ${i}`, texts: [{ ids, types: ids.map(() => 0) }], truth: expected.labels[i]!, uniform: 0.5 };
 });
 const head = { kind: "labels", offset: 0, labels: 3 } as const;

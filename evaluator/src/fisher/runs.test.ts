@@ -56,7 +56,9 @@ test("labels: every chosen answer is one row of its text, within the limits", ()
         answers: all.map((weight, answer) => ({ answer, weight })),
       }));
       const runs = runsOf({ kind: "labels", offset: 0, labels }, items, limits);
-      const expected = items.flatMap(({ answers }, id) => answers.map(({ answer, weight }) => [id + 1, answer, weight]));
+      const expected = items.flatMap(({ answers }, id) =>
+        answers.map(({ answer, weight }) => [id + 1, answer, weight]),
+      );
       expectSame(rowsOf(runs), expected);
     }),
   );
@@ -64,17 +66,23 @@ test("labels: every chosen answer is one row of its text, within the limits", ()
 
 test("tokens: every chosen answer is a text of its own with one cotangent", () => {
   fc.assert(
-    fc.property(fc.array(fc.array(fc.tuple(length, fc.double({ min: 0.01, max: 1, noNaN: true })), { minLength: 1, maxLength: 4 }), { maxLength: 8 }), (drawn) => {
-      let id = 0;
-      const items = drawn.map((choices) => ({
-        texts: choices.map(([tokens]) => textOf(++id, tokens)),
-        answers: choices.map(([, weight], answer) => ({ answer, weight })),
-      }));
-      const expected = items.flatMap(({ texts, answers }) =>
-        answers.map(({ answer, weight }) => [texts[answer]!.ids[0]!, 0, weight]),
-      );
-      expectSame(rowsOf(runsOf({ kind: "tokens" }, items, limits)), expected);
-    }),
+    fc.property(
+      fc.array(
+        fc.array(fc.tuple(length, fc.double({ min: 0.01, max: 1, noNaN: true })), { minLength: 1, maxLength: 4 }),
+        { maxLength: 8 },
+      ),
+      (drawn) => {
+        let id = 0;
+        const items = drawn.map((choices) => ({
+          texts: choices.map(([tokens]) => textOf(++id, tokens)),
+          answers: choices.map(([, weight], answer) => ({ answer, weight })),
+        }));
+        const expected = items.flatMap(({ texts, answers }) =>
+          answers.map(({ answer, weight }) => [texts[answer]!.ids[0]!, 0, weight]),
+        );
+        expectSame(rowsOf(runsOf({ kind: "tokens" }, items, limits)), expected);
+      },
+    ),
   );
 });
 
