@@ -26,7 +26,7 @@ test("tensors written in any order read back, with the metadata", async () => {
       const specs = all.map((name) => ({ name, dtype: "BF16" as const, shape: shapes.next().value }));
       const contents = new Map(
         specs.map(({ name, shape: dims }) => {
-          const length = dims.reduce((product, size) => product * size, 2);
+          const length = dims.reduce((product: number, size: number) => product * size, 2);
           return [name, Uint8Array.from({ length }, () => filling.next().value)];
         }),
       );

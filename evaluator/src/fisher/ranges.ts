@@ -3,10 +3,11 @@
  * sums are added in order, so the result has the same bits with any number of threads.
  */
 
-/** Ranges enough for the cores of a large machine where there are items enough. */
-const fewestRanges = 16;
-/** An abort waits for a range; and beside the gradients of so many items, one addition of the model's size costs little. */
-const mostItems = 8;
+/**
+ * Small, for an abort waits for a range and a few estimates of 30 items should have work for all cores; not smaller, for each range costs the
+ * opening of runs and an addition of the model's size.
+ */
+const rangeItems = 8;
 
 export interface Range {
   readonly begin: number;
@@ -15,9 +16,8 @@ export interface Range {
 
 /** Ranges that cover all items in order. */
 export function rangesOf(items: number): Range[] {
-  const size = Math.min(mostItems, Math.ceil(items / fewestRanges));
-  return Array.from({ length: Math.ceil(items / size) || 0 }, (_, range) => ({
-    begin: range * size,
-    end: Math.min(items, (range + 1) * size),
+  return Array.from({ length: Math.ceil(items / rangeItems) }, (_, range) => ({
+    begin: range * rangeItems,
+    end: Math.min(items, (range + 1) * rangeItems),
   }));
 }
