@@ -175,6 +175,7 @@ export class FisherEstimator {
     const sums: Promise<Tensors[]>[] = [];
     try {
       for (const [index, { end }] of ranges.entries()) {
+        signal?.throwIfAborted();
         // One more than there are threads, so that none waits; not all, for each result has the size of the model.
         for (const next of ranges.slice(sums.length, index + this.#threads + 1)) {
           const runs = runsOf(head, items.slice(next.begin, next.end), limits);
