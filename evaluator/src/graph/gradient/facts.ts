@@ -9,6 +9,7 @@ import ort from "onnxruntime-node";
 import { EvaluatorError, messageOf } from "../../errors.ts";
 import type { GraphBuilder, Value } from "../builder.ts";
 import { attributeOf, numbersOf } from "./constants.ts";
+import { valuesWithItems } from "./items.ts";
 
 /** A size, the name of one that is known at run time only, or undefined where nothing is known. */
 export type Dim = number | string | undefined;
@@ -29,7 +30,10 @@ export class Facts {
     this.nodes = nodes;
     this.#types = types;
     this.#constants = constants;
-    this.#withItems = itemsOn(nodes, types, dataInputs);
+    this.#withItems = valuesWithItems(nodes, dataInputs, {
+      rank: (value) => types.get(value)?.dims.length,
+      numbers: (value) => this.numbers(value as Value),
+    });
     this.#producers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
   }
 
@@ -45,7 +49,7 @@ export class Facts {
     return this.#types.get(value)?.type.startsWith("float") ?? false;
   }
 
-  /** Whether a value depends on what is fed for the items, and so has them on axis 0. */
+  /** Whether a value has the items on axis 0. */
   hasItems(value: Value): boolean {
     return this.#withItems.has(value);
   }
@@ -110,30 +114,4 @@ async function inferTypes(model: ModelProto): Promise<Map<string, ValueType>> {
   );
   await session.release();
   return new Map(types);
-}
-
-/** Operators that read a tensor's sizes only. */
-const readsNoElement: ReadonlySet<string> = new Set(["Shape", "Size"]);
-
-/**
- * Values with the items on axis 0: what data inputs flow into, and what has their first axis's name, such as a class token repeated
- * for every item.
- */
-function itemsOn(
-  nodes: readonly NodeProto[],
-  types: ReadonlyMap<string, ValueType>,
-  dataInputs: readonly string[],
-): ReadonlySet<string> {
-  const firstDim = (name: string): Dim => types.get(name)?.dims[0];
-  const seeds = dataInputs.filter((name) => types.get(name)?.dims.length !== 0);
-  const names = new Set(seeds.map(firstDim).filter((dim) => typeof dim === "string"));
-  const found = new Set(seeds);
-  for (const { opType, input, output } of nodes) {
-    const reached = !readsNoElement.has(opType) && input.some((name) => found.has(name));
-    for (const name of output) {
-      const scalar = types.get(name)?.dims.length === 0;
-      if ((reached && !scalar) || names.has(firstDim(name) as string)) found.add(name);
-    }
-  }
-  return found;
 }
