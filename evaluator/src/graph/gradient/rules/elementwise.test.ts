@@ -6,21 +6,21 @@ import { float, int, string } from "../../attributes.ts";
 
 type Attributes = Record<string, Attribute>;
 
-const smooth: readonly (readonly [string, Attributes?])[] = [
-  ["Cos"],
-  ["Erf"],
-  ["Exp"],
-  ["Gelu"],
+const smooth: readonly (readonly [string, Attributes])[] = [
+  ["Cos", {}],
+  ["Erf", {}],
+  ["Exp", {}],
+  ["Gelu", {}],
   ["Gelu", { approximate: string("tanh") }],
-  ["Identity"],
-  ["Neg"],
-  ["Sigmoid"],
-  ["Sin"],
-  ["Softplus"],
-  ["Tanh"],
+  ["Identity", {}],
+  ["Neg", {}],
+  ["Sigmoid", {}],
+  ["Sin", {}],
+  ["Softplus", {}],
+  ["Tanh", {}],
 ];
 
-test.each(smooth)("%s %o", async (opType, attributes = {}) => {
+test.each(smooth)("%s %o", async (opType, attributes) => {
   await checkGradients({ shape: [2, 3], build: (g, x) => g.op(opType, [x], attributes) });
 });
 
@@ -28,17 +28,17 @@ test.each(["Log", "Reciprocal", "Sqrt"])("%s of positive numbers", async (opType
   await checkGradients({ shape: [2, 3], from: 0.8, to: 2, build: (g, x) => g.op(opType, [x]) });
 });
 
-const kinked: readonly (readonly [string, Attributes?])[] = [
-  ["Abs"],
+const kinked: readonly (readonly [string, Attributes])[] = [
+  ["Abs", {}],
   ["Elu", { alpha: float(0.7) }],
-  ["HardSigmoid"],
-  ["HardSwish"],
+  ["HardSigmoid", {}],
+  ["HardSwish", {}],
   ["LeakyRelu", { alpha: float(0.2) }],
-  ["Relu"],
-  ["Softsign"],
+  ["Relu", {}],
+  ["Softsign", {}],
 ];
 
-test.each(kinked)("%s %o", async (opType, attributes = {}) => {
+test.each(kinked)("%s %o", async (opType, attributes) => {
   await checkGradients({ shape: [2, 4], from: -4, to: 4, kinks: true, build: (g, x) => g.op(opType, [x], attributes) });
 });
 
