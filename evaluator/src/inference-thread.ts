@@ -50,6 +50,15 @@ export class InferenceThread implements AsyncDisposable {
     return this.#ask({ kind: "fold", model, program, feeds });
   }
 
+  /** One run of a chain: the outputs that are not carried. */
+  advance(chain: number, model: number, program: number, feeds: Tensors): Promise<Tensors> {
+    return this.#ask({ kind: "advance", chain, model, program, feeds });
+  }
+
+  drop(chain: number): void {
+    this.#post({ kind: "drop", chain });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended !== undefined) return;
     const exit = once(this.#worker, "exit");

@@ -24,9 +24,17 @@ export type Request =
   | { readonly kind: "unload"; readonly model: number }
   | { readonly kind: "run"; readonly model: number; readonly program: number; readonly feeds: Tensors }
   | { readonly kind: "fold"; readonly model: number; readonly program: number; readonly feeds: readonly Tensors[] }
+  | {
+      readonly kind: "advance";
+      readonly chain: number;
+      readonly model: number;
+      readonly program: number;
+      readonly feeds: Tensors;
+    }
+  | { readonly kind: "drop"; readonly chain: number }
   | { readonly kind: "end" };
 
-/** The answer to each `open`, `run` and `fold`; the others are not answered. */
+/** The answer to each `open`, `run`, `fold` and `advance`; the others are not answered. */
 export type Reply =
   | { readonly kind: "done"; readonly outputs: Tensors }
   | { readonly kind: "failed"; readonly message: string };
@@ -43,6 +51,8 @@ const port = parentPort!;
 const { providers, shapes } = workerData as InferenceInit;
 const programs = new Map<number, Opened>();
 const models = new Map<number, Readonly<Record<string, ort.Tensor>>>();
+/** What each chain carries, by the name of the input that takes it. */
+const chains = new Map<number, Feeds>();
 
 port.on("message", (request: Request) => {
   switch (request.kind) {
@@ -64,6 +74,13 @@ port.on("message", (request: Request) => {
       break;
     case "fold":
       answer(fold(programs.get(request.program)!, models.get(request.model)!, request.feeds));
+      break;
+    case "advance":
+      answer(advance(request.chain, programs.get(request.program)!, models.get(request.model)!, request.feeds));
+      break;
+    case "drop":
+      for (const tensor of Object.values(chains.get(request.chain) ?? {})) tensor.dispose();
+      chains.delete(request.chain);
       break;
     case "end":
       void Promise.allSettled([...programs.values()].map(({ session }) => session.release())).finally(() =>
@@ -95,13 +112,17 @@ function asTensors(weights: Float32Weights): Readonly<Record<string, ort.Tensor>
 
 type Feeds = Record<string, ort.Tensor>;
 
-/** What the program reads of the weights and of the tensors: a batch has the types of its texts also for a model that knows none. */
-function feedsOf({ session, program }: Opened, weights: Readonly<Feeds>, tensors: Tensors): Feeds {
+/**
+ * What the program reads of the weights, the tensors and, where neither has it, of what is carried: a batch has the types of its texts also for a
+ * model that knows none.
+ */
+function feedsOf({ session, program }: Opened, weights: Readonly<Feeds>, tensors: Tensors, carried: Feeds = {}): Feeds {
   const feeds: Feeds = {};
   for (const name of session.inputNames) {
     const tensor = tensors[name];
     if (program.weights.has(name)) feeds[name] = weights[name]!;
     else if (tensor !== undefined) feeds[name] = new ort.Tensor(tensor.type, tensor.data, tensor.dims);
+    else if (carried[name] !== undefined) feeds[name] = carried[name];
   }
   return feeds;
 }
@@ -110,25 +131,37 @@ async function run(opened: Opened, weights: Readonly<Feeds>, tensors: Tensors): 
   return taken(await opened.session.run(feedsOf(opened, weights, tensors)));
 }
 
-/** Runs in order; what is carried stays in onnxruntime's memory until the last run. */
+/** Moves what the program carries out of the outputs and into the state, where it stays in onnxruntime's memory. */
+function carry({ program }: Opened, outputs: Feeds, state: Feeds): void {
+  for (const { input, output } of program.carried) {
+    state[input]?.dispose();
+    state[input] = outputs[output]!;
+    delete outputs[output];
+  }
+}
+
 async function fold(opened: Opened, weights: Readonly<Feeds>, runs: readonly Tensors[]): Promise<Tensors> {
   const { session, program } = opened;
-  let state: Feeds = Object.fromEntries(
-    program.carried.map(({ input, shape }) => {
+  const state: Feeds = Object.fromEntries(
+    program.carried.map(({ input, shape = [] }) => {
       const zeros = new Float32Array(shape.reduce((product, size) => product * size, 1));
       return [input, new ort.Tensor("float32", zeros, shape)];
     }),
   );
   for (const tensors of runs) {
-    const outputs = await session.run({ ...feedsOf(opened, weights, tensors), ...state });
-    const next: Feeds = {};
-    for (const { input, output } of program.carried) {
-      state[input]!.dispose();
-      next[input] = outputs[output]!;
-    }
-    state = next;
+    const outputs: Feeds = { ...(await session.run(feedsOf(opened, weights, tensors, state))) };
+    carry(opened, outputs, state);
   }
   return taken(Object.fromEntries(program.carried.map(({ input, output }) => [output, state[input]!])));
+}
+
+/** One run of a chain: what is not carried. */
+async function advance(chain: number, opened: Opened, weights: Readonly<Feeds>, tensors: Tensors): Promise<Tensors> {
+  const state = chains.get(chain) ?? {};
+  chains.set(chain, state);
+  const outputs: Feeds = { ...(await opened.session.run(feedsOf(opened, weights, tensors, state))) };
+  carry(opened, outputs, state);
+  return taken(outputs);
 }
 
 /** Copies outputs out of onnxruntime's memory and gives that back. */

@@ -10,12 +10,12 @@ export type TensorData =
 /** Tensors by the name of an input or output. */
 export type Tensors = Readonly<Record<string, TensorData>>;
 
-/** An output that the next run takes as an input: what a fold accumulates. */
+/** An output that the next run takes as an input: what a fold accumulates, or a chain remembers. */
 export interface Carried {
-  /** Name of the input; zeros of this shape, float32, at the first run. */
   readonly input: string;
   readonly output: string;
-  readonly shape: readonly number[];
+  /** A fold begins with zeros of this shape, float32; a chain with what it is fed. */
+  readonly shape?: readonly number[];
 }
 
 export interface Program {

@@ -30,6 +30,15 @@ export interface OpenedProgram extends Disposable {
   readonly id: number;
 }
 
+/** Runs one after another on one thread, in which what a program carries stays in onnxruntime's memory for the next run, of whichever program. */
+export interface Chain {
+  /**
+   * The outputs that are not carried. An input that is neither fed nor a weight is what was carried to it last.
+   * @throws EvaluatorError when onnxruntime fails.
+   */
+  run(program: OpenedProgram, feeds: Tensors): Promise<Tensors>;
+}
+
 export interface Session extends AsyncDisposable {
   /** Bytes of one weight set in float32. */
   readonly weightsBytes: number;
@@ -55,6 +64,16 @@ export interface Session extends AsyncDisposable {
     sequences: readonly (readonly Tensors[])[],
     signal?: AbortSignal,
   ): Promise<Tensors[]>;
+  /**
+   * What `work` makes of each input with a chain of its own, in the order of the inputs; the threads share the inputs. An abort takes effect
+   * between inputs: `work` looks at the signal between its runs.
+   */
+  chain<I, O>(
+    model: LoadedModel,
+    inputs: readonly I[],
+    work: (chain: Chain, input: I) => Promise<O>,
+    signal?: AbortSignal,
+  ): Promise<O[]>;
 }
 
 /** @throws EvaluatorError for an execution provider that onnxruntime does not have. */
@@ -68,6 +87,7 @@ export function createSession(options: SessionOptions): Session {
   const waiting: ((thread: InferenceThread) => void)[] = [];
   let models = 0;
   let programs = 0;
+  let chains = 0;
   let held = 0;
 
   const acquire = (): Promise<InferenceThread> | InferenceThread =>
@@ -143,6 +163,17 @@ export function createSession(options: SessionOptions): Session {
       share(feeds, (thread, each) => thread.run(model.id, program.id, each), signal),
     fold: (model, program, sequences, signal) =>
       share(sequences, (thread, each) => thread.fold(model.id, program.id, each), signal),
+    chain(model, inputs, work, signal) {
+      const chained = async (thread: InferenceThread, input: (typeof inputs)[number]) => {
+        const id = chains++;
+        try {
+          return await work({ run: (program, feeds) => thread.advance(id, model.id, program.id, feeds) }, input);
+        } finally {
+          thread.drop(id);
+        }
+      };
+      return share(inputs, chained, signal);
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
     },

@@ -1,7 +1,8 @@
 /** Which tokens one run of a causal model reads, and what it may look back at: whole texts, or what comes after tokens that earlier runs read. */
 
 import type { GraphBuilder, Value } from "./builder.ts";
-import { positions } from "./layers.ts";
+import { int } from "./attributes.ts";
+import { positions, tokenCount } from "./layers.ts";
 
 /** A layer's keys and values, both `[items, keyHeads, tokens, headFeatures]`. */
 export interface KeysAndValues {
@@ -24,4 +25,41 @@ export interface CausalReading {
 export function wholeTexts(g: GraphBuilder, ids: Value): CausalReading {
   const places = positions(g, ids);
   return { ids, positions: places, seenPositions: places, seen: (_, read) => read };
+}
+
+/** A tensor that a run hands to the next: `[items, heads, tokens so far, features]`, float32. */
+export interface CacheSlot {
+  readonly input: string;
+  readonly output: string;
+  readonly heads: number;
+  readonly features: number;
+}
+
+/** The tokens after those whose keys and values earlier runs have cached; a text's first run is fed caches of no tokens. */
+export function afterCached(
+  g: GraphBuilder,
+  ids: Value,
+  { layers, heads, features }: { readonly layers: number; readonly heads: number; readonly features: number },
+): CausalReading & { readonly cache: readonly CacheSlot[] } {
+  const slots = (kind: "keys" | "values") =>
+    Array.from({ length: layers }, (_, layer) => {
+      const [input, output] = [`past_${kind}.${layer}`, `${kind}.${layer}`];
+      return { input, output, heads, features, past: g.input(input, "float32", ["items", heads, "past", features]) };
+    });
+  const [keys, values] = [slots("keys"), slots("values")];
+  const past = g.op("Shape", [keys[0]!.past], { start: int(2), end: int(3) });
+  const scalar = (count: Value): Value => g.op("Squeeze", [count, g.int64s(0)]);
+  const [start, end] = [scalar(past), scalar(g.op("Add", [past, tokenCount(g, ids)]))];
+  const extended = ({ past, output }: (typeof keys)[number], read: Value): Value => {
+    const whole = g.op("Concat", [past, read], { axis: int(2) });
+    g.output(output, whole, "float32", ["items", heads, "seen", features]);
+    return whole;
+  };
+  return {
+    ids,
+    positions: g.op("Range", [start, end, g.int64(1)]),
+    seenPositions: g.op("Range", [g.int64(0), end, g.int64(1)]),
+    seen: (layer, { key, value }) => ({ key: extended(keys[layer]!, key), value: extended(values[layer]!, value) }),
+    cache: [...keys, ...values],
+  };
 }
