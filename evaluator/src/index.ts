@@ -5,6 +5,7 @@ export { type EvaluatorOptions, reportDeadLetter, runEvaluator } from "./evaluat
 export { type Estimator, estimators } from "./fisher/answers.ts";
 export type { EstimateOptions, FisherEstimate, RunningSum } from "./fisher/estimate.ts";
 export { type EstimateProgress, type FisherFileOptions, writeFisherFile } from "./fisher/fisher-file.ts";
+export { type GenerationOptions, type Generator, generateGreedy, openGenerator } from "./generate.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
@@ -19,7 +20,14 @@ export {
   type TaskScore,
   type TextPair,
 } from "./scorer.ts";
-export { createSession, type LoadedModel, type OpenedProgram, type Session, type SessionOptions } from "./session.ts";
+export {
+  type Chain,
+  createSession,
+  type LoadedModel,
+  type OpenedProgram,
+  type Session,
+  type SessionOptions,
+} from "./session.ts";
 export { parseTasks, type Split, type Task, type TaskFiles, type TaskSet } from "./task.ts";
 export type { Example } from "./task-data.ts";
 export { loadTasks, readTaskFiles } from "./task-files.ts";

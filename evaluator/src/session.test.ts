@@ -9,7 +9,7 @@ import { logitsHead } from "./graph/heads.ts";
 import { loadWeightsFromCheckpoint } from "./model-directory.ts";
 import { float32, programOf } from "./program.ts";
 import { scoreClassification } from "./score.ts";
-import { createSession, type LoadedModel, type OpenedProgram, type Session } from "./session.ts";
+import { type Chain, createSession, type LoadedModel, type OpenedProgram, type Session } from "./session.ts";
 import {
   asWeights,
   bertConfig,
@@ -218,6 +218,35 @@ test("a fold carries its outputs from run to run, each sequence from zeros, besi
   ]);
   const batches = makeBatches(randomEncodings(uniform(1), [5], 20), { items: 1, tokens: 64 });
   expect(await session.run(model, logits, batches.map(feedsOf))).toHaveLength(1);
+});
+
+test("a chain hands what is carried from run to run, beside other chains on the same thread, and gives the rest", async () => {
+  const g = new GraphBuilder("counter");
+  const total = g.op("Add", [g.input("total", "float32", ["n"]), g.input("x", "float32", ["n"])]);
+  g.output("sum", total, "float32", ["n"]);
+  g.output("negative", g.op("Neg", [total]), "float32", ["n"]);
+  await using session = createSession({ weights: new Map(), threads: 2 });
+  using program = await session.open(programOf(g.build(), [{ input: "total", output: "sum" }]));
+  using model = await session.load(asWeights(new Map()));
+  const of = (...values: number[]) => float32([values.length], Float32Array.from(values));
+  const work = async (chain: Chain, start: number): Promise<number[]> => {
+    const seen: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const first = i === 0 ? { total: of(start) } : {};
+      const outputs = await chain.run(program, { ...first, x: of(1) });
+      expect(Object.keys(outputs)).toEqual(["negative"]);
+      seen.push(outputs["negative"]!.data[0]!);
+    }
+    return seen;
+  };
+  expect(await session.chain(model, [10, 20, 30], work)).toEqual([
+    [-11, -12, -13],
+    [-21, -22, -23],
+    [-31, -32, -33],
+  ]);
+  // A new chain knows nothing of the ones before it.
+  const unfed = session.chain(model, [0], (chain) => chain.run(program, { x: of(1) }));
+  await expect(unfed).rejects.toThrow(/^onnxruntime: .*total/s);
 });
 
 test("a graph that onnxruntime refuses is refused with its reason", async () => {

@@ -19,6 +19,9 @@ test("a renamed weight is read under its new name everywhere, and is one with th
   expect([...weights]).toEqual([["shared", [4, 2]]]);
   expect(model.graph!.input.map(({ name }) => name)).toEqual(["shared"]);
   expect(model.graph!.node.map(({ input }) => input)).toEqual([["shared"], ["shared", "Neg_0"]]);
+  g.op("Neg", [first]);
+  expect(g.weight("head", [4, 2])).toBe("shared");
+  expect(g.build().model.graph!.node.at(-1)!.input).toEqual(["shared"]);
   g.weight("other", [2, 4]);
   expect(() => g.renameWeight("other", "shared")).toThrow("weight shared is declared as [4,2] and as [2,4]");
 });
@@ -29,4 +32,13 @@ test("equal constants are stored once, constants of another type or shape are no
   expect(g.floats([1], [0])).not.toBe(g.floats([], [0]));
   expect(g.floats([2], [0, 0])).not.toBe(g.int64s(0));
   expect(g.build().model.graph!.initializer).toHaveLength(5);
+});
+
+test("what no output needs is left out", () => {
+  const g = new GraphBuilder("pruned");
+  const x = g.input("x", "float32", [2]);
+  const [kept, spare] = [g.op("Neg", [x]), g.op("Exp", [x])];
+  g.op("Abs", [spare]);
+  g.output("y", g.op("Sqrt", [kept]), "float32", [2]);
+  expect(g.build().model.graph!.node.map(({ opType }) => opType)).toEqual(["Neg", "Sqrt", "Identity"]);
 });

@@ -20,7 +20,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "onnx-buf";
-import { type Attribute, attributeProto } from "./attributes.ts";
+import { type Attribute, attributeProto, int } from "./attributes.ts";
 
 /** The newest opset and IR that onnxruntime 1.17 and later run; Gelu entered at 20. */
 const opset = 20n;
@@ -50,6 +50,7 @@ const dataTypes: Record<ElementType, DataType> = {
 export class GraphBuilder {
   readonly #graph: GraphProto;
   readonly #weights = new Map<string, readonly number[]>();
+  readonly #renamed = new Map<string, string>();
   readonly #constants = new Map<string, Value>();
   #count = 0;
 
@@ -69,7 +70,8 @@ export class GraphBuilder {
   }
 
   /** Declares a float32 parameter, or returns the one already declared under this name (tied weights). */
-  weight(name: string, shape: readonly number[]): Value {
+  weight(declared: string, shape: readonly number[]): Value {
+    const name = this.#nameOf(declared);
     const known = this.#weights.get(name);
     if (known === undefined) {
       this.#weights.set(name, shape);
@@ -89,6 +91,7 @@ export class GraphBuilder {
     const shape = this.#weights.get(from);
     if (shape === undefined || from === to) return;
     this.#weights.delete(from);
+    this.#renamed.set(from, to);
     this.#graph.input = this.#graph.input.filter(({ name }) => name !== from);
     this.weight(to, shape);
     for (const { input } of this.#graph.node) {
@@ -126,8 +129,14 @@ export class GraphBuilder {
     const name = `${opType}_${this.#count++}`;
     const output = Array.from({ length: outputs }, (_, i) => (outputs === 1 ? name : `${name}:${i}`));
     const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(key, value));
-    this.#graph.node.push(create(NodeProtoSchema, { name, opType, input: [...inputs], output, attribute }));
+    const input = inputs.map((each) => this.#nameOf(each));
+    this.#graph.node.push(create(NodeProtoSchema, { name, opType, input, output, attribute }));
     return output as Value[];
+  }
+
+  /** A value's elements as another type. */
+  cast(value: Value, type: ElementType): Value {
+    return this.op("Cast", [value], { to: int(dataTypes[type]) });
   }
 
   /** Names a value as a graph output. */
@@ -138,7 +147,9 @@ export class GraphBuilder {
     this.#graph.output.push(valueInfo(name, type, dims));
   }
 
+  /** The graph so far, without what no output needs. */
   build(): ModelGraph {
+    this.#prune();
     const model = create(ModelProtoSchema, {
       irVersion,
       producerName: "amalgam",
@@ -146,6 +157,27 @@ export class GraphBuilder {
       graph: this.#graph,
     });
     return { model, weights: this.#weights };
+  }
+
+  /** A value's name now: a layer that is appended later may know a weight by its first one. */
+  #nameOf(value: string): string {
+    const renamed = this.#renamed.get(value);
+    return renamed === undefined ? value : this.#nameOf(renamed);
+  }
+
+  /** Nodes stand after those they read, so that one pass from the end finds all that an output needs. */
+  #prune(): void {
+    const graph = this.#graph;
+    if (graph.output.length === 0) return;
+    const needed = new Set(graph.output.map(({ name }) => name));
+    graph.node = graph.node
+      .toReversed()
+      .filter(({ input, output }) => {
+        const needs = output.some((name) => needed.has(name));
+        if (needs) for (const name of input) needed.add(name);
+        return needs;
+      })
+      .toReversed();
   }
 
   #constant(type: ElementType, dims: readonly number[], rawData: Uint8Array<ArrayBuffer>): Value {

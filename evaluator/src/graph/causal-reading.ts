@@ -1,7 +1,7 @@
 /** Which tokens one run of a causal model reads, and what it may look back at: whole texts, or what comes after tokens that earlier runs read. */
 
-import type { GraphBuilder, Value } from "./builder.ts";
 import { int } from "./attributes.ts";
+import type { GraphBuilder, Value } from "./builder.ts";
 import { positions, tokenCount } from "./layers.ts";
 
 /** A layer's keys and values, both `[items, keyHeads, tokens, headFeatures]`. */
@@ -19,12 +19,24 @@ export interface CausalReading {
   readonly seenPositions: Value;
   /** What a layer's queries look at, for the keys and values of the tokens read. */
   seen(layer: number, read: KeysAndValues): KeysAndValues;
+  /** What a run hands to the next; nothing where whole texts are read. */
+  readonly cache: readonly CacheSlot[];
 }
 
-/** Texts from their first token on. */
-export function wholeTexts(g: GraphBuilder, ids: Value): CausalReading {
+export interface CacheSizes {
+  readonly layers: number;
+  readonly heads: number;
+  readonly features: number;
+}
+
+/** @param cached whether the tokens come after those whose keys and values earlier runs have cached; else texts are read from their first token on */
+export function causalReading(g: GraphBuilder, ids: Value, sizes: CacheSizes, cached: boolean): CausalReading {
+  return cached ? afterCached(g, ids, sizes) : wholeTexts(g, ids);
+}
+
+function wholeTexts(g: GraphBuilder, ids: Value): CausalReading {
   const places = positions(g, ids);
-  return { ids, positions: places, seenPositions: places, seen: (_, read) => read };
+  return { ids, positions: places, seenPositions: places, seen: (_, read) => read, cache: [] };
 }
 
 /** A tensor that a run hands to the next: `[items, heads, tokens so far, features]`, float32. */
@@ -35,12 +47,8 @@ export interface CacheSlot {
   readonly features: number;
 }
 
-/** The tokens after those whose keys and values earlier runs have cached; a text's first run is fed caches of no tokens. */
-export function afterCached(
-  g: GraphBuilder,
-  ids: Value,
-  { layers, heads, features }: { readonly layers: number; readonly heads: number; readonly features: number },
-): CausalReading & { readonly cache: readonly CacheSlot[] } {
+/** A text's first run is fed caches of no tokens. */
+function afterCached(g: GraphBuilder, ids: Value, { layers, heads, features }: CacheSizes): CausalReading {
   const slots = (kind: "keys" | "values") =>
     Array.from({ length: layers }, (_, layer) => {
       const [input, output] = [`past_${kind}.${layer}`, `${kind}.${layer}`];

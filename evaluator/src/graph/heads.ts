@@ -19,6 +19,14 @@ export const likelihoodNames = {
   tokens: "log_likelihood",
 } as const;
 
+/** Outputs of {@link nextTokenHead}, both `[items, 1]`. */
+export const nextTokenNames = {
+  /** int32: the likeliest token after the last one; of equally likely ones that with the smallest id. */
+  tokens: "next_tokens",
+  /** float32: its log-probability; not a finite number where a logit is none. */
+  logLikelihood: "next_log_likelihood",
+} as const;
+
 /** The logits themselves. */
 export function logitsHead({ graph, logits, kind }: BuiltModel): ModelGraph {
   const tokens = kind === "seq2seq-lm" ? "targets" : "tokens";
@@ -48,4 +56,24 @@ export function tokenLogLikelihood({ graph: g, logits, kind }: BuiltModel): Valu
   const chosen = g.op("GatherElements", [g.op("LogSoftmax", [logits], { axis: int(-1) }), index], { axis: int(2) });
   const weighted = g.op("Mul", [g.op("Squeeze", [chosen, g.int64s(2)]), weights]);
   return g.op("ReduceSum", [weighted, g.int64s(1)], { keepdims: int(0) });
+}
+
+/** What a language model would write after the tokens that it has read. */
+export function nextTokenHead(model: BuiltModel): ModelGraph {
+  const { graph: g } = model;
+  const last = logitsAt(model, (x) => g.op("Slice", [x, g.int64s(-1), g.int64s(lastPlace), g.int64s(1)]));
+  const likeliest = g.cast(g.op("ArgMax", [last], { axis: int(-1), keepdims: int(0) }), "int32");
+  const reduced = (op: string): Value => g.op(op, [last, g.int64s(-1)], { keepdims: int(0) });
+  const logLikelihood = g.op("Sub", [reduced("ReduceMax"), reduced("ReduceLogSumExp")]);
+  g.output(nextTokenNames.tokens, likeliest, "int32", ["items", 1]);
+  g.output(nextTokenNames.logLikelihood, logLikelihood, "float32", ["items", 1]);
+  return g.build();
+}
+
+/** Further than any sequence is long: where a slice to the end ends. */
+const lastPlace = 2 ** 31 - 1;
+
+/** A language model's logits at the places that `select` takes of `[items, tokens, features]`; the others are not computed. */
+function logitsAt({ logits, logitsAt }: BuiltModel, select: (x: Value) => Value): Value {
+  return logitsAt?.(select) ?? select(logits);
 }

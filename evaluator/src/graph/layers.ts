@@ -113,7 +113,7 @@ export function firstToken(g: GraphBuilder, x: Value): Value {
 
 /** The last token of every item that counts; mask `[items, tokens]`: `[items, features]`. */
 export function lastToken(g: GraphBuilder, x: Value, mask: Value): Value {
-  const count = g.op("Cast", [g.op("ReduceSum", [mask, g.int64s(1)], { keepdims: int(1) })], { to: int(7) });
+  const count = g.cast(g.op("ReduceSum", [mask, g.int64s(1)], { keepdims: int(1) }), "int64");
   const last = g.op("Unsqueeze", [g.op("Sub", [count, g.int64s(1)]), g.int64s(2)]);
   const features = g.op("Shape", [x], { start: int(2) });
   const index = g.op("Expand", [last, g.op("Concat", [g.int64s(1, 1), features], { axis: int(0) })]);

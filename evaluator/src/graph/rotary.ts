@@ -18,7 +18,7 @@ export function rotaryFrequencies(headFeatures: number, theta: number): Float32A
 
 /** @param positions int64 `[tokens]` */
 export function rotaryTables(g: GraphBuilder, positions: Value, frequencies: Float32Array): RotaryTables {
-  const places = g.op("Unsqueeze", [g.op("Cast", [positions], { to: int(float32) }), g.int64s(1)]);
+  const places = g.op("Unsqueeze", [g.cast(positions, "float32"), g.int64s(1)]);
   const angles = g.op("Mul", [places, g.floats([1, frequencies.length], [...frequencies])]);
   return { cos: g.op("Cos", [angles]), sin: g.op("Sin", [angles]) };
 }
@@ -33,6 +33,3 @@ export function rotate(g: GraphBuilder, x: Value, { cos, sin }: RotaryTables): V
   ];
   return g.op("Concat", turned, { axis: int(-1) });
 }
-
-/** ONNX's number of the type. */
-const float32 = 1;

@@ -18,8 +18,6 @@ export interface DecoderConfig {
   /** Added to the mean square that a norm divides by. */
   readonly epsilon: number;
   readonly maxTokens: number;
-  /** Whether the table of embeddings is the output layer too. */
-  readonly tied: boolean;
   /** Radians per token of each pair of a head's features. */
   readonly frequencies: Float32Array;
   /** Number of logits where the model is a classifier. */
@@ -31,7 +29,6 @@ export interface DecoderDefaults {
   readonly headFeatures?: number;
   /** `num_attention_heads` by default. */
   readonly keyHeads?: number;
-  readonly tied?: boolean;
 }
 
 export function decoderConfig(defaults: DecoderDefaults = {}): z.ZodType<DecoderConfig> {
@@ -47,7 +44,6 @@ export function decoderConfig(defaults: DecoderDefaults = {}): z.ZodType<Decoder
       hidden_act: z.enum(activationNames).default("silu"),
       rms_norm_eps: z.number().positive().default(1e-6),
       max_position_embeddings: positiveInt,
-      tie_word_embeddings: z.boolean().default(defaults.tied ?? false),
       ...labelKeys,
     })
     .and(ropeConfig)
@@ -73,7 +69,6 @@ export function decoderConfig(defaults: DecoderDefaults = {}): z.ZodType<Decoder
         activation: config.hidden_act,
         epsilon: config.rms_norm_eps,
         maxTokens,
-        tied: config.tie_word_embeddings,
         frequencies: frequenciesOf(config, headFeatures, maxTokens),
         labels: labelCount(config),
       };

@@ -5,11 +5,11 @@
 
 import { gather, lookBackBias, splitHeads } from "../attention.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
-import { type CausalReading, wholeTexts } from "../causal-reading.ts";
-import { capSoftly, embedding, gatedMlp, lastToken, linear, project, rmsNorm } from "../layers.ts";
+import { type CausalReading, causalReading } from "../causal-reading.ts";
+import { capSoftly, embedding, gatedMlp, lastToken, linear, rmsNorm } from "../layers.ts";
 import { type RotaryTables, rotaryTables, rotate } from "../rotary.ts";
 import type { DecoderConfig } from "./decoder-config.ts";
-import { type BuiltModel, inputNames } from "./family.ts";
+import { type BuildOptions, type BuiltModel, inputNames } from "./family.ts";
 
 /** Names of the norms around a part of a layer, below the layer's own name. */
 export interface PartNorms {
@@ -50,9 +50,16 @@ interface Decoder {
 /** Architectures that end in a classifier of the last token are named so; all others are language models. */
 const classifier = /ForSequenceClassification$/;
 
-export function buildDecoder(architecture: string, config: DecoderConfig, traits: DecoderTraits): BuiltModel {
+export function buildDecoder(
+  architecture: string,
+  config: DecoderConfig,
+  { cached = false }: BuildOptions,
+  traits: DecoderTraits,
+): BuiltModel {
   const g = new GraphBuilder(architecture);
-  const reading = wholeTexts(g, g.input(inputNames.ids, "int32", ["items", "tokens"]));
+  const ids = g.input(inputNames.ids, "int32", ["items", "tokens"]);
+  const { layers, keyHeads, headFeatures } = config;
+  const reading = causalReading(g, ids, { layers, heads: keyHeads, features: headFeatures }, cached);
   const rotary = rotaryTables(g, reading.positions, config.frequencies);
   const decoder = { g, config, traits, reading, rotary };
   const limits = { vocabularySize: config.vocabulary, maxTokens: config.maxTokens };
@@ -63,7 +70,9 @@ export function buildDecoder(architecture: string, config: DecoderConfig, traits
     const { labels } = config;
     return { architecture, kind: "sequence-classification", graph: g, logits, labels, ...limits };
   }
-  return { architecture, kind: "causal-lm", graph: g, logits: nextTokens(decoder, states), ...limits };
+  const logitsAt = (select: (x: Value) => Value): Value => nextTokens(decoder, select(states));
+  const logits = nextTokens(decoder, states);
+  return { architecture, kind: "causal-lm", graph: g, logits, logitsAt, cache: reading.cache, ...limits };
 }
 
 /** `[items, tokens, hidden]` of the tokens read. */
@@ -83,8 +92,7 @@ function decode(decoder: Decoder): Value {
 }
 
 function nextTokens({ g, config, traits }: Decoder, states: Value): Value {
-  const table = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
-  const logits = project(g, states, g.weight(table, [config.vocabulary, config.hidden]));
+  const logits = linear(g, states, "lm_head", config.hidden, config.vocabulary, { bias: false });
   return traits.logitCap === undefined ? logits : capSoftly(g, logits, traits.logitCap);
 }
 

@@ -1,6 +1,7 @@
 /** What a model family must provide: from a parsed `config.json` to a graph that ends in logits. */
 
 import type { GraphBuilder, Value } from "../builder.ts";
+import type { CacheSlot } from "../causal-reading.ts";
 
 /** Names of the inputs a graph may declare; it declares those it reads. Padding always lies on the right. */
 export const inputNames = {
@@ -42,6 +43,13 @@ export interface BuiltModel {
   /** Not yet finished: nodes and outputs may be appended. */
   readonly graph: GraphBuilder;
   readonly logits: Value;
+  /**
+   * The logits of some places of a language model: `select` takes them of any value `[items, tokens, features]`. Spares the products of the other
+   * places with the output layer; absent where `logits` can only be had whole.
+   */
+  readonly logitsAt?: (select: (x: Value) => Value) => Value;
+  /** Tensors that a run takes from the run before it, where the model was built to (see `BuildOptions`). */
+  readonly cache?: readonly CacheSlot[];
   /** Number of logits of a classifier. */
   readonly labels?: number;
   /** Number of features of a model without a head. */
@@ -56,6 +64,14 @@ export interface BuiltModel {
   readonly image?: { readonly channels: number; readonly height: number; readonly width: number };
 }
 
+export interface BuildOptions {
+  /**
+   * Builds a language model that reads the tokens after those whose keys and values are `cache`d, and may write one token at a time; a family
+   * that cannot do so gives a model without a cache.
+   */
+  readonly cached?: boolean;
+}
+
 export interface Family {
   /** As in `config.json`'s `architectures`. */
   readonly architectures: readonly string[];
@@ -63,5 +79,5 @@ export interface Family {
    * @param architecture the one of `architectures` that the config names
    * @throws EvaluatorError naming every key of the config that is missing, wrong or not supported.
    */
-  build(config: unknown, architecture: string): BuiltModel;
+  build(config: unknown, architecture: string, options: BuildOptions): BuiltModel;
 }

@@ -10,7 +10,7 @@ import { layerWindows, windowConfig } from "./layer-windows.ts";
 
 const positive = z.number().positive();
 
-const gemma2Config = decoderConfig({ keyHeads: 4, headFeatures: 256, tied: true })
+const gemma2Config = decoderConfig({ keyHeads: 4, headFeatures: 256 })
   .and(windowConfig)
   .and(
     z.object({
@@ -25,11 +25,11 @@ const gemma2Config = decoderConfig({ keyHeads: 4, headFeatures: 256, tied: true 
 
 export const gemma2: Family = {
   architectures: ["Gemma2ForCausalLM", "Gemma2ForSequenceClassification"],
-  build(json, architecture) {
+  build(json, architecture, options) {
     const parsed = parseConfig(gemma2Config, json);
     const config = { ...parsed, activation: parsed.hidden_activation };
     const { attention_bias: bias } = config;
-    return buildDecoder(architecture, config, {
+    return buildDecoder(architecture, config, options, {
       biases: { queryKeyValue: bias, output: bias },
       norms: {
         attention: { before: "input_layernorm", after: "post_attention_layernorm" },

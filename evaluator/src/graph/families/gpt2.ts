@@ -4,10 +4,10 @@ import { z } from "zod";
 import { gather, lookBackBias, splitHeads } from "../attention.ts";
 import { int } from "../attributes.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
-import { type CausalReading, wholeTexts } from "../causal-reading.ts";
-import { activate, activationNames, embedding, lastToken, layerNorm, linear, project } from "../layers.ts";
+import { type CausalReading, causalReading } from "../causal-reading.ts";
+import { activate, activationNames, embedding, lastToken, layerNorm, linear } from "../layers.ts";
 import { labelCount, labelKeys, parseConfig, positiveInt } from "./config.ts";
-import { type BuiltModel, type Family, inputNames } from "./family.ts";
+import { type BuildOptions, type BuiltModel, type Family, inputNames } from "./family.ts";
 
 const gpt2Config = z
   .object({
@@ -22,7 +22,6 @@ const gpt2Config = z
     scale_attn_weights: z.boolean().default(true),
     scale_attn_by_inverse_layer_idx: z.boolean().default(false),
     add_cross_attention: z.literal(false).default(false),
-    tie_word_embeddings: z.boolean().default(true),
     ...labelKeys,
   })
   .refine((config) => config.n_embd % config.n_head === 0, { path: ["n_head"], error: "must divide n_embd" });
@@ -31,11 +30,13 @@ type Gpt2Config = z.infer<typeof gpt2Config>;
 
 export const gpt2: Family = { architectures: ["GPT2LMHeadModel", "GPT2ForSequenceClassification"], build };
 
-function build(json: unknown, architecture: string): BuiltModel {
+function build(json: unknown, architecture: string, { cached = false }: BuildOptions): BuiltModel {
   const config = parseConfig(gpt2Config, json);
-  const { n_embd: hidden, vocab_size: vocabulary } = config;
+  const { n_embd: hidden, n_layer: layers, n_head: heads, vocab_size: vocabulary } = config;
   const g = new GraphBuilder(architecture);
-  const states = decode(g, config, wholeTexts(g, g.input(inputNames.ids, "int32", ["items", "tokens"])));
+  const ids = g.input(inputNames.ids, "int32", ["items", "tokens"]);
+  const reading = causalReading(g, ids, { layers, heads, features: hidden / heads }, cached);
+  const states = decode(g, config, reading);
   const limits = { vocabularySize: vocabulary, maxTokens: config.n_positions };
   if (architecture === "GPT2ForSequenceClassification") {
     const labels = labelCount(config);
@@ -43,9 +44,10 @@ function build(json: unknown, architecture: string): BuiltModel {
     const logits = linear(g, lastToken(g, states, mask), "score", hidden, labels, { bias: false });
     return { architecture, kind: "sequence-classification", graph: g, logits, labels, ...limits };
   }
-  const table = config.tie_word_embeddings ? "transformer.wte.weight" : "lm_head.weight";
-  const logits = project(g, states, g.weight(table, [vocabulary, hidden]));
-  return { architecture, kind: "causal-lm", graph: g, logits, ...limits };
+  const nextTokens = (x: Value): Value => linear(g, x, "lm_head", hidden, vocabulary, { bias: false });
+  const logitsAt = (select: (x: Value) => Value): Value => nextTokens(select(states));
+  const logits = nextTokens(states);
+  return { architecture, kind: "causal-lm", graph: g, logits, logitsAt, cache: reading.cache, ...limits };
 }
 
 /** `[items, tokens, hidden]` of the tokens read. */

@@ -8,7 +8,7 @@ import { bert } from "./bert.ts";
 import { clip } from "./clip.ts";
 import { parseConfig } from "./config.ts";
 import { distilbert } from "./distilbert.ts";
-import type { BuiltModel, Family } from "./family.ts";
+import type { BuildOptions, BuiltModel, Family } from "./family.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama } from "./llama.ts";
@@ -50,7 +50,11 @@ const architectureConfig = z.object({
  *   the name that transformers gives them
  * @throws EvaluatorError for an architecture that is not supported (it lists those that are) or a config with wrong keys.
  */
-export function buildModel(config: unknown, stored?: (tensor: string) => boolean): BuiltModel {
+export function buildModel(
+  config: unknown,
+  stored?: (tensor: string) => boolean,
+  options: BuildOptions = {},
+): BuiltModel {
   const { architectures } = parseConfig(architectureConfig, config);
   const name = architectures.find((each) => byArchitecture.has(each));
   if (name === undefined) {
@@ -58,7 +62,7 @@ export function buildModel(config: unknown, stored?: (tensor: string) => boolean
       `config.json: architectures: ${architectures.join(", ")} cannot be run (supported: ${supportedArchitectures.join(", ")})`,
     );
   }
-  const model = byArchitecture.get(name)!.build(config, name);
+  const model = byArchitecture.get(name)!.build(config, name, options);
   tieWeights(model.graph, config as JsonObject, stored);
   return model;
 }

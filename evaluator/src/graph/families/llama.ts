@@ -12,9 +12,11 @@ const llamaConfig = decoderConfig().and(
 
 export const llama: Family = {
   architectures: ["LlamaForCausalLM", "LlamaForSequenceClassification"],
-  build(json, architecture) {
+  build(json, architecture, options) {
     const config = parseConfig(llamaConfig, json);
     const { attention_bias: attention, mlp_bias: mlp } = config;
-    return buildDecoder(architecture, config, { biases: { queryKeyValue: attention, output: attention, mlp } });
+    return buildDecoder(architecture, config, options, {
+      biases: { queryKeyValue: attention, output: attention, mlp },
+    });
   },
 };

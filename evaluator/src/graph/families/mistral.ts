@@ -12,8 +12,8 @@ const mistralConfig = decoderConfig({ keyHeads: 8 }).and(
 
 export const mistral: Family = {
   architectures: ["MistralForCausalLM", "MistralForSequenceClassification"],
-  build(json, architecture) {
+  build(json, architecture, options) {
     const config = parseConfig(mistralConfig, json);
-    return buildDecoder(architecture, config, { window: () => config.sliding_window ?? undefined });
+    return buildDecoder(architecture, config, options, { window: () => config.sliding_window ?? undefined });
   },
 };

@@ -10,8 +10,11 @@ const qwen2Config = decoderConfig({ keyHeads: 32 }).and(qwenWindowConfig);
 
 export const qwen2: Family = {
   architectures: ["Qwen2ForCausalLM", "Qwen2ForSequenceClassification"],
-  build(json, architecture) {
+  build(json, architecture, options) {
     const config = parseConfig(qwen2Config, json);
-    return buildDecoder(architecture, config, { biases: { queryKeyValue: true }, window: qwenWindows(config) });
+    return buildDecoder(architecture, config, options, {
+      biases: { queryKeyValue: true },
+      window: qwenWindows(config),
+    });
   },
 };

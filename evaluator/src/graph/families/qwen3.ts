@@ -13,10 +13,10 @@ const qwen3Config = decoderConfig({ keyHeads: 32, headFeatures: 128 })
 
 export const qwen3: Family = {
   architectures: ["Qwen3ForCausalLM", "Qwen3ForSequenceClassification"],
-  build(json, architecture) {
+  build(json, architecture, options) {
     const config = parseConfig(qwen3Config, json);
     const { attention_bias: bias } = config;
-    return buildDecoder(architecture, config, {
+    return buildDecoder(architecture, config, options, {
       biases: { queryKeyValue: bias, output: bias },
       headNorms: true,
       window: qwenWindows(config),

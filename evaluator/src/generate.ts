@@ -1,0 +1,154 @@
+/**
+ * Greedy decoding: a language model writes its likeliest token, reads it, and so on. Texts are written in batches without any padding: a batch
+ * reads as many tokens as its shortest prompt has, then token by token; a text whose prompt is longer reads that first and begins to write later.
+ */
+
+import { EvaluatorError } from "./errors.ts";
+import { type BuiltModel, inputNames } from "./graph/families/family.ts";
+import { nextTokenHead, nextTokenNames } from "./graph/heads.ts";
+import { float32, int32, programOf, type Tensors } from "./program.ts";
+import type { Chain, LoadedModel, OpenedProgram, Session } from "./session.ts";
+
+/** A language model that writes. */
+export interface Generator extends Disposable {
+  readonly model: BuiltModel;
+  readonly step: OpenedProgram;
+}
+
+export interface GenerationOptions {
+  /** Most tokens written after a prompt. */
+  readonly maxNewTokens: number;
+  /** Tokens that end a text; they are not part of it. */
+  readonly endTokens: readonly number[];
+  /** Whether a text ends with these new tokens, for ends that are no token; asked after each one. */
+  readonly ends?: (tokens: readonly number[]) => boolean;
+  /** Takes effect between tokens. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Most texts written together. */
+const batchItems = 32;
+/** Most bytes of keys and values that a batch may come to hold. */
+const cacheBytes = 2 ** 28;
+/** Tokens of all prompts of a batch that are read in one run; bounds its activations. */
+const runTokens = 1024;
+/** Most tokens of a batch where every step reads all of them. */
+const uncachedTokens = 4096;
+
+/**
+ * Opens the program of one step of a model, best one that was built `cached`: without a cache every step reads the whole text.
+ * @throws EvaluatorError when the model is no language model, or onnxruntime refuses it.
+ */
+export async function openGenerator(session: Session, model: BuiltModel): Promise<Generator> {
+  if (model.kind !== "causal-lm") throw new EvaluatorError(`${model.architecture} writes no text`);
+  const carried = model.cache ?? [];
+  const step = await session.open(programOf(nextTokenHead(model), carried));
+  return { model, step, [Symbol.dispose]: () => step[Symbol.dispose]() };
+}
+
+/**
+ * What the model writes after each prompt: at most `maxNewTokens` tokens, without the one that ended it. The same whatever the threads; which
+ * texts are written together can decide between tokens that are equally likely but for rounding.
+ * @param prompts ids of each prompt, with the special tokens that begin a text
+ * @throws EvaluatorError for prompts that are empty or too long, when onnxruntime fails, or when logits are not finite; the signal's reason.
+ */
+export async function generateGreedy(
+  session: Session,
+  loaded: LoadedModel,
+  generator: Generator,
+  prompts: readonly (readonly number[])[],
+  options: GenerationOptions,
+): Promise<number[][]> {
+  const problems = prompts.flatMap((prompt, i) => misfits(prompt, `prompt ${i + 1}`, generator.model, options));
+  if (problems.length > 0) throw new EvaluatorError(problems);
+  const batches = batchesOf(prompts, generator.model, options.maxNewTokens);
+  const write = (chain: Chain, batch: readonly number[]): Promise<number[][]> =>
+    writeBatch(
+      chain,
+      generator,
+      batch.map((item) => prompts[item]!),
+      options,
+    );
+  const written = await session.chain(loaded, batches, write, options.signal);
+  const texts: number[][] = new Array(prompts.length);
+  batches.forEach((batch, b) => {
+    batch.forEach((item, i) => {
+      texts[item] = written[b]![i]!;
+    });
+  });
+  return texts;
+}
+
+function misfits(prompt: readonly number[], place: string, model: BuiltModel, options: GenerationOptions): string[] {
+  if (prompt.length === 0) return [`${place}: has no token to begin with`];
+  const { maxTokens = Number.POSITIVE_INFINITY } = model;
+  if (prompt.length + options.maxNewTokens <= maxTokens) return [];
+  const asked = `${prompt.length} tokens and ${options.maxNewTokens} new ones`;
+  return [`${place}: ${asked} are more than the ${maxTokens} that the model takes (shorten it, or ask for fewer)`];
+}
+
+/** Prompts that are written together, by index: of like length, so that waiting for the longer ones takes fewer steps than a batch of their own. */
+function batchesOf(prompts: readonly (readonly number[])[], model: BuiltModel, maxNewTokens: number): number[][] {
+  const length = (item: number): number => prompts[item]!.length;
+  const tokens = model.cache?.length ? Math.floor(cacheBytes / bytesPerToken(model)) : uncachedTokens;
+  const batches: number[][] = [];
+  let batch: number[] = [];
+  for (const item of [...prompts.keys()].sort((a, b) => length(a) - length(b) || a - b)) {
+    const together = batch.length > 0 && batch.length < batchItems && length(item) - length(batch[0]!) <= maxNewTokens;
+    if (together && (batch.length + 1) * (length(item) + maxNewTokens) <= tokens) {
+      batch.push(item);
+    } else {
+      batch = [item];
+      batches.push(batch);
+    }
+  }
+  return batches;
+}
+
+function bytesPerToken({ cache = [] }: BuiltModel): number {
+  return cache.reduce((sum, { heads, features }) => sum + 4 * heads * features, 0);
+}
+
+async function writeBatch(
+  chain: Chain,
+  { model, step }: Generator,
+  prompts: readonly (readonly number[])[],
+  { maxNewTokens, endTokens, ends = () => false, signal }: GenerationOptions,
+): Promise<number[][]> {
+  const texts = prompts.map((prompt) => [...prompt]);
+  const ended = prompts.map(() => maxNewTokens === 0);
+  const shortest = Math.min(...prompts.map((prompt) => prompt.length));
+  const cached = (model.cache ?? []).length > 0;
+  const chunk = cached ? Math.max(1, Math.floor(runTokens / prompts.length)) : shortest;
+  for (let read = 0, end = 0; ended.includes(false); ) {
+    signal?.throwIfAborted();
+    end = end < shortest ? Math.min(shortest, end + chunk) : end + 1;
+    const first = read === 0 ? emptyCaches(model, prompts.length) : {};
+    const outputs = await chain.run(step, { ...first, [inputNames.ids]: rows(texts, read, end) });
+    const next = outputs[nextTokenNames.tokens]!.data;
+    const logLikelihood = outputs[nextTokenNames.logLikelihood]!.data;
+    for (const [i, text] of texts.entries()) {
+      const prompt = prompts[i]!;
+      if (ended[i] || end < prompt.length) continue;
+      if (!Number.isFinite(logLikelihood[i]!)) throw new EvaluatorError("the model's logits are not finite");
+      const token = next[i]!;
+      if (!endTokens.includes(token)) text.push(token);
+      const written = text.slice(prompt.length);
+      ended[i] = endTokens.includes(token) || written.length === maxNewTokens || ends(written);
+    }
+    if (cached) read = end;
+  }
+  return texts.map((text, i) => text.slice(prompts[i]!.length));
+}
+
+/** The tokens `[from, to)` of each text; one that has ended reads on, whatever it may be. */
+function rows(texts: readonly (readonly number[])[], from: number, to: number): Tensors[string] {
+  const ids = texts.flatMap((text) => Array.from({ length: to - from }, (_, t) => text[from + t] ?? 0));
+  return int32([texts.length, to - from], Int32Array.from(ids));
+}
+
+function emptyCaches({ cache = [] }: BuiltModel, items: number): Tensors {
+  const empty = ({ heads, features }: (typeof cache)[number]) =>
+    float32([items, heads, 0, features], new Float32Array());
+  return Object.fromEntries(cache.map((slot) => [slot.input, empty(slot)]));
+}
