@@ -10,6 +10,7 @@ import {
   GraphProtoSchema,
   type ModelProto,
   ModelProtoSchema,
+  type NodeProto,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
   TensorProtoSchema,
@@ -147,9 +148,7 @@ export class GraphBuilder {
     this.#graph.output.push(valueInfo(name, type, dims));
   }
 
-  /** The graph so far, without what no output needs. */
   build(): ModelGraph {
-    this.#prune();
     const model = create(ModelProtoSchema, {
       irVersion,
       producerName: "amalgam",
@@ -163,21 +162,6 @@ export class GraphBuilder {
   #nameOf(value: string): string {
     const renamed = this.#renamed.get(value);
     return renamed === undefined ? value : this.#nameOf(renamed);
-  }
-
-  /** Nodes stand after those they read, so that one pass from the end finds all that an output needs. */
-  #prune(): void {
-    const graph = this.#graph;
-    if (graph.output.length === 0) return;
-    const needed = new Set(graph.output.map(({ name }) => name));
-    graph.node = graph.node
-      .toReversed()
-      .filter(({ input, output }) => {
-        const needs = output.some((name) => needed.has(name));
-        if (needs) for (const name of input) needed.add(name);
-        return needs;
-      })
-      .toReversed();
   }
 
   #constant(type: ElementType, dims: readonly number[], rawData: Uint8Array<ArrayBuffer>): Value {
@@ -194,9 +178,23 @@ export class GraphBuilder {
   }
 }
 
-/** The bytes of an `.onnx` file. */
-export function onnxBytes(graph: ModelGraph): Uint8Array {
-  return toBinary(ModelProtoSchema, graph.model);
+/** The bytes of an `.onnx` file, without what no output needs. */
+export function onnxBytes({ model }: ModelGraph): Uint8Array {
+  const graph = model.graph!;
+  return toBinary(ModelProtoSchema, { ...model, graph: { ...graph, node: neededNodes(graph) } });
+}
+
+/** Nodes stand after those they read, so that one pass from the end finds all that the outputs need. */
+function neededNodes({ node: nodes, output: outputs }: GraphProto): NodeProto[] {
+  const needed = new Set(outputs.map(({ name }) => name));
+  return nodes
+    .toReversed()
+    .filter(({ input, output }) => {
+      const needs = output.some((name) => needed.has(name));
+      if (needs) for (const name of input) needed.add(name);
+      return needs;
+    })
+    .toReversed();
 }
 
 function valueInfo(name: string, type: ElementType, dims: readonly Dimension[]): ValueInfoProto {

@@ -46,16 +46,24 @@ export function labelLogLikelihood(
 
 /**
  * `sum_t weight_t log p(target_t)`: `[items]`, not yet an output. With weights `1 / L` on the L tokens of a choice it is the choice's mean
- * log-likelihood (l_c of DF-Merge); with weights 1 the text's log-likelihood.
+ * log-likelihood (l_c of DF-Merge); with weights 1 the text's log-likelihood. Logits are computed from the first to the last place that counts in
+ * any item only: of a choice after a long text these are few, and logits are the widest thing in a model.
  */
-export function tokenLogLikelihood({ graph: g, logits, kind }: BuiltModel): Value {
+export function tokenLogLikelihood(model: BuiltModel): Value {
+  const { graph: g, kind } = model;
   const axis = kind === "seq2seq-lm" ? "targets" : "tokens";
   const targets = g.input(targetNames.targets, "int32", ["items", axis]);
   const weights = g.input(targetNames.weights, "float32", ["items", axis]);
-  const index = g.op("Unsqueeze", [targets, g.int64s(2)]);
-  const chosen = g.op("GatherElements", [g.op("LogSoftmax", [logits], { axis: int(-1) }), index], { axis: int(2) });
-  const weighted = g.op("Mul", [g.op("Squeeze", [chosen, g.int64s(2)]), weights]);
-  return g.op("ReduceSum", [weighted, g.int64s(1)], { keepdims: int(0) });
+  const counts = g.op("Sign", [g.op("ReduceMax", [g.op("Abs", [weights]), g.int64s(0)], { keepdims: int(0) })]);
+  const first = g.op("ArgMax", [counts], { axis: int(0) });
+  const last = g.op("ArgMax", [counts], { axis: int(0), select_last_index: int(1) });
+  const end = g.op("Add", [last, g.int64s(1)]);
+  const counted = (x: Value): Value => g.op("Slice", [x, first, end, g.int64s(1)]);
+
+  const index = g.op("Unsqueeze", [counted(targets), g.int64s(2)]);
+  const logLikelihoods = g.op("LogSoftmax", [logitsAt(model, counted)], { axis: int(-1) });
+  const chosen = g.op("Squeeze", [g.op("GatherElements", [logLikelihoods, index], { axis: int(2) }), g.int64s(2)]);
+  return g.op("ReduceSum", [g.op("Mul", [chosen, counted(weights)]), g.int64s(1)], { keepdims: int(0) });
 }
 
 /** What a language model would write after the tokens that it has read. */
