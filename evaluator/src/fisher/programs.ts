@@ -22,6 +22,7 @@ export type AnswerHead =
 export const cotangentName = "cotangent";
 
 const sumName = (tensor: string): string => `fisher:${tensor}`;
+const beforeName = (tensor: string): string => `before:${tensor}`;
 
 /** Output: `[items, labels]` or `[items]`, under the name of the head's kind in {@link likelihoodNames}. */
 export function likelihoodProgram(model: BuiltModel, head: AnswerHead): Program {
@@ -53,17 +54,18 @@ export async function squaresProgram(
   const dims = head.kind === "labels" ? ["rows", head.labels] : ["rows"];
   const cotangent = graph.input(cotangentName, "float32", dims);
   const limits = runLimits(graph.build().model, new Map(wanted.map((name) => [name, graph.weights.get(name)!])));
-  const squares = await differentiate(graph, { output, cotangent, wrt: wanted, reduction: "squares" });
-  const carried = [...squares].map(([tensor, square]) => {
+  const before = new Map(
+    wanted.map((tensor) => [tensor, graph.input(beforeName(tensor), "float32", graph.weights.get(tensor)!)]),
+  );
+  const sums = await differentiate(graph, { output, cotangent, wrt: wanted, reduction: "squares", onto: before });
+  const carried = [...sums].map(([tensor, sum]) => {
     const shape = graph.weights.get(tensor)!;
-    const input = `before:${tensor}`;
-    const sum = graph.op("Add", [graph.input(input, "float32", shape), square]);
     graph.output(sumName(tensor), sum, "float32", shape);
-    return { input, output: sumName(tensor), shape };
+    return { input: beforeName(tensor), output: sumName(tensor), shape };
   });
   return {
     program: programOf(graph.build(), carried),
-    tensors: new Map([...squares.keys()].map((tensor) => [sumName(tensor), tensor])),
+    tensors: new Map([...sums.keys()].map((tensor) => [sumName(tensor), tensor])),
     limits,
   };
 }

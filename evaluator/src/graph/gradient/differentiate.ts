@@ -32,6 +32,8 @@ export interface Derivative {
    * their element-wise squares, of the parameter's shape. A weight w for the square of an item is a factor sqrt(w) in its cotangent.
    */
   readonly reduction: Reduction;
+  /** What `squares` are added to, float32 of the parameter's shape, by parameter name; zeros by default. */
+  readonly onto?: ReadonlyMap<string, Value>;
 }
 
 /**
@@ -60,11 +62,12 @@ export async function differentiate(graph: GraphBuilder, derivative: Derivative)
   }
   const items = tape.op("Shape", [cotangent], { start: int(0), end: int(1) });
   const results = parameters.map((parameter) => {
-    const result = { sum: sums.dense, items: sums.apart, squares: sums.squares }[reduction].call(
-      sums,
-      parameter,
-      items,
-    );
+    const result =
+      reduction === "squares"
+        ? sums.squares(parameter, items, derivative.onto?.get(parameter))
+        : reduction === "items"
+          ? sums.apart(parameter, items)
+          : sums.dense(parameter);
     return result ?? tape.op("ConstantOfShape", [tape.op("Shape", [parameter])]);
   });
   const appended = tape.append(graph, results);

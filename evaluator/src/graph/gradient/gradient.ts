@@ -46,18 +46,38 @@ export class Sums {
   /**
    * The sum over items of the squares of a parameter's gradients, of the parameter's shape; undefined if nothing reaches it.
    * @param items how many there are, int64 `[1]`
+   * @param onto what it is added to, of the parameter's shape
    */
-  squares(parameter: Value, items: Value): Value | undefined {
+  squares(parameter: Value, items: Value, onto?: Value): Value | undefined {
     const { rows, sum } = this.#sorted(parameter);
     const tape = this.#tape;
+    const shape = tape.op("Shape", [parameter]);
+    const added = (...sizes: readonly Value[]): Value[] =>
+      onto === undefined ? [] : [tape.op("Reshape", [onto, tape.op("Concat", sizes, { axis: int(0) })])];
     if (rows !== undefined && sum === undefined) {
-      return tape.op("Reshape", [
-        squaresOfRows(tape, rows, this.#layout.tableSize(parameter)),
-        tape.op("Shape", [parameter]),
-      ]);
+      const size = this.#layout.tableSize(parameter);
+      const [base] = added(size.rows, size.features);
+      return tape.op("Reshape", [squaresOfRows(tape, rows, size, base), shape]);
+    }
+    const factors = rows === undefined && sum !== undefined ? tape.columnAndRow(sum) : undefined;
+    if (factors !== undefined) {
+      // The square of a product of a column and a row is the product of their squares: no gradient of an item is written out.
+      const [left, right] = factors.map(({ value }, i) => {
+        const square = tape.op("Squeeze", [tape.op("Mul", [value, value]), tape.int64s(-1 - i)]);
+        return tape.op("Expand", [square, tape.op("Concat", [items, tape.int64s(1)], { axis: int(0) })]);
+      });
+      const base = onto === undefined ? [] : [onto];
+      return tape.op("Gemm", [left!, right!, ...base], { transA: int(1) });
     }
     const apart = this.apart(parameter, items);
-    return apart && tape.op("ReduceSum", [tape.op("Mul", [apart, apart]), tape.int64s(0)], { keepdims: int(0) });
+    if (apart === undefined) return onto;
+    // A product with ones adds faster than a reduction does, and adds to what there is in the same pass.
+    const flat = tape.op("Reshape", [
+      tape.op("Mul", [apart, apart]),
+      tape.op("Concat", [items, tape.int64s(-1)], { axis: int(0) }),
+    ]);
+    const ones = tape.op("Expand", [tape.float(1), tape.op("Concat", [tape.int64s(1), items], { axis: int(0) })]);
+    return tape.op("Reshape", [tape.op("Gemm", [ones, flat, ...added(tape.int64s(1), tape.int64s(-1))]), shape]);
   }
 
   /**

@@ -58,8 +58,9 @@ export function rowsOfItems(tape: Tape, { ids, values }: Rows, size: TableSize, 
 /**
  * Sum over items of the squares of the item's gradient, `[rows, features]`. A row that an item reads n times has the sum s of n values as its gradient:
  * each of the readings adds s^2 / n.
+ * @param onto what it is added to, instead of zeros
  */
-export function squaresOfRows(tape: Tape, { ids, values }: Rows, size: TableSize): Value {
+export function squaresOfRows(tape: Tape, { ids, values }: Rows, size: TableSize, onto?: Value): Value {
   const same = tape.op("Equal", [
     tape.op("Unsqueeze", [ids, tape.int64s(1)]),
     tape.op("Unsqueeze", [ids, tape.int64s(2)]),
@@ -70,7 +71,8 @@ export function squaresOfRows(tape: Tape, { ids, values }: Rows, size: TableSize
   const shares = tape.op("Div", [tape.op("Mul", [sums, sums]), times]);
   const items = tape.op("Concat", [itemsOf(tape, values), tape.int64s(1)], { axis: int(0) });
   const everyItems = column(tape, tape.op("Expand", [ids, items]));
-  return tape.op("ScatterND", [zeros(tape, [size.rows, size.features]), everyItems, flat(tape, shares, size)], add);
+  const base = onto ?? zeros(tape, [size.rows, size.features]);
+  return tape.op("ScatterND", [base, everyItems, flat(tape, shares, size)], add);
 }
 
 const itemsOf = (tape: Tape, values: Value): Value => tape.op("Shape", [values], { start: int(0), end: int(1) });

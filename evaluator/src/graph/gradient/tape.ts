@@ -15,6 +15,12 @@ export interface Matrix {
   readonly rank: number;
 }
 
+/** Two matrices, or stacks of them, that were multiplied. */
+interface Product {
+  readonly factors: readonly [Matrix, Matrix];
+  readonly outer: boolean;
+}
+
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 interface Entry {
@@ -29,7 +35,7 @@ export class Tape {
   readonly #entries: Entry[] = [];
   readonly #byKey = new Map<string, Entry>();
   readonly #byOutput = new Map<Value, Entry>();
-  readonly #products = new Map<Value, readonly [Matrix, Matrix]>();
+  readonly #products = new Map<Value, Product>();
   readonly #constants = new Map<Value, (graph: GraphBuilder) => Value>();
 
   constructor(facts: Facts) {
@@ -67,10 +73,13 @@ export class Tape {
     return this.#constant(`int64 ${value}`, (graph) => graph.int64(value));
   }
 
-  /** The product of two matrices, or of stacks of them that broadcast. */
-  product(a: Matrix, b: Matrix): Matrix {
+  /**
+   * The product of two matrices, or of stacks of them that broadcast.
+   * @param outer whether it is known to be that of a column and a row
+   */
+  product(a: Matrix, b: Matrix, outer = false): Matrix {
     const value = this.op("MatMul", [a.value, b.value]);
-    this.#products.set(value, [a, b]);
+    this.#products.set(value, { factors: [a, b], outer });
     return { value, rank: Math.max(a.rank, b.rank) };
   }
 
@@ -79,13 +88,22 @@ export class Tape {
    * in reverse: what is left are transpositions before a MatMul, into which onnxruntime fuses them, and no matrix is moved.
    */
   transposed({ value, rank }: Matrix): Matrix {
-    const factors = this.#products.get(value);
-    if (factors !== undefined) return this.product(this.transposed(factors[1]), this.transposed(factors[0]));
+    const product = this.#products.get(value);
+    if (product !== undefined) {
+      const [a, b] = product.factors;
+      return this.product(this.transposed(b), this.transposed(a), product.outer);
+    }
     const inner = this.#transposedBefore(value, rank);
     if (inner !== undefined) return { value: inner, rank };
     const order = Array.from({ length: rank }, (_, axis) => axis);
     const perm = ints(...order.slice(0, -2), rank - 1, rank - 2);
     return { value: this.op("Transpose", [value], { perm }), rank };
+  }
+
+  /** The column and the row that a value is known to be the product of. */
+  columnAndRow(value: Value): readonly [Matrix, Matrix] | undefined {
+    const product = this.#products.get(value);
+    return product?.outer ? product.factors : undefined;
   }
 
   /** Appends what the values need to the graph and returns their names there. */

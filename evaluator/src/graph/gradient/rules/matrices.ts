@@ -14,8 +14,8 @@ export const matrices: Rules = {
       return step.layout.sumTo(gradient.value, factor(step, 0), step.x(0));
     },
     (step) => {
-      const { folded, rows, gradients } = rowsOf(step, matrix(step, 0), gradientOf(step));
-      const gradient = step.tape.product(step.tape.transposed(rows), gradients).value;
+      const { folded, rows, gradients, single } = rowsOf(step, matrix(step, 0), gradientOf(step));
+      const gradient = step.tape.product(step.tape.transposed(rows), gradients, single).value;
       return folded ? gradient : step.layout.sumTo(gradient, factor(step, 1), step.x(1));
     },
   ],
@@ -30,8 +30,8 @@ export const matrices: Rules = {
     },
     (step) => {
       const { a, b, product } = gemm(step);
-      const { rows, gradients } = rowsOf(step, matrix(step, 0), product);
-      const gradient = step.tape.product(a.transposed ? rows : step.tape.transposed(rows), gradients);
+      const { rows, gradients, single } = rowsOf(step, matrix(step, 0), product);
+      const gradient = step.tape.product(a.transposed ? rows : step.tape.transposed(rows), gradients, single);
       return (b.transposed ? step.tape.transposed(gradient) : gradient).value;
     },
     (step) => step.sumTo(step.scaled(step.dy, step.float("beta", 1)), 2),
@@ -64,6 +64,8 @@ interface FactorRows {
   readonly gradients: Matrix;
   /** Whether the product of the two, `rows` transposed, is the factor's gradient already. */
   readonly folded: boolean;
+  /** Whether each item has one row. */
+  readonly single: boolean;
 }
 
 /**
@@ -74,14 +76,24 @@ function rowsOf(step: Step, rows: Matrix, gradients: Matrix): FactorRows {
   const { perItem } = step.layout;
   const sizes = perItem ? [0, -1] : [-1];
   const folded = step.rank(step.x(1)) === 2 && (step.hasItems(step.y()) || !perItem);
-  if (!folded) return { rows, gradients, folded };
+  if (!folded) return { rows, gradients, folded, single: false };
   const rank = sizes.length + 1;
   const fold = (matrix: Matrix, columns: Value): Matrix => {
     if (matrix.rank === rank) return matrix;
     const shape = step.with({ axis: int(0) }, "Concat", step.tape.int64s(...sizes), columns);
     return { value: step.op("Reshape", matrix.value, shape), rank };
   };
-  return { rows: fold(rows, step.size(rows.value, -1)), gradients: fold(gradients, step.size(step.y(), -1)), folded };
+  return {
+    rows: fold(rows, step.size(rows.value, -1)),
+    gradients: fold(gradients, step.size(step.y(), -1)),
+    folded,
+    single:
+      perItem &&
+      step
+        .dims(step.y())
+        .slice(1, -1)
+        .every((dim) => dim === 1),
+  };
 }
 
 interface Gemm {
