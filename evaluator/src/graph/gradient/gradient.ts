@@ -4,7 +4,7 @@ import { int } from "../attributes.ts";
 import type { Value } from "../builder.ts";
 import type { Layout } from "./layout.ts";
 import { joinRows, type Rows, rowsOfItems, squaresOfRows, sumOfRows } from "./rows.ts";
-import type { Tape } from "./tape.ts";
+import type { Matrix, Tape } from "./tape.ts";
 
 export type Reduction = "sum" | "items" | "squares";
 
@@ -50,34 +50,39 @@ export class Sums {
    */
   squares(parameter: Value, items: Value, onto?: Value): Value | undefined {
     const { rows, sum } = this.#sorted(parameter);
-    const tape = this.#tape;
-    const shape = tape.op("Shape", [parameter]);
-    const added = (...sizes: readonly Value[]): Value[] =>
-      onto === undefined ? [] : [tape.op("Reshape", [onto, tape.op("Concat", sizes, { axis: int(0) })])];
-    if (rows !== undefined && sum === undefined) {
-      const size = this.#layout.tableSize(parameter);
-      const [base] = added(size.rows, size.features);
-      return tape.op("Reshape", [squaresOfRows(tape, rows, size, base), shape]);
-    }
-    const factors = rows === undefined && sum !== undefined ? tape.columnAndRow(sum) : undefined;
-    if (factors !== undefined) {
-      // The square of a product of a column and a row is the product of their squares: no gradient of an item is written out.
-      const [left, right] = factors.map(({ value }, i) => {
-        const square = tape.op("Squeeze", [tape.op("Mul", [value, value]), tape.int64s(-1 - i)]);
-        return tape.op("Expand", [square, tape.op("Concat", [items, tape.int64s(1)], { axis: int(0) })]);
-      });
-      const base = onto === undefined ? [] : [onto];
-      return tape.op("Gemm", [left!, right!, ...base], { transA: int(1) });
-    }
+    if (rows !== undefined && sum === undefined) return this.#squaresOfTable(parameter, rows, onto);
+    const factors = rows === undefined && sum !== undefined ? this.#tape.columnAndRow(sum) : undefined;
+    if (factors !== undefined) return this.#squaresOfOuter(factors, items, onto);
     const apart = this.apart(parameter, items);
     if (apart === undefined) return onto;
-    // A product with ones adds faster than a reduction does, and adds to what there is in the same pass.
-    const flat = tape.op("Reshape", [
-      tape.op("Mul", [apart, apart]),
-      tape.op("Concat", [items, tape.int64s(-1)], { axis: int(0) }),
-    ]);
+    // A product with ones adds faster than a reduction does.
+    const tape = this.#tape;
+    const square = tape.op("Mul", [apart, apart]);
+    const flat = tape.op("Reshape", [square, tape.op("Concat", [items, tape.int64s(-1)], { axis: int(0) })]);
     const ones = tape.op("Expand", [tape.float(1), tape.op("Concat", [tape.int64s(1), items], { axis: int(0) })]);
-    return tape.op("Reshape", [tape.op("Gemm", [ones, flat, ...added(tape.int64s(1), tape.int64s(-1))]), shape]);
+    const squares = tape.op("Reshape", [tape.op("MatMul", [ones, flat]), tape.op("Shape", [parameter])]);
+    return onto === undefined ? squares : tape.op("Add", [onto, squares]);
+  }
+
+  #squaresOfTable(parameter: Value, rows: Rows, onto: Value | undefined): Value {
+    const tape = this.#tape;
+    const size = this.#layout.tableSize(parameter);
+    // A Reshape of what is fed, or of a result, is a copy.
+    if (this.#layout.shaped(parameter).dims.length === 2) return squaresOfRows(tape, rows, size, onto);
+    const table = tape.op("Concat", [size.rows, size.features], { axis: int(0) });
+    const squares = squaresOfRows(tape, rows, size, onto && tape.op("Reshape", [onto, table]));
+    return tape.op("Reshape", [squares, tape.op("Shape", [parameter])]);
+  }
+
+  /** The square of a product of a column and a row is the product of their squares: no item's gradient is written out. */
+  #squaresOfOuter(factors: readonly [Matrix, Matrix], items: Value, onto: Value | undefined): Value {
+    const tape = this.#tape;
+    const rows = tape.op("Concat", [items, tape.int64s(1)], { axis: int(0) });
+    const [columns, others] = factors.map(({ value }, i) => {
+      const square = tape.op("Squeeze", [tape.op("Mul", [value, value]), tape.int64s(i === 0 ? -1 : -2)]);
+      return tape.op("Expand", [square, rows]);
+    });
+    return tape.op("Gemm", [columns!, others!, ...(onto === undefined ? [] : [onto])], { transA: int(1) });
   }
 
   /**
