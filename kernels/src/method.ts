@@ -82,6 +82,11 @@ export interface MergeMethod {
   readonly maxModels?: number;
   /** Names of the tensors each model must bring along, one for each merged tensor and of its shape. */
   readonly companions: readonly string[];
+  /**
+   * The parameter of a model, lambda, that scales its difference from the base: what accompanies the model may then be that of
+   * base + lambda * (model - base) in place of the model's own. Left out: the method weighs the models as they are.
+   */
+  readonly conditionedOn?: string;
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** For `arithmetic: mergekit`; `once` when left out. */
   readonly mergekit?: MergekitRounding;

@@ -3,7 +3,7 @@ import { EvaluationSchema } from "@amalgam/proto";
 import { type Bus, isRetryable, type Logger, systemClock, toAmalgamError } from "@amalgam/runtime";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Part } from "../job/events.ts";
-import { generationOf, type JobState } from "../job/state.ts";
+import type { JobState } from "../job/state.ts";
 import type { MergedShard } from "./merge-candidate.ts";
 import type { PreparedJob } from "./prepared-job.ts";
 
@@ -22,6 +22,9 @@ export interface CandidateEvaluation {
   readonly candidateId: string;
   readonly task: string;
   readonly part: Part;
+  readonly generation: number;
+  /** Set where not a score is wanted but the importance: the estimates that are still needed. */
+  readonly inUse?: readonly string[];
   readonly shards: readonly MergedShard[];
 }
 
@@ -30,9 +33,8 @@ export async function publishEvaluation(
   { jobId, bus, address, log, signal }: EvaluationContext,
   job: PreparedJob,
   state: JobState,
-  { candidateId, task, part, shards }: CandidateEvaluation,
+  { candidateId, task, part, generation, inUse, shards }: CandidateEvaluation,
 ): Promise<void> {
-  const generation = generationOf(state, candidateId, task);
   const evaluation = create(EvaluationSchema, {
     jobId,
     candidateId,
@@ -44,6 +46,7 @@ export async function publishEvaluation(
     pieces: part.pieces,
     firstPiece: part.first,
     endPiece: part.end,
+    ...(inUse && { estimation: { inUse: [...inUse] } }),
     shards: shards.map(({ shard, sha256, byteLength, address: holder }) => {
       return { shard, sha256, byteLength: BigInt(byteLength), address: holder };
     }),

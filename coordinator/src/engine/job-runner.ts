@@ -13,14 +13,19 @@ import {
   toAmalgamError,
 } from "@amalgam/runtime";
 import type { Fleet } from "../fleet/fleet.ts";
-import { decide, type Step, trialId } from "../job/decide.ts";
+import { GivenInputLost } from "../fleet/given-input-lost.ts";
+import { decide, FINAL_ID, type Step, trialId } from "../job/decide.ts";
+import { estimateOf, estimateProblem, isEstimate } from "../job/estimates.ts";
 import type { JobEvent, JobSpec, Part } from "../job/events.ts";
+import { estimatesInUse } from "../job/in-use.ts";
 import { eventsOfReport } from "../job/report.ts";
 import { evaluationKey, generationOf, isSettled, type JobState, reduce } from "../job/state.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
+import { createEstimating, type Estimating } from "./estimating.ts";
 import { publishEvaluation } from "./evaluations.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import type { HeldEstimates } from "./held-estimates.ts";
 import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
@@ -62,6 +67,8 @@ export interface JobRunner extends AsyncDisposable {
 const WRITTEN_TOGETHER_MS = 100;
 /** All items of a split at once. */
 const WHOLE: Part = { pieces: 1, first: 0, end: 1 };
+const partsOf = (count: number): Part[] =>
+  Array.from({ length: count }, (_, first) => ({ pieces: count, first, end: first + 1 }));
 /** Before a step that met a lost worker is taken again. */
 const STEP_AGAIN_MS = 100;
 
@@ -76,7 +83,10 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const abort = new AbortController();
   const activities = new Map<string, CandidateActivity>();
   const statistics: StatisticCache = new Map();
-  const mergeEnvironment = { fleet, cache: statistics, signal: abort.signal };
+  let estimating: Estimating | undefined;
+  const estimates: Pick<HeldEstimates, "given"> = { given: (slots, shard) => estimating!.held.given(slots, shard) };
+  const mergeEnvironment = { fleet, cache: statistics, estimates, signal: abort.signal };
+  const publication = { jobId, bus, address: environment.address, log, signal: abort.signal };
   /** Steps under way, by what they do; a step is started once. */
   const running = new Map<string, Promise<void>>();
   const published = new Set<string>();
@@ -127,6 +137,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const fail = async (thrown: unknown): Promise<void> => {
     if (abort.signal.aborted) return;
     const error = toAmalgamError(thrown);
+    if (error instanceof GivenInputLost) record(...(estimating?.lost(state, error) ?? []));
     if (error.code === "aborted") {
       // A worker was lost at a bad moment; the step is still to be taken, and is taken again.
       await systemClock.sleep(STEP_AGAIN_MS, { signal: abort.signal }).catch(() => undefined);
@@ -153,7 +164,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
 
   const advance = (): void => {
     if (prepared === undefined || state.end !== undefined) return;
-    for (const step of decide(state, prepared.facts)) take(step, prepared);
+    const { facts, estimatesOf } = prepared;
+    for (const step of decide(state, facts, (id) => estimatesOf(state, id))) take(step, prepared);
   };
 
   const take = (step: Step, job: PreparedJob): void => {
@@ -176,6 +188,17 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         if (open.length > 0) run(`evaluate ${step.candidateId}`, () => evaluate(step.candidateId, open, part, job));
         break;
       }
+      case "estimate": {
+        const { estimateId, candidateIds } = step;
+        for (const id of candidateIds) activities.set(id, { stage: "estimating", shardsMerged: 0 });
+        const open = partsOf(job.estimateParts).filter((part) => !published.has(estimateKey(estimateId, part)));
+        if (open.length > 0) run(`estimate ${estimateId}`, () => estimate(estimateId, open, job));
+        break;
+      }
+      case "giveUp":
+        record({ type: "candidateFailed", candidateId: step.candidateId, problem: step.problem });
+        settle(step.candidateId);
+        break;
       case "endRace": {
         const { kind: _, ...race } = step;
         run(`end race ${race.candidateId}`, async () => {
@@ -215,6 +238,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   const publicationKey = (candidateId: string, task: string, { first }: Part): string =>
     `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}/${first}`;
 
+  const estimateKey = (id: string, { first }: Part): string => `${id}/${estimateOf(state, id).generation}/${first}`;
+
   const driverOf = ({ facts }: PreparedJob): SearchDriver => {
     thread ??= createSearchThread(state.basis!, log);
     return createSearchDriver(thread, facts);
@@ -226,20 +251,37 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     part: Part,
     job: PreparedJob,
   ): Promise<void> => {
-    const shards = await merged(candidateId, job.candidate(state, candidateId));
+    const shards = await merged(candidateId, job.candidate(state, candidateId), job);
     if (shards === undefined) return;
     activities.set(candidateId, { stage: "evaluating", shardsMerged: shards.length });
     environment.changed(jobId);
-    const context = { jobId, bus, address: environment.address, log, signal: abort.signal };
     for (const task of tasks) {
       const key = publicationKey(candidateId, task, part);
-      await publishEvaluation(context, job, state, { candidateId, task, part, shards });
+      const generation = generationOf(state, candidateId, task);
+      await publishEvaluation(publication, job, state, { candidateId, task, part, generation, shards });
+      published.add(key);
+    }
+  };
+
+  const estimate = async (id: string, parts: readonly Part[], job: PreparedJob): Promise<void> => {
+    const shards = await merged(id, job.candidate(state, id), job);
+    if (shards === undefined) return;
+    const { task } = job.estimate(id)!;
+    for (const part of parts) {
+      const key = estimateKey(id, part);
+      const { generation } = estimateOf(state, id);
+      const inUse = [id, ...estimatesInUse(state, job.facts, (candidate) => job.estimatesOf(state, candidate))];
+      await publishEvaluation(publication, job, state, { candidateId: id, task, part, generation, inUse, shards });
       published.add(key);
     }
   };
 
   /** Undefined when these coefficients give weights that no model can have: the candidate failed, the search goes on. */
-  const merged = async (candidateId: string, merge: CandidateMerge): Promise<MergedShard[] | undefined> => {
+  const merged = async (
+    candidateId: string,
+    merge: CandidateMerge,
+    job: PreparedJob,
+  ): Promise<MergedShard[] | undefined> => {
     try {
       return await mergeCandidate(merge, mergeEnvironment, (shardsMerged) => {
         activities.set(candidateId, { stage: "merging", shardsMerged });
@@ -247,8 +289,15 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
       });
     } catch (thrown) {
       const { code, message } = toAmalgamError(thrown);
+      // Its other shards are under way with what is lost.
+      if (thrown instanceof GivenInputLost) fleet.drop(jobId, [merge.mergeId]);
       if (code !== "out_of_range") throw thrown;
-      record({ type: "candidateFailed", candidateId, problem: message });
+      const scaled = job.estimate(candidateId);
+      if (scaled === undefined) record({ type: "candidateFailed", candidateId, problem: message });
+      else {
+        const problem = estimateProblem(scaled.model, message);
+        record({ type: "estimateFailed", estimateId: candidateId, problem });
+      }
       settle(candidateId);
       return undefined;
     }
@@ -271,16 +320,20 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   );
 
   const write = async (shard: number, job: PreparedJob): Promise<void> => {
+    const { mergeId } = job.candidate(state, FINAL_ID);
     const segmentSha256 = await writeJobShard(await stage(job), job, state, shard, {
       environment: mergeEnvironment,
       shardClients: environment.shardClients,
       jobId,
     });
+    // An estimate was lost meanwhile, and made again with other values: the shard is of another model.
+    if (mergeId !== job.candidate(state, FINAL_ID).mergeId) return;
     await shardsWritten.add({ type: "shardWritten", shard, segmentSha256 });
   };
 
   const settle = (candidateId: string): void => {
-    if (prepared === undefined || !isSettled(state, candidateId, prepared.facts.tasks)) return;
+    if (prepared === undefined || isEstimate(candidateId)) return;
+    if (!isSettled(state, candidateId, prepared.facts.tasks)) return;
     activities.delete(candidateId);
     fleet.drop(jobId, [prepared.candidate(state, candidateId).mergeId]);
   };
@@ -300,6 +353,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     async start() {
       try {
         prepared = await prepareJob(jobId, state.spec, state.pins);
+        estimating = createEstimating(prepared, { jobId, fleet, log });
         // Before any work; once the job has begun, what stands there may be its own.
         if (state.planDigest === undefined) await checkOutput(state.spec.outputDirectory, state.spec.overwrite);
         if (abort.signal.aborted) return;
@@ -313,6 +367,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
           record({ type: "restarted", reason: "the inputs changed", spec }, planned);
           await bus.queue("evaluations").purge(jobId);
         } else if (state.planDigest === undefined) record(planned);
+        else if (state.estimates.size > 0 || prepared.plan.slots.some(({ given }) => given))
+          record({ type: "estimatesLost" });
         environment.changed(jobId);
         advance();
       } catch (error) {
@@ -321,6 +377,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     },
     receive(report) {
       const { candidateId, task, outcome } = report;
+      if (isEstimate(candidateId)) return record(...(estimating?.eventsOf(state, report) ?? []));
       const news = eventsOfReport(state, report);
       for (const { type } of news) {
         if (type !== "scored") log.warn({ candidate: candidateId, task, outcome }, "an evaluation gave no score");

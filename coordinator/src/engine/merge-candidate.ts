@@ -13,6 +13,8 @@ import { AmalgamError } from "@amalgam/runtime";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Fleet, Held, TaskResult } from "../fleet/fleet.ts";
 import type { ReductionScope } from "../plan/index.ts";
+import type { HeldEstimates } from "./held-estimates.ts";
+import type { GivenSlot } from "./importance.ts";
 import { type ReducedStage, reduceStatistics, type StatisticCache } from "./statistics.ts";
 
 type LeaseTask = NonNullable<Exclude<MessageInitShape<typeof LeaseSchema>, { $typeName: string }>["task"]>;
@@ -29,6 +31,8 @@ export interface CandidateMerge {
   readonly variantKey: string;
   readonly shards: readonly Shard[];
   readonly files: readonly InputFile[];
+  /** What its given slots hold. */
+  readonly given: readonly GivenSlot[];
   /** Keep inputs in the workers' memory: more candidates follow. */
   readonly keepInputs: boolean;
   /** What merges: "wasm", or that of workers with a device. */
@@ -43,6 +47,7 @@ export interface CandidateMerge {
 export interface MergeEnvironment {
   readonly fleet: Fleet;
   readonly cache: StatisticCache;
+  readonly estimates: Pick<HeldEstimates, "given">;
   readonly signal: AbortSignal;
 }
 
@@ -61,7 +66,7 @@ export interface MergedShard {
 /** Statistics of the candidate that span shards, of each group by itself: no group needs another's. */
 export async function candidateStatistics(
   merge: CandidateMerge,
-  { fleet, cache, signal }: MergeEnvironment,
+  environment: MergeEnvironment,
 ): Promise<GroupStatistic[]> {
   const groups = merge.graphs.map(async (graph, group) => {
     const ofGroup = (stages: readonly ReducedStage[]): GroupStatistic[] => stages.map((each) => ({ ...each, group }));
@@ -70,11 +75,12 @@ export async function candidateStatistics(
       (stage) => merge.scopesOf(group, stage),
       async (shard, stage, round, states, earlier) => {
         const task = { case: "statistic" as const, value: { group, statistic: stage, round, states: [...states] } };
-        const result = await lease(merge, shard, `s${group}.${stage}.${round}`, ofGroup(earlier), task, fleet, signal);
+        const what = `s${group}.${stage}.${round}`;
+        const result = await lease(merge, shard, what, ofGroup(earlier), task, environment);
         if (result.case !== "statisticDone") throw unexpected(result);
         return result.value;
       },
-      cache,
+      environment.cache,
       `${merge.variantKey} ${group}`,
     );
     return ofGroup(reduced);
@@ -88,7 +94,7 @@ export async function mergeCandidate(
   environment: MergeEnvironment,
   onMerged: (shards: number) => void,
 ): Promise<MergedShard[]> {
-  const { fleet, signal } = environment;
+  const { fleet } = environment;
   const holder = (shard: number): Held | undefined => fleet.held(merge.jobId, merge.mergeId, shard);
   const missing = merge.shards.filter(({ index }) => holder(index) === undefined);
   let count = merge.shards.length - missing.length;
@@ -98,7 +104,7 @@ export async function mergeCandidate(
     await Promise.all(
       missing.map(async ({ index }) => {
         const task = { case: "merge" as const, value: {} };
-        const result = await lease(merge, index, "m", reduced, task, fleet, signal);
+        const result = await lease(merge, index, "m", reduced, task, environment);
         if (result.case !== "mergeDone") throw unexpected(result);
         onMerged(++count);
       }),
@@ -118,10 +124,10 @@ export async function writeShard(
   shard: number,
   reduced: readonly GroupStatistic[],
   target: { readonly stagingDirectory: string; readonly files: string[]; readonly stagingToken: string },
-  { fleet, signal }: MergeEnvironment,
+  environment: MergeEnvironment,
 ): Promise<Extract<TaskResult, { case: "writeDone" | "mergeDone" }>> {
   const task = { case: "write" as const, value: { ...target } };
-  const result = await lease(merge, shard, "w", reduced, task, fleet, signal);
+  const result = await lease(merge, shard, "w", reduced, task, environment);
   if (result.case === "statisticDone") throw unexpected(result);
   return result;
 }
@@ -132,8 +138,7 @@ function lease(
   stage: string,
   reduced: readonly GroupStatistic[],
   task: LeaseTask,
-  fleet: Fleet,
-  signal: AbortSignal,
+  { fleet, estimates, signal }: MergeEnvironment,
 ): Promise<TaskResult> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
@@ -161,6 +166,7 @@ function lease(
             tensor,
             values: [...values],
           })),
+          given: estimates.given(merge.given, shard),
         }),
         largestShardBytes: BigInt(merge.largestShardBytes),
         // Writing comes last.

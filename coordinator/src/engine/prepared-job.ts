@@ -10,18 +10,16 @@ import {
   isRemoteSource,
   type ModelCard,
   openSource,
-  readSideFile,
   recordInputs,
 } from "@amalgam/checkpoint";
-import { EvaluationSpecSchema, type InputFile, type JobView } from "@amalgam/proto";
+import type { InputFile, JobView } from "@amalgam/proto";
 import { AmalgamError, CHUNK_BYTES, scaleOf } from "@amalgam/runtime";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { FINAL_ID } from "../job/decide.ts";
+import { estimateOf, isEstimate } from "../job/estimates.ts";
 import type { JobSpec, SearchBasis, ViewFacts } from "../job/events.ts";
 import type { JobState } from "../job/state.ts";
 import {
-  confirmSplit,
-  evaluationLayout,
+  estimateTasks,
   loadPlanInputs,
   makesArtefact,
   type Plan,
@@ -34,9 +32,11 @@ import {
   type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
-import { type Pins, parseStages, pinned, type RecipeVariant, requireJobKind, type Stage } from "../recipe/index.ts";
+import { type Pins, parseStages, pinned, requireJobKind, type Stage } from "../recipe/index.ts";
+import { type EncodedSpec, evaluationSpec } from "./evaluation-spec.ts";
+import { jobImportance, type PlannedEstimate } from "./importance.ts";
+import { jobFacts } from "./job-facts.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
-import { outputTexts } from "./output-config.ts";
 import { searchBasis } from "./search-basis.ts";
 import { viewJob } from "./view.ts";
 
@@ -54,10 +54,15 @@ export interface PreparedJob extends AsyncDisposable {
   readonly headers: readonly SlotHeader[];
   readonly facts: ViewFacts;
   readonly planDigest: string;
-  /** The encoded EvaluationSpec and its sha256 (hex). */
-  readonly evaluationSpec: { readonly bytes: Uint8Array; readonly sha256: string };
+  readonly evaluationSpec: EncodedSpec;
   candidateOf(state: JobState, candidateId: string): CandidateDefinition;
   candidate(state: JobState, candidateId: string): CandidateMerge;
+  /** Ids of the estimates that a candidate is merged with; each is a candidate as well, of the model it is made of. */
+  estimatesOf(state: JobState, candidateId: string): readonly string[];
+  /** One that `estimatesOf` has named. */
+  estimate(id: string): PlannedEstimate | undefined;
+  /** Parts of the items that an estimate is made of. */
+  readonly estimateParts: number;
   segmentBytes(shard: number, segment: number): number;
   /** Experts, where the search needs them, must have scores in `state`. */
   searchBasis(state: JobState): SearchBasis;
@@ -69,17 +74,8 @@ export interface PreparedJob extends AsyncDisposable {
   view(state: JobState): JobView;
 }
 
-/** The largest `tokenizer.json` on the Hub has about 35 MB. */
-const MAX_TEXT_BYTES = 256 * 2 ** 20;
-
 /** What is read at once of a remote file for a worker that cannot reach it: two requests side by side. */
 const REMOTE_READ_BYTES = 16 * 2 ** 20;
-
-/** Trials that race are judged after an eighth of the items, a quarter and a half. */
-const LOOKS = [1, 2, 4, 8] as const;
-
-const comparisonId = (index: number): string => `c${index}`;
-const expertId = (index: number): string => `e${index}`;
 
 /**
  * Reads the recipe, opens its inputs and plans.
@@ -97,10 +93,12 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
     stages: made,
   });
   await requireOwnOutput(headers, spec.outputDirectory);
+  const estimating = estimateTasks(recipe, tasks);
   const plan = planJob({ recipe, headers, tokenizer, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
   const planDigest = digestJob(plan, tasks, spec.backend);
-  const facts = factsOf(spec, plan, tasks);
+  const facts = jobFacts(spec, plan, tasks);
   const sources = new Map<number, Promise<CheckpointSource>>();
+  const importance = jobImportance(plan, estimating);
 
   const candidateOf = (state: JobState, candidateId: string): CandidateDefinition => {
     if (candidateId === FINAL_ID) {
@@ -115,6 +113,8 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       const planned = plan.variants[1 + facts.comparisons.length + expert]!;
       return { planned, coefficients: {}, split: facts.split };
     }
+    const estimate = importance.get(candidateId);
+    if (estimate !== undefined) return { planned: estimate.planned, coefficients: {}, split: estimating.split };
     const trial = state.trials.find((each) => each.candidateId === candidateId);
     if (trial === undefined) throw new AmalgamError("not_found", `job ${jobId} has no candidate ${candidateId}`);
     return { planned: plan.variants[0]!, coefficients: trial.coefficients, split: facts.split };
@@ -134,7 +134,10 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
 
   const candidate = (state: JobState, candidateId: string): CandidateMerge => {
     const { planned, coefficients } = candidateOf(state, candidateId);
-    const variantKey = JSON.stringify([plan.variants.indexOf(planned), planDigest]);
+    const given = importance.of(planned, coefficients);
+    const digests = given.map(({ estimate }) => estimate && estimateOf(state, estimate).sha256);
+    const variant = isEstimate(candidateId) ? candidateId : plan.variants.indexOf(planned);
+    const variantKey = JSON.stringify([variant, planDigest, ...digests]);
     const exact = createHash("sha256")
       .update(JSON.stringify([variantKey, coefficients]))
       .digest("hex")
@@ -147,6 +150,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
       variantKey,
       shards: plan.shards,
       files: plan.files,
+      given,
       backend: spec.backend,
       keepInputs: spec.kind === "search" || spansShards(planned),
       inputBytes: (shard) => plan.shardSizes[shard]!.inputBytes,
@@ -162,9 +166,15 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
     headers,
     facts,
     planDigest,
-    evaluationSpec: await evaluationSpecOf(plan, headers, tasks),
+    evaluationSpec: await evaluationSpec(plan, headers, tasks),
     candidateOf,
     candidate,
+    estimatesOf(state, candidateId) {
+      const { planned, coefficients } = candidateOf(state, candidateId);
+      return importance.of(planned, coefficients).flatMap(({ estimate }) => estimate ?? []);
+    },
+    estimate: importance.get,
+    estimateParts: recipe.fisher?.parts ?? 1,
     segmentBytes(shard, segment) {
       const { elements, outputDtype } = plan.shards[shard]!.segments[segment]!;
       if (!isDType(outputDtype)) throw new Error(`unknown dtype ${outputDtype}`);
@@ -222,60 +232,10 @@ function digestJob(plan: Plan, tasks: readonly TaskInput[], backend: string): st
   return hash.digest("hex");
 }
 
-function factsOf(spec: JobSpec, plan: Plan, tasks: readonly TaskInput[]): ViewFacts {
-  const { recipe, variants } = plan;
-  const { search, evaluate } = recipe;
-  const namesOf = (role: RecipeVariant["role"]): string[] =>
-    variants.flatMap(({ variant }) => (spec.kind === "search" && variant.role === role ? [variant.name] : []));
-  const comparisonNames = namesOf("comparison");
-  const experts = namesOf("expert").map((name, index) => ({ id: expertId(index), name }));
-  return {
-    kind: spec.kind,
-    trials: search?.trials ?? 0,
-    parallel: search?.parallel ?? 1,
-    ...(search?.strategy === "greedy_soup" ? { firstTrials: recipe.models.length } : {}),
-    tasks: tasks.map(({ name }) => name),
-    ...(search?.racing ? { looks: LOOKS } : {}),
-    ...(experts.length === 0 ? {} : { experts }),
-    comparisons: comparisonNames.map((_, index) => comparisonId(index)),
-    comparisonNames,
-    variantName: variants[0]!.variant.name,
-    shards: plan.shards.length,
-    method: recipe.method,
-    inputBytes: plan.totals.inputBytes,
-    outputBytes: plan.totals.outputBytes,
-    split: evaluate?.split ?? "",
-    confirmSplit: evaluate === undefined ? "" : confirmSplit(evaluate, tasks),
-  };
-}
-
-async function evaluationSpecOf(
-  plan: Plan,
-  headers: readonly SlotHeader[],
-  tasks: readonly TaskInput[],
-): Promise<PreparedJob["evaluationSpec"]> {
-  const { checkpoint } = headers[plan.donorSlot]!;
-  const changed = outputTexts(plan);
-  const text = async (name: string): Promise<string> => {
-    const made = changed.get(name);
-    if (made !== undefined || plan.tokenizer?.removed.includes(name)) return made ?? "";
-    if (!checkpoint.sideFiles.includes(name)) return "";
-    return new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES));
-  };
-  const evaluationSpec = create(EvaluationSpecSchema, {
-    configJson: await text("config.json"),
-    tokenizerJson: await text("tokenizer.json"),
-    tokenizerConfigJson: await text("tokenizer_config.json"),
-    tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
-    shards: evaluationLayout(plan),
-  });
-  const bytes = toBinary(EvaluationSpecSchema, evaluationSpec);
-  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
-}
-
 async function recordAll(headers: readonly SlotHeader[], pins: Pins, withContents: boolean): Promise<InputRecord[]> {
   const records: InputRecord[] = [];
   for (const { slot, checkpoint } of headers) {
+    if (slot.given) continue;
     const files = await recordInputs(checkpoint, withContents);
     records.push({ path: pinned(pins, slot.path), identityDigest: checkpoint.identityDigest, files });
   }

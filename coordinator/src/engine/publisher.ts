@@ -26,7 +26,13 @@ import { searchHistory } from "../report/history.ts";
 import { HISTORY_FILE } from "../report/history-file.ts";
 import { versionsOf } from "../versions.ts";
 import { artefactDescription } from "./artefact-description.ts";
-import { candidateStatistics, type GroupStatistic, type MergeEnvironment, writeShard } from "./merge-candidate.ts";
+import {
+  type CandidateMerge,
+  candidateStatistics,
+  type GroupStatistic,
+  type MergeEnvironment,
+  writeShard,
+} from "./merge-candidate.ts";
 import { outputTexts } from "./output-config.ts";
 import { hasPieces, outputPieces } from "./output-pieces.ts";
 import type { PreparedJob } from "./prepared-job.ts";
@@ -36,8 +42,8 @@ export interface Staged {
   readonly staging: Staging;
   /** Shards that were written since this process began. */
   readonly fresh: Set<number>;
-  /** Statistics of the final candidate, found once. */
-  statistics(find: () => Promise<GroupStatistic[]>): Promise<GroupStatistic[]>;
+  /** Statistics of the final candidate, found once for each exact merge: a failure is not remembered. */
+  statistics(merge: CandidateMerge, environment: MergeEnvironment): Promise<GroupStatistic[]>;
 }
 
 /** The recipe with the coefficients that are published; `amalgam merge` of it gives the same weights. */
@@ -77,8 +83,17 @@ export async function stageJob(job: PreparedJob, state: JobState): Promise<Stage
     fingerprint: fingerprint.digest("hex"),
     overwrite,
   });
-  let found: Promise<GroupStatistic[]> | undefined;
-  return { staging, fresh: new Set(), statistics: (find) => (found ??= find()) };
+  const found = new Map<string, Promise<GroupStatistic[]>>();
+  return {
+    staging,
+    fresh: new Set(),
+    statistics(merge, environment) {
+      const finding = found.get(merge.mergeId) ?? candidateStatistics(merge, environment);
+      found.set(merge.mergeId, finding);
+      finding.catch(() => found.delete(merge.mergeId));
+      return finding;
+    },
+  };
 }
 
 export interface WriteContext {
@@ -96,7 +111,7 @@ export async function writeJobShard(
   { environment, shardClients, jobId }: WriteContext,
 ): Promise<readonly string[]> {
   const merge = job.candidate(state, FINAL_ID);
-  const reduced = await statistics(() => candidateStatistics(merge, environment));
+  const reduced = await statistics(merge, environment);
   const target = {
     stagingDirectory: staging.stagingDir,
     files: staging.layout.files.map(({ name }) => staging.path(name)),
@@ -158,7 +173,7 @@ export async function publishJob(
   let donor = job.headers[job.plan.donorSlot]!.checkpoint;
   if (makesArtefact(job.plan.recipe)) {
     const merge = job.candidate(state, FINAL_ID);
-    const found = await statistics(() => candidateStatistics(merge, environment));
+    const found = await statistics(merge, environment);
     added[artefactName] = artefactDescription(job, found, await contentDigest(donor, { signal }));
     // Config and tokenizer come with the models that are made of it.
     donor = { ...donor, sideFiles: donor.sideFiles.filter(isLicence) };

@@ -15,7 +15,7 @@ import { objectiveTitle, type TrialScore, trialScore } from "../job/trial-score.
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
 export interface CandidateActivity {
-  readonly stage: "statistics" | "merging" | "evaluating";
+  readonly stage: "estimating" | "statistics" | "merging" | "evaluating";
   readonly shardsMerged: number;
 }
 

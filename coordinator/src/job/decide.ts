@@ -1,4 +1,5 @@
 // What a job should do next, as a pure function of its durable state: the same answer before and after a crash.
+import { type EstimatesOf, lacking } from "./estimates.ts";
 import type { LostRace, Part } from "./events.ts";
 import { type JobFacts, neededBefore } from "./facts.ts";
 import { raceStep } from "./race.ts";
@@ -16,6 +17,10 @@ export type Step =
       readonly tasks: readonly string[];
       readonly part?: Part;
     }
+  /** Have the importance estimated that these candidates are merged with. */
+  | { readonly kind: "estimate"; readonly estimateId: string; readonly candidateIds: readonly string[] }
+  /** What the candidate would be merged with cannot be had. */
+  | { readonly kind: "giveUp"; readonly candidateId: string; readonly problem: string }
   /** The trial is beaten: what it was scored on is enough. */
   | ({ readonly kind: "endRace"; readonly candidateId: string } & LostRace)
   | { readonly kind: "recommend" }
@@ -33,16 +38,41 @@ export const trialId = (trial: number): string => `t${trial}`;
  *
  * Trial k is proposed when trials 0..k-parallel are settled, and the optimizer is told exactly those: what it proposes
  * is a function of the scores alone, whatever order they arrive in and however often the coordinator restarts.
+ * @param estimatesOf the estimates that a candidate is merged with; a function of its coefficients
  */
-export function decide(state: JobState, facts: JobFacts): readonly Step[] {
+export function decide(state: JobState, facts: JobFacts, estimatesOf: EstimatesOf = () => []): readonly Step[] {
   if (state.end !== undefined) return [];
   if (facts.kind === "search") {
     const steps = searchSteps(state, facts);
-    if (steps.length > 0) return steps;
+    if (steps.length > 0) return withEstimates(steps, state, estimatesOf);
   }
   const shards: number[] = [];
   for (let shard = 0; shard < facts.shards; shard++) if (!state.written.has(shard)) shards.push(shard);
-  return shards.length > 0 ? [{ kind: "write", shards }] : [{ kind: "publish" }];
+  if (shards.length === 0) return [{ kind: "publish" }];
+  const lack = lacking(state, estimatesOf(FINAL_ID));
+  if (lack === undefined) return [{ kind: "write", shards }];
+  if (lack.problem !== undefined) return [{ kind: "fail", problem: lack.problem }];
+  return lack.estimateIds.map((estimateId) => ({ kind: "estimate", estimateId, candidateIds: [FINAL_ID] }));
+}
+
+/** The same steps, but that estimates come before what is merged with them. */
+function withEstimates(steps: readonly Step[], state: JobState, estimatesOf: EstimatesOf): Step[] {
+  const waiting = new Map<string, string[]>();
+  const ready: Step[] = [];
+  for (const step of steps) {
+    const lack = step.kind === "evaluate" ? lacking(state, estimatesOf(step.candidateId)) : undefined;
+    if (lack === undefined || step.kind !== "evaluate") {
+      ready.push(step);
+      continue;
+    }
+    const { candidateId } = step;
+    if (lack.problem !== undefined) ready.push({ kind: "giveUp", candidateId, problem: lack.problem });
+    for (const id of lack.estimateIds) waiting.set(id, [...(waiting.get(id) ?? []), candidateId]);
+  }
+  const estimates = [...waiting].map(([estimateId, candidateIds]): Step => {
+    return { kind: "estimate", estimateId, candidateIds };
+  });
+  return [...estimates, ...ready];
 }
 
 function searchSteps(state: JobState, facts: JobFacts): readonly Step[] {

@@ -33,6 +33,13 @@ export interface ViewFacts extends JobFacts {
   readonly comparisonNames: readonly string[];
   /** Name of the recipe's own merge. */
   readonly variantName: string;
+  /** Where the importance comes from that models are weighted by, in the recipe's word; absent where nothing is. */
+  readonly importance?: {
+    readonly estimate: string;
+    /** Estimates that the recipe's own merge is made with, and each row of the comparison in their order. */
+    readonly own: number;
+    readonly comparisons: readonly number[];
+  };
 }
 
 /** Score of one candidate on one task. */
@@ -139,6 +146,19 @@ export type JobEvent =
       /** The generation that was lost. */
       readonly generation: number;
     }
+  /** All parts of an estimate were made; `sha256` is the digest of their values. */
+  | {
+      readonly type: "estimated";
+      readonly estimateId: string;
+      readonly sha256: string;
+      /** What it took the evaluators. */
+      readonly seconds: number;
+    }
+  /** It was not made, or its values could not be fetched: it is asked for again under the next generation. */
+  | { readonly type: "estimateLost"; readonly estimateId: string; readonly generation: number }
+  /** The coordinator was away: it knows of no holder. */
+  | { readonly type: "estimatesLost" }
+  | { readonly type: "estimateFailed"; readonly estimateId: string; readonly problem: string }
   | { readonly type: "candidateFailed"; readonly candidateId: string; readonly problem: string }
   | ({
       readonly type: "recommended";

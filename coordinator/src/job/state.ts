@@ -1,6 +1,7 @@
 // A job's durable state: the fold of its journal. Pure; knows nothing of workers, leases or files.
 import type { StopReport } from "@amalgam/optimizer";
 import type { Pins } from "../recipe/index.ts";
+import { type EstimateState, forgetEstimateProblems, nextEstimateGeneration, reduceEstimates } from "./estimates.ts";
 import type { AskRecord, Belief, JobEvent, JobSpec, LostRace, Score, SearchBasis, ViewFacts } from "./events.ts";
 import { combineScores } from "./item-results.ts";
 
@@ -40,6 +41,11 @@ export interface JobState {
   readonly firstGeneration: number;
   /** Generation of the evaluation of `candidate/task`, where one was lost. */
   readonly generations: ReadonlyMap<string, number>;
+  /** By id; those that were never heard of have `estimateGeneration`. */
+  readonly estimates: ReadonlyMap<string, EstimateState>;
+  readonly estimateGeneration: number;
+  /** Estimates made, again where they were lost, and what they took. */
+  readonly estimation: { readonly made: number; readonly seconds: number };
   /** Problems by candidate. */
   readonly failures: ReadonlyMap<string, string>;
   /** Why no more trials are proposed, before the last of them. */
@@ -66,6 +72,9 @@ const initial = (spec: JobSpec, firstGeneration: number): JobState => ({
   lostRaces: new Map(),
   firstGeneration,
   generations: new Map(),
+  estimates: new Map(),
+  estimateGeneration: firstGeneration,
+  estimation: { made: 0, seconds: 0 },
   failures: new Map(),
   stopped: undefined,
   recommended: undefined,
@@ -79,8 +88,8 @@ export const evaluationKey = (candidateId: string, task: string): string => `${c
 export const generationOf = (state: JobState, candidateId: string, task: string): number =>
   state.generations.get(evaluationKey(candidateId, task)) ?? state.firstGeneration;
 
-const nextGeneration = ({ firstGeneration, generations }: JobState): number =>
-  1 + Math.max(firstGeneration, ...generations.values());
+const nextGeneration = (state: JobState): number =>
+  1 + Math.max(state.firstGeneration, ...state.generations.values(), nextEstimateGeneration(state));
 
 /**
  * What was learned stays; what only failed is tried again, unless later proposals rest on it: a trial that failed is what the
@@ -89,7 +98,13 @@ const nextGeneration = ({ firstGeneration, generations }: JobState): number =>
 function resume(state: JobState, spec: JobSpec): JobState {
   const { trials, failures } = state;
   const isTrial = (id: string): boolean => trials.some(({ candidateId }) => candidateId === id);
-  const resumed = { ...state, spec, end: undefined, firstGeneration: nextGeneration(state), generations: new Map() };
+  const resumed = {
+    ...forgetEstimateProblems(state),
+    spec,
+    end: undefined,
+    firstGeneration: nextGeneration(state),
+    generations: new Map(),
+  };
   if (trials.every(({ candidateId }) => failures.has(candidateId))) {
     return {
       ...resumed,
@@ -147,6 +162,11 @@ export function reduce(state: JobState | undefined, event: JobEvent): JobState {
         generations: new Map(state.generations).set(evaluationKey(candidateId, task), generation + 1),
       };
     }
+    case "estimated":
+    case "estimateLost":
+    case "estimatesLost":
+    case "estimateFailed":
+      return reduceEstimates(state, event);
     case "candidateFailed":
       if (state.failures.has(event.candidateId)) return state;
       return { ...state, failures: new Map(state.failures).set(event.candidateId, event.problem) };

@@ -14,6 +14,7 @@ import {
 import { create } from "@bufbuild/protobuf";
 import type { Cut } from "./cut.ts";
 import { derivedInput, derivingBytes, planDerivation } from "./derivations.ts";
+import { GIVEN_DTYPE } from "./given.ts";
 import type { PlannedTensor, SlotHeader, TensorSource } from "./types.ts";
 
 export type LocatedTensor = Omit<PlannedTensor, "firstShard" | "lastShard">;
@@ -52,6 +53,8 @@ export function sourceLocator(headers: readonly SlotHeader[], numbers: FileNumbe
     sources.map((source, slot) => {
       const file = source && byName[slot]?.get(source.file);
       const number = file && numbers.get(file);
+      if (source !== undefined && headers[slot]?.slot.given)
+        return { file: 0, dtype: GIVEN_DTYPE, offset: 0, bytesPerElement: dtypeBytes(GIVEN_DTYPE), given: true };
       if (source === undefined || number === undefined) return undefined;
       const { derived, dtype, offset } = source;
       if (derived === undefined) return { file: number, dtype, offset, bytesPerElement: dtypeBytes(dtype) };
@@ -102,7 +105,8 @@ function segmentMessage(tensor: PlannedTensor, { firstElement, elements }: Cut):
 
 function inputSlice(source: TensorSource | undefined, firstElement: number, elements: number): InputSlice {
   if (source === undefined) return create(InputSliceSchema);
-  const { file, dtype, offset, derived } = source;
+  const { file, dtype, offset, derived, given } = source;
+  if (given) return create(InputSliceSchema, { dtype, given });
   if (derived !== undefined) {
     return create(InputSliceSchema, { dtype, derived: derivedInput(derived, firstElement, elements) });
   }

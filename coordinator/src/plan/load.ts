@@ -12,6 +12,8 @@ import {
   withAdapter,
 } from "@amalgam/checkpoint";
 import { type Pins, pinned, type Recipe, splitReference, studyDimensions } from "../recipe/index.ts";
+import { estimateTasks } from "./estimate-tasks.ts";
+import { givenHeader, withGiven } from "./given.ts";
 import { PlanProblems } from "./problems.ts";
 import { searchTaskProblems } from "./search-tasks.ts";
 import { companionFile, slotsOf } from "./slots.ts";
@@ -60,6 +62,10 @@ export async function loadPlanInputs(
     return opening;
   };
   for (const slot of slotsOf(recipe)) {
+    if (slot.given) {
+      headers.push(givenHeader(slot, headers));
+      continue;
+    }
     try {
       headers.push({ slot, checkpoint: await openSlot(slot, headers, { baseDirectory, pins, stages, open, signal }) });
     } catch (error) {
@@ -74,17 +80,16 @@ export async function loadPlanInputs(
   if (search !== undefined && tasks.length === evaluate?.tasks.length) {
     problems.push(...searchTaskProblems(search, tasks));
   }
+  if (tasks.length > 0 && tasks.length === evaluate?.tasks.length)
+    problems.push(...estimateTasks(recipe, tasks).problems);
   const earlier = await earlierSearch(recipe, baseDirectory, tasks, problems);
   // A network that is down says nothing of the recipe, and costs a job that goes on nothing of what it has.
   if (problems.length > 0) {
     throw new PlanProblems(problems, unreachable === problems.length ? "unavailable" : "invalid_argument");
   }
   try {
-    return {
-      tasks,
-      ...(earlier && { earlier }),
-      ...(await withTokenizer(recipe, headers, { baseDirectory, pins }, signal)),
-    };
+    const written = await withTokenizer(recipe, headers, { baseDirectory, pins }, signal);
+    return { tasks, ...(earlier && { earlier }), ...written, headers: withGiven(written.headers) };
   } catch (error) {
     signal?.throwIfAborted();
     throw new PlanProblems(problemsOf(error).map(({ message }) => `tokenizer: ${message}`));

@@ -9,7 +9,7 @@ import type { SlotHeader } from "./types.ts";
 export async function requireOwnOutput(headers: readonly SlotHeader[], outputDirectory: string): Promise<void> {
   const output = await realPlace(await resolveOutput(outputDirectory));
   for (const { slot, checkpoint } of headers) {
-    if (isRemote(checkpoint.root)) continue;
+    if (slot.given || isRemote(checkpoint.root)) continue;
     const root = await realpath(checkpoint.root);
     const adapter = checkpoint.adapter === undefined ? root : await realpath(checkpoint.adapter);
     const parts = [...checkpoint.files.map(({ path }) => path), root];

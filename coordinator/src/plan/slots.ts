@@ -1,6 +1,6 @@
 /** The distinct inputs of a job, in the order of their slots. Paths are as the recipe writes them; `load.ts` opens them. */
 import type { Recipe, RecipeModel } from "../recipe/index.ts";
-import { splitReference, variantsOf } from "../recipe/index.ts";
+import { FISHER, importanceOf, splitReference, variantsOf } from "../recipe/index.ts";
 import { methodOf } from "../recipe/methods.ts";
 import type { Slot } from "./types.ts";
 
@@ -20,9 +20,12 @@ export function slotsOf(recipe: Recipe): Slot[] {
     if (!models.has(path)) models.set(path, { kind: "model", name, path, named: true });
   }
   const companions = new Map<string, Slot>();
+  const isGiven = (kind: string): boolean => kind === FISHER && importanceOf(recipe, "recipe") !== "files";
+  const slotOf = (kind: string, model: RecipeModel): Slot =>
+    isGiven(kind) ? givenSlot(kind, model) : companionSlot(kind, model);
   for (const { merge } of variants) {
     for (const kind of methodOf(merge).companions) {
-      for (const model of merge.models) companions.set(companionKey(kind, model.path), companionSlot(kind, model));
+      for (const model of merge.models) companions.set(companionKey(kind, model.path), slotOf(kind, model));
     }
   }
   return [...models.values(), ...companions.values()];
@@ -58,6 +61,11 @@ function companionSlot(kind: string, model: RecipeModel): Slot {
     companion: { kind, modelPath: model.path },
     named: written !== undefined,
   };
+}
+
+function givenSlot(kind: string, model: RecipeModel): Slot {
+  const name = `${kind} of ${model.name}`;
+  return { kind: "companion", name, path: name, companion: { kind, modelPath: model.path }, named: false, given: true };
 }
 
 /** Where a model's companion is by default: in the model's own folder, under this name. */

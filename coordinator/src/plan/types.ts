@@ -16,6 +16,8 @@ export interface Slot {
   readonly companion?: { readonly kind: string; readonly modelPath: string };
   /** False for a companion that the recipe does not name. */
   readonly named: boolean;
+  /** In no file: the values come with each candidate. */
+  readonly given?: true;
 }
 
 /** A slot with its opened header. `checkpoint` of a companion is one file or a directory of files with the model's tensor names. */
@@ -36,6 +38,8 @@ export interface TensorSource {
   readonly bytesPerElement: number;
   /** What a tensor that is no range of a file is made of; file and offset are then those of what it changes. */
   readonly derived?: PlannedDerivation;
+  /** In no file; then file and offset mean nothing. */
+  readonly given?: true;
 }
 
 export interface PlannedTensor {

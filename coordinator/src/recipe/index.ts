@@ -7,6 +7,14 @@ export {
   variantWithCoefficients,
   withCoefficients,
 } from "./coefficients.ts";
+export {
+  estimatedModels,
+  estimatedVariant,
+  estimatesIn,
+  FISHER,
+  importanceOf,
+  importancePoints,
+} from "./importance.ts";
 export { requireJobKind } from "./job-kind.ts";
 export { type LayerPlace, tensorDepths, tensorLayers } from "./layers.ts";
 export { type RecipeOverrides, withOverrides } from "./overrides.ts";
@@ -24,6 +32,7 @@ export type {
   Comparison,
   Conditional,
   EvaluateSection,
+  FisherSection,
   LayerRange,
   MergeSettings,
   OutputModule,

@@ -7,6 +7,7 @@ import { isFloatDType, type MergeMethod } from "@amalgam/kernels";
 import { readArithmetic } from "./arithmetic.ts";
 import { checkCompleteness } from "./completeness.ts";
 import { readEvaluate } from "./evaluate-section.ts";
+import { readFisher } from "./fisher-section.ts";
 import { readModulesSection, readSlicesSection } from "./layout-section.ts";
 import { type LocatedEntry, type LocatedMap, locate } from "./located.ts";
 import { mergedModels, methodNamed, unscorable } from "./methods.ts";
@@ -48,6 +49,7 @@ const KEYS = [
   "chat_template",
   "seed",
   "evaluate",
+  "fisher",
   "search",
   "name",
 ];
@@ -135,6 +137,13 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
     models,
     ...(modules === undefined ? {} : { modules }),
   };
+  const fisherEntry = entries.get("fisher");
+  const fisher =
+    fisherEntry &&
+    readFisher(reader, fisherEntry.value, {
+      ...{ method, merge, base, evaluate, hasEvaluate: evaluateEntry !== undefined },
+      lineOf: (model) => body.lines.get(model),
+    });
   const search = readSearchEntry(reader, entries, method, merge, evaluate);
   const searched = searchedParameters(method, search, entries.has("search"));
   // A model that could not be read was told so; counting the others would add nothing.
@@ -156,6 +165,7 @@ function readRecipe(reader: Reader, root: LocatedMap): Recipe | undefined {
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     seed: seed ?? 0,
     ...(evaluate === undefined ? {} : { evaluate }),
+    ...(fisher === undefined ? {} : { fisher }),
     ...(search === undefined ? {} : { search }),
   };
   const clash = reader.problems.length === 0 ? variantNameClash(recipe) : undefined;

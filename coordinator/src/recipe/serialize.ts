@@ -29,7 +29,7 @@ export function stringifyRecipe(recipe: Recipe, pins: Pins = {}): string {
 /** The same as plain JSON data. */
 export function recipeDocument(recipe: Recipe): Record<string, unknown> {
   const { method, base, parameters, arithmetic, dtype, outDtype, exclude, tokenizer, chatTemplate } = recipe;
-  const { seed, evaluate, search } = recipe;
+  const { seed, evaluate, fisher, search } = recipe;
   return defined({
     merge_method: method,
     base_model: base,
@@ -51,6 +51,7 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
         objective: evaluate.objective,
         compare: evaluate.compare.length === 0 ? undefined : evaluate.compare.map(comparisonDocument),
       }),
+    fisher: fisher && defined({ ...fisher, tasks: Object.keys(fisher.tasks).length === 0 ? undefined : fisher.tasks }),
     search: search && searchDocument(search),
   });
 }

@@ -101,6 +101,24 @@ export interface EvaluateSection {
   readonly compare: readonly Comparison[];
 }
 
+/** Where the Fisher information of methods that weigh by it comes from. */
+export interface FisherSection {
+  /**
+   * `per_trial`: estimated at base + lambda_i (model_i - base) for each candidate (DF-Merge); `once`: at the models; `files`: read from
+   * files; `none`: 1 everywhere. Rows of the comparison are merged with estimates at the models, or with files where these are.
+   */
+  readonly estimate: "per_trial" | "once" | "files" | "none";
+  /** Items of the split that an estimate is the mean over. */
+  readonly items: number;
+  readonly estimator: "exact" | "sampled" | "empirical";
+  /** Undefined: that of `evaluate`. */
+  readonly split?: string;
+  /** Parts that the items are divided into, each estimated by itself. */
+  readonly parts: number;
+  /** Task files by the names of models, as `evaluate` lists them. */
+  readonly tasks: Readonly<Record<string, string>>;
+}
+
 export interface Coefficient {
   /** A numeric parameter of the method. */
   readonly parameter: string;
@@ -207,6 +225,8 @@ export interface Recipe extends MergeSettings {
   readonly chatTemplate?: string;
   readonly seed: number;
   readonly evaluate?: EvaluateSection;
+  /** Undefined: files. */
+  readonly fisher?: FisherSection;
   readonly search?: SearchSection;
 }
 
@@ -245,11 +265,11 @@ export interface Part {
   readonly options: Readonly<Record<string, boolean | string>>;
 }
 
-/** One merge of a job: the recipe's own, a row of the comparison, or a model that the search is measured against. Everything a plan needs to build its programs. */
+/** One merge of a job: the recipe's own, a row of the comparison, a model that the search is measured against, or one whose importance is estimated. Everything a plan needs to build its programs. */
 export interface RecipeVariant {
   /** Display name, unique among the variants of its role. */
   readonly name: string;
-  readonly role: "recipe" | "comparison" | "expert";
+  readonly role: "recipe" | "comparison" | "expert" | "estimated";
   readonly merge: MergeSettings;
   /** In the order of the merged model; all variants of a recipe with slices have the same. */
   readonly parts: readonly Part[];

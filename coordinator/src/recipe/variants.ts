@@ -1,4 +1,5 @@
-/** The merges of a job: the recipe's own, one for each row of its comparison, and the models that the search is measured against. The program that searches knows only of variants. */
+/** The merges of a job: the recipe's own, one for each row of its comparison, and the models that the search is measured against or weighs. The program that searches knows only of variants. */
+import { estimatedModels, estimatedVariant } from "./importance.ts";
 import { partsOf, plainModel } from "./parts.ts";
 import { needsExperts } from "./search-goal.ts";
 import type { MergeSettings, Recipe, RecipeModel, RecipeVariant } from "./types.ts";
@@ -9,7 +10,7 @@ export const BASE_ROW = "base";
 /** A method that returns its only model unchanged, for the rows of unmerged checkpoints. */
 const IDENTITY = "linear";
 
-/** The recipe's own variant first, then the comparison in the order of its rows, then the models that are experts of the search. */
+/** The recipe's own variant first, then the comparison in the order of its rows, the models that are experts of the search, and those whose importance is estimated. */
 export function variantsOf(recipe: Recipe): RecipeVariant[] {
   const { method, parameters, models, modules, base, search, evaluate } = recipe;
   const name = search === undefined ? method : `${method} (searched)`;
@@ -23,15 +24,16 @@ export function variantsOf(recipe: Recipe): RecipeVariant[] {
     if (base !== undefined) variants.push(unmerged({ ...plainModel(base), name: BASE_ROW }, "comparison"));
     for (const model of models) if (model.path !== base) variants.push(unmerged(model, "comparison"));
   }
+  const estimated = estimatedModels(recipe, variants).map((model) => estimatedVariant(model, base, 1));
   const experts = search !== undefined && needsExperts(search) ? models.filter(({ path }) => path !== base) : [];
-  return [...variants, ...experts.map((model) => unmerged(model, "expert"))];
+  return [...variants, ...experts.map((model) => unmerged(model, "expert")), ...estimated];
 }
 
 /** Message when two rows of the final table would have the same name. */
 export function variantNameClash(recipe: Recipe): string | undefined {
   const names = new Set<string>();
   for (const { name, role } of variantsOf(recipe)) {
-    if (role === "expert") continue;
+    if (role === "expert" || role === "estimated") continue;
     if (names.has(name)) return `two rows of the comparison are named \`${name}\`: give one of them another \`name\``;
     names.add(name);
   }

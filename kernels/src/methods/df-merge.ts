@@ -1,5 +1,5 @@
-// DF-Merge's merge step (DF-1) with given Fisher information, which the search conditions on the
-// coefficients. Note the factor M: with equal importance this is task arithmetic, not an average.
+// DF-Merge's merge step (DF-1). Whether its Fisher information is that of the models or, as the paper has it, of the models
+// scaled by their coefficients, is not decided here. Note the factor M: with equal importance this is task arithmetic, not an average.
 import { add, constant, div, mul, sub, sum } from "../expr.ts";
 import type { MergeMethod } from "../method.ts";
 import { perNorm } from "./parts.ts";
@@ -11,6 +11,7 @@ export const dfMerge: MergeMethod = {
   base: "required",
   minModels: 1,
   companions: ["fisher"],
+  conditionedOn: "weight",
   parameters: {
     weight: { kind: "number", scope: "model", doc: "Scale lambda_i of the model's task vector." },
     normalize: {

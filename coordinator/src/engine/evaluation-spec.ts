@@ -1,0 +1,47 @@
+// What evaluators must know of a job besides the weights: the same for all of its candidates.
+import { createHash } from "node:crypto";
+import { readSideFile } from "@amalgam/checkpoint";
+import { EvaluationSpecSchema, type FisherSpecSchema } from "@amalgam/proto";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { evaluationLayout, type Plan, type SlotHeader, type TaskInput } from "../plan/index.ts";
+import { outputTexts } from "./output-config.ts";
+
+/** The encoded EvaluationSpec and its sha256 (hex). */
+export interface EncodedSpec {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+}
+
+/** The largest `tokenizer.json` on the Hub has about 35 MB. */
+const MAX_TEXT_BYTES = 256 * 2 ** 20;
+
+export async function evaluationSpec(
+  plan: Plan,
+  headers: readonly SlotHeader[],
+  tasks: readonly TaskInput[],
+): Promise<EncodedSpec> {
+  const { checkpoint } = headers[plan.donorSlot]!;
+  const changed = outputTexts(plan);
+  const text = async (name: string): Promise<string> => {
+    const made = changed.get(name);
+    if (made !== undefined || plan.tokenizer?.removed.includes(name)) return made ?? "";
+    if (!checkpoint.sideFiles.includes(name)) return "";
+    return new TextDecoder().decode(await readSideFile(checkpoint, name, MAX_TEXT_BYTES));
+  };
+  const spec = create(EvaluationSpecSchema, {
+    configJson: await text("config.json"),
+    tokenizerJson: await text("tokenizer.json"),
+    tokenizerConfigJson: await text("tokenizer_config.json"),
+    tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
+    shards: evaluationLayout(plan),
+    ...(plan.slots.some(({ given }) => given) && { fisher: fisherSpec(plan) }),
+  });
+  const bytes = toBinary(EvaluationSpecSchema, spec);
+  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+function fisherSpec({ recipe, tensors }: Plan): MessageInitShape<typeof FisherSpecSchema> {
+  const { items, estimator } = recipe.fisher!;
+  const weighted = tensors.filter(({ action, sources }) => action === "merge" && sources.some((each) => each?.given));
+  return { items, estimator, seed: BigInt(recipe.seed), tensors: weighted.map(({ name }) => name) };
+}
