@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, FINAL_ID, type Step, trialId } from "./decide.ts";
+import { type EstimatesOf, estimateOf, lacking } from "./estimates.ts";
 import type { JobEvent } from "./events.ts";
 import type { JobFacts } from "./facts.ts";
 import { isSettled, type JobState, objective, reduce } from "./state.ts";
@@ -12,7 +13,17 @@ const submitted = (): JobState => replay([{ type: "submitted", spec: SPEC }]);
 const start = (): JobState => replay([{ type: "searchBegun", basis: BASIS }], submitted());
 
 /** What a step does; a step is started once. */
-const nameOf = (step: Step): string => (step.kind === "evaluate" ? `evaluate ${step.candidateId}` : step.kind);
+function nameOf(step: Step): string {
+  if (step.kind === "evaluate" || step.kind === "giveUp") return `${step.kind} ${step.candidateId}`;
+  return step.kind === "estimate" ? `estimate ${step.estimateId}` : step.kind;
+}
+
+/** Two models: one is scaled alike in every second trial, one in all of them; rows have one model's as it is. */
+const someEstimates: EstimatesOf = (candidateId) => {
+  if (candidateId === "c0") return ["i0.one"];
+  if (candidateId.startsWith("c")) return [];
+  return [`i0.${candidateId === FINAL_ID ? 1 : Number(candidateId.slice(1)) % 2}`, "i1.same"];
+};
 
 const plainFacts: fc.Arbitrary<JobFacts> = fc.record({
   kind: fc.constantFrom("merge" as const, "search" as const),
@@ -37,13 +48,23 @@ interface Run {
  * Lives a job to its end: at each turn one of the open things happens, chosen by `choices`. A proposal is made at once, as
  * the coordinator does; scores and failures come in any order.
  */
-function live(job: JobFacts, choices: readonly number[], fails: (candidateId: string) => boolean): Run {
+function live(
+  job: JobFacts,
+  choices: readonly number[],
+  fails: (candidateId: string) => boolean,
+  estimatesOf: EstimatesOf = () => [],
+): Run {
   const proposals: { trial: number; tellBefore: number }[] = [];
   let state = submitted();
   for (let turn = 0; ; turn++) {
     if (turn > 1000) throw new Error("the job does not end");
-    const steps = decide(state, job);
+    if (choices[turn] === 13) state = reduce(state, { type: "estimatesLost" });
+    const steps = decide(state, job, estimatesOf);
     if (steps.length === 0) return { state, proposals };
+    for (const each of steps) {
+      const merged = each.kind === "evaluate" ? each.candidateId : each.kind === "write" ? FINAL_ID : undefined;
+      if (merged !== undefined) expect(lacking(state, estimatesOf(merged))).toBeUndefined();
+    }
     const names = steps.map(nameOf);
     expect(new Set(names).size).toBe(names.length);
     const step = steps.find(({ kind }) => kind === "propose") ?? steps[(choices[turn] ?? 0) % steps.length]!;
@@ -80,6 +101,16 @@ function eventsOf(
       );
       return [{ type: "scored", candidateId, task, score: partScore(...results), part }];
     }
+    case "estimate": {
+      const { estimateId, candidateIds } = step;
+      const { generation, isHeld } = estimateOf(state, estimateId);
+      expect([isHeld, candidateIds.length > 0]).toEqual([false, true]);
+      if (fails(estimateId)) return [{ type: "estimateFailed", estimateId, problem: "NaN" }];
+      if (choice % 3 === 1) return [{ type: "estimateLost", estimateId, generation }];
+      return [{ type: "estimated", estimateId, sha256: "s", seconds: 1 }];
+    }
+    case "giveUp":
+      return [{ type: "candidateFailed", candidateId: step.candidateId, problem: step.problem }];
     case "endRace": {
       const { kind: _, ...race } = step;
       expect(race.difference).toBeLessThan(0);
@@ -122,6 +153,46 @@ test("every job ends, whatever comes in whatever order, and no step is named twi
       for (const id of [FINAL_ID, ...job.comparisons]) expect(isSettled(state, id, job.tasks)).toBe(true);
     }),
   );
+});
+
+test("nothing is merged before its estimates are held, whichever are lost and however often", () => {
+  fc.assert(
+    fc.property(facts, fc.array(fc.nat(20), { minLength: 20 }), (job, choices) => {
+      const { state } = live(job, choices, () => false, someEstimates);
+      expect(state.end?.kind).toBe("published");
+      expect(state.written.size).toBe(job.shards);
+      if (job.kind === "merge") return;
+      for (const id of [FINAL_ID, ...job.comparisons]) expect(isSettled(state, id, job.tasks)).toBe(true);
+    }),
+  );
+});
+
+test("an estimate that cannot be made fails the trials that need it, with the reason, and the search goes on", () => {
+  fc.assert(
+    fc.property(plainFacts, fc.array(fc.nat(20)), (job, choices) => {
+      fc.pre(job.kind === "search" && job.trials > 1);
+      const { state } = live(job, choices, (id) => id === "i0.0", someEstimates);
+      expect(state.end?.kind).toBe("published");
+      const failed = state.trials.map(({ candidateId }) => candidateId).filter((_, trial) => trial % 2 === 0);
+      expect(new Map(state.failures)).toEqual(new Map(failed.map((id) => [id, "NaN"])));
+    }),
+  );
+});
+
+test("a merge whose importance cannot be estimated fails with the reason", () => {
+  const { state } = live(MERGE, [], (id) => id === "i1.same", someEstimates);
+  expect(state.end).toEqual({ kind: "failed", code: "failed_precondition", problem: "NaN" });
+});
+
+test("an estimate that two trials share is one step, which names both", () => {
+  const events: JobEvent[] = [0, 1].map((trial) => {
+    return { type: "proposed", candidateId: trialId(trial), coefficients: {}, origin: "sobol" };
+  });
+  expect(decide(replay(events, start()), SEARCH, someEstimates)).toEqual([
+    { kind: "estimate", estimateId: "i0.0", candidateIds: ["t0"] },
+    { kind: "estimate", estimateId: "i1.same", candidateIds: ["t0", "t1"] },
+    { kind: "estimate", estimateId: "i0.1", candidateIds: ["t1"] },
+  ]);
 });
 
 test("what is told before each proposal is the same for every order of arrival", () => {

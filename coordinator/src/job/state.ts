@@ -89,7 +89,11 @@ export const generationOf = (state: JobState, candidateId: string, task: string)
   state.generations.get(evaluationKey(candidateId, task)) ?? state.firstGeneration;
 
 const nextGeneration = (state: JobState): number =>
-  1 + Math.max(state.firstGeneration, ...state.generations.values(), nextEstimateGeneration(state));
+  Math.max(
+    1 + state.firstGeneration,
+    ...state.generations.values().map((last) => last + 1),
+    nextEstimateGeneration(state),
+  );
 
 /**
  * What was learned stays; what only failed is tried again, unless later proposals rest on it: a trial that failed is what the

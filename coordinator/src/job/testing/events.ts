@@ -83,6 +83,7 @@ export const partScore = (...results: number[]): Score => {
 
 const candidateId = fc.constantFrom("t0", "t1", "t2", "c0", "final");
 const task = fc.constantFrom("a", "b");
+const estimateId = fc.constantFrom("i0.a", "i0.b", "i1.a");
 const coefficients = fc.record({ x: fc.double({ min: 0, max: 1, noNaN: true }) });
 const score = fc.double({ min: 0, max: 1, noNaN: true }).map(scoreOf);
 
@@ -92,6 +93,7 @@ export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
     { type: "submitted", spec: { ...SPEC, recipe: "other" } },
     { type: "resumed", spec: { ...SPEC, overwrite: true } },
     { type: "stagingLost" },
+    { type: "estimatesLost" },
     { type: "published" },
     { type: "cancelled" },
     { type: "failed", code: "unavailable", problem: "no worker" },
@@ -133,6 +135,14 @@ export const anyEvent: fc.Arbitrary<JobEvent> = fc.oneof(
     probabilityBetter: fc.constant(0),
   }),
   fc.record({ type: fc.constant("evaluationLost" as const), candidateId, task, generation: fc.nat(3) }),
+  fc.record({
+    type: fc.constant("estimated" as const),
+    estimateId,
+    sha256: fc.constantFrom("s1", "s2"),
+    seconds: fc.nat(9),
+  }),
+  fc.record({ type: fc.constant("estimateLost" as const), estimateId, generation: fc.nat(3) }),
+  fc.record({ type: fc.constant("estimateFailed" as const), estimateId, problem: fc.constantFrom("p1", "p2") }),
   fc.record({ type: fc.constant("candidateFailed" as const), candidateId, problem: fc.constantFrom("p1", "p2") }),
   fc.record({
     type: fc.constant("recommended" as const),
