@@ -327,7 +327,19 @@ roleOptions(program.command("evaluator").description("run an evaluator: scores c
   .addOption(provider())
   .option("--slots <n>", "evaluations under way at a time (default: 2, env: AMALGAM_SLOTS)", count)
   .addOption(natsOption())
-  .addHelpText("after", "\nAMALGAM_CACHE_BYTES: bytes of merged shards kept between evaluations (default: 1073741824)")
+  .addOption(insecure())
+  .option(
+    "--listen <host:port>",
+    "serve estimates of importance here (default: 127.0.0.1, a free port, env: AMALGAM_LISTEN)",
+  )
+  .option(
+    "--advertise <host:port>",
+    "address that shard workers reach it by (default: where it listens, env: AMALGAM_ADVERTISE)",
+  )
+  .addHelpText(
+    "after",
+    "\nAMALGAM_CACHE_BYTES: bytes of merged shards kept between evaluations (default: 1073741824)\nAMALGAM_ESTIMATE_BYTES: bytes of estimates kept for later candidates (default: 1073741824)",
+  )
   .action(action(() => import("./commands/evaluator.ts"), "evaluator"));
 
 program.commandsGroup(JOBS);

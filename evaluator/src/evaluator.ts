@@ -23,7 +23,10 @@ import {
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { candidateWeights } from "./candidate-weights.ts";
 import { EvaluatorError } from "./errors.ts";
-import { createJobScorers, type JobScorers } from "./job-scorers.ts";
+import { estimateShards } from "./estimate-shards.ts";
+import { type Estimator, estimators } from "./fisher/answers.ts";
+import type { HeldEstimate, HeldEstimates } from "./held-estimates.ts";
+import { createJobScorers, type JobScorer, type JobScorers } from "./job-scorers.ts";
 import { createMergedShards, type MergedShards, ShardsLostError } from "./merged-shards.ts";
 import type { EvaluatorMetrics } from "./metrics.ts";
 import { scoreMessage } from "./score-message.ts";
@@ -36,6 +39,8 @@ export interface EvaluatorOptions {
   readonly workers: ClientPool<typeof ShardService>;
   /** Evaluations under way at a time: one computes while the next fetches its shards. */
   readonly slots: number;
+  /** Estimates that this evaluator made. */
+  readonly estimates: HeldEstimates;
   /** Threads that compute batches, shared by all slots. */
   readonly threads: number;
   /** onnxruntime's execution provider. */
@@ -147,7 +152,11 @@ async function evaluate(evaluation: Evaluation, work: Work): Promise<Outcome> {
   const { scorers, signal } = work;
   const { jobId, task, split } = evaluation;
   try {
-    const { scorer, layouts } = await scorers.get(evaluation, signal);
+    const job = await scorers.get(evaluation, signal);
+    if (evaluation.estimation !== undefined) {
+      return { case: "estimate", value: estimateMessage(await estimate(evaluation, job, work)) };
+    }
+    const { scorer, layouts } = job;
     const weights = await weightsOf(evaluation, layouts, work);
     const part = { pieces: evaluation.pieces, first: evaluation.firstPiece, end: evaluation.endPiece };
     const score = await scorer.score(weights, task, split, { signal, part });
@@ -163,6 +172,37 @@ async function evaluate(evaluation: Evaluation, work: Work): Promise<Outcome> {
     return { case: "failure", value: { code: error.code, message: error.message } };
   }
 }
+
+/** One that is still held is not made again: it was lost on the way, or its coordinator was away. */
+async function estimate(evaluation: Evaluation, job: JobScorer, work: Work): Promise<HeldEstimate> {
+  const { scorer, layouts, fisher } = job;
+  const { jobId, candidateId, task, split, specSha256, shards, pieces, firstPiece, endPiece } = evaluation;
+  if (fisher === undefined) throw new AmalgamError("internal", `job ${jobId} does not say how importance is estimated`);
+  const { estimates } = work.options;
+  const part = { pieces, first: firstPiece, end: endPiece };
+  const key = JSON.stringify([specSha256, task, split, part, shards.map(({ sha256 }) => sha256)]);
+  const name = { jobId, estimateId: candidateId, key };
+  const known = estimates.get(name);
+  if (known !== undefined) return known;
+  const weights = await weightsOf(evaluation, layouts, work);
+  const startedMs = performance.now();
+  const wanted = new Set(fisher.tensors);
+  const { items, tensors } = await scorer.fisher(weights, task, split, {
+    ...{ items: fisher.items, estimator: estimatorNamed(fisher.estimator), seed: Number(fisher.seed) },
+    ...{ part, tensors: wanted, signal: work.signal },
+  });
+  const seconds = (performance.now() - startedMs) / 1000;
+  const cut = items === 0 ? [] : estimateShards(layouts.values(), wanted, tensors);
+  return estimates.hold(name, { items, seconds }, cut, evaluation.estimation!.inUse);
+}
+
+function estimatorNamed(name: string): Estimator {
+  const found = estimators.find((each) => each === name);
+  if (found === undefined) throw new AmalgamError("internal", `there is no estimator ${name}`);
+  return found;
+}
+
+const estimateMessage = ({ items, seconds, shards }: HeldEstimate) => ({ items, seconds, shards: [...shards] });
 
 async function weightsOf(
   { jobId, shards: locations }: Evaluation,

@@ -7,6 +7,7 @@ export type { EstimateOptions, FisherEstimate, RunningSum } from "./fisher/estim
 export { type EstimateProgress, type FisherFileOptions, writeFisherFile } from "./fisher/fisher-file.ts";
 export { type GenerationOptions, type Generator, generateGreedy, openGenerator } from "./generate.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
+export { createHeldEstimates, type HeldEstimates } from "./held-estimates.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
 export { type Carried, type Program, programOf, type TensorData, type Tensors } from "./program.ts";

@@ -1,6 +1,12 @@
 // What an evaluator keeps of the jobs it works on: their specification, fetched once from the coordinator, and a scorer.
 import { createHash } from "node:crypto";
-import { type CoordinatorService, type Evaluation, EvaluationSpecSchema, type ShardLayout } from "@amalgam/proto";
+import {
+  type CoordinatorService,
+  type Evaluation,
+  EvaluationSpecSchema,
+  type FisherSpec,
+  type ShardLayout,
+} from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { fromBinary } from "@bufbuild/protobuf";
 import { createScorer, type Scorer } from "./scorer.ts";
@@ -9,6 +15,8 @@ import { parseTasks } from "./task.ts";
 export interface JobScorer {
   readonly scorer: Scorer;
   readonly layouts: ReadonlyMap<number, ShardLayout>;
+  /** How importance is estimated, in jobs that ask for it. */
+  readonly fisher: FisherSpec | undefined;
 }
 
 export interface JobScorers extends AsyncDisposable {
@@ -60,7 +68,8 @@ export function createJobScorers(
       threads: options.threads,
       provider: options.provider,
     });
-    return { scorer, layouts: new Map(spec.shards.map((layout) => [layout.shard, layout])) };
+    const layouts = new Map(spec.shards.map((layout) => [layout.shard, layout]));
+    return { scorer, layouts, fisher: spec.fisher };
   };
 
   const close = async (key: string): Promise<void> => {

@@ -1,28 +1,33 @@
 // The evaluator as a process: names the concrete parts and joins them. Configuration comes from whoever starts it.
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, hostname, tmpdir } from "node:os";
 import { CoordinatorService, ShardService } from "@amalgam/proto";
 import {
   type Bus,
+  bindService,
   collectProcessMetrics,
   createClientPool,
   createNatsBus,
   type Logger,
   parseAddress,
   Registry,
+  reachable,
+  type ServiceImpl,
+  serve,
   serveOps,
   VERSION,
 } from "@amalgam/runtime";
 import { reportDeadLetter, runEvaluator } from "./evaluator.ts";
+import { createHeldEstimates, type HeldEstimates } from "./held-estimates.ts";
 import { createEvaluatorMetrics } from "./metrics.ts";
 import { providersOf } from "./providers.ts";
 import type { EvaluatorSettings } from "./settings.ts";
 
-/** Runs until `signal` aborts; evaluations under way are given back to the bus. */
+/** Runs until `signal` aborts; evaluations under way are given back to the bus. `ready` gets the address taken. */
 export async function runEvaluatorProcess(
   settings: EvaluatorSettings,
   log: Logger,
   signal: AbortSignal,
-  ready: () => void,
+  ready: (address: string) => void,
 ): Promise<void> {
   const {
     id: evaluatorId = `${hostname()}-${process.pid}`,
@@ -30,6 +35,8 @@ export async function runEvaluatorProcess(
     provider,
     slots,
     cacheBytes,
+    estimateBytes,
+    listen,
   } = settings;
   // A provider that is not there is found now, and not with the first job.
   providersOf(provider);
@@ -46,12 +53,23 @@ export async function runEvaluatorProcess(
   );
   const coordinators = scope.use(createClientPool(CoordinatorService));
   const workers = scope.use(createClientPool(ShardService));
+  // The estimates must know their address, and the server must be there first to take one.
+  let estimates: HeldEstimates | undefined;
+  const impl: ServiceImpl<typeof ShardService> = {
+    fetchShard: (request, context) => estimates!.service.fetchShard(request, context),
+  };
+  const services = [bindService(ShardService, impl)];
+  const server = scope.use(
+    await serve({ address: listen, services, insecure: settings.insecure, metrics: registry, log }),
+  );
+  const address = settings.advertise ?? reachable(server.address);
+  estimates = scope.use(createHeldEstimates(address, { memoryBytes: estimateBytes, spillDirectory: tmpdir() }));
   if (settings.ops !== undefined) {
     const problems = (): string[] => (bus.connected ? [] : ["the NATS server cannot be reached"]);
     scope.use(await serveOps({ ...parseAddress(settings.ops), registry, ready: problems }));
   }
-  ready();
-  log.info({ evaluator: evaluatorId, threads, provider }, "evaluator started");
+  ready(server.address);
+  log.info({ evaluator: evaluatorId, address, threads, provider }, "evaluator started");
   await runEvaluator(
     {
       evaluatorId,
@@ -59,11 +77,12 @@ export async function runEvaluatorProcess(
       provider,
       slots,
       cacheBytes,
+      estimates,
       bus,
       coordinators,
       workers,
       log,
-      metrics: createEvaluatorMetrics(registry),
+      metrics: createEvaluatorMetrics(registry, estimates),
     },
     signal,
   );

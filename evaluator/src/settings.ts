@@ -14,6 +14,14 @@ export interface EvaluatorSettings {
   readonly slots: number;
   /** Merged shards kept between evaluations. */
   readonly cacheBytes: number;
+  /** Estimates of importance kept for later candidates; those that are needed are kept beyond it, on the disk. */
+  readonly estimateBytes: number;
+  /** "host:port" for gRPC, where shard workers fetch estimates; port 0 takes a free one. */
+  readonly listen: string;
+  /** "host:port" under which others reach it; by default the address taken, with this machine's name for a wildcard. */
+  readonly advertise: string | undefined;
+  /** Allows other addresses than loopback without encryption. */
+  readonly insecure: boolean;
   /** "host:port" for /metrics, /healthz and /readyz; none by default. */
   readonly ops: string | undefined;
 }
@@ -29,5 +37,12 @@ export const evaluatorSettings: z.ZodObject<{ [K in keyof EvaluatorSettings]: z.
       .int()
       .positive()
       .default(2 ** 30),
+    estimateBytes: z
+      .int()
+      .positive()
+      .default(2 ** 30),
+    listen: z.string().default("127.0.0.1:0"),
+    advertise: z.string().optional(),
+    insecure: z.boolean().default(false),
     ops: z.string().optional(),
   });

@@ -44,7 +44,7 @@ export {
 export { nearest } from "./nearest.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export { receiveShard } from "./receive-shard.ts";
-export { type Address, joinAddress, parseAddress } from "./rpc-address.ts";
+export { type Address, joinAddress, parseAddress, reachable } from "./rpc-address.ts";
 export { createClient } from "./rpc-client.ts";
 export { createLocalClient } from "./rpc-local.ts";
 export type { ObserveOptions } from "./rpc-observe.ts";

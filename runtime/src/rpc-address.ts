@@ -1,5 +1,6 @@
 /** "host:port" addresses of gRPC servers: IPv4, names, and IPv6 in brackets. */
 import { isIPv6 } from "node:net";
+import { hostname } from "node:os";
 import { AmalgamError } from "./errors.ts";
 
 export interface Address {
@@ -23,6 +24,12 @@ export function parseAddress(address: string): Address {
 
 export function joinAddress(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The address that others can dial of a server bound to this one: a wildcard becomes this machine's name. */
+export function reachable(address: string): string {
+  const { host, port } = parseAddress(address);
+  return host === "0.0.0.0" || host === "::" ? joinAddress(hostname(), port) : address;
 }
 
 /** Whether only processes of this machine can reach a server bound to `host`. */

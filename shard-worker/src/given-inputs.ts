@@ -1,7 +1,7 @@
 // Inputs that no file has: the importance of a candidate's models, fetched from the evaluators that estimated it straight into the
 // shard's memory. It differs from candidate to candidate, while everything else stays where it is.
 import type { SharedMemory } from "@amalgam/kernels";
-import type { GivenInput, ShardLocation, ShardService } from "@amalgam/proto";
+import type { GivenInput, GivenTerm, ShardLocation, ShardService } from "@amalgam/proto";
 import { AmalgamError, type ClientPool, receiveShard } from "@amalgam/runtime";
 import type { ShardLayout } from "./shard-layout.ts";
 
@@ -18,6 +18,8 @@ export class GivenInputLost extends AmalgamError {
   }
 }
 
+type WholeTerm = GivenTerm & { readonly values: ShardLocation };
+
 export interface GivenSource {
   readonly holders: ClientPool<typeof ShardService>;
   readonly jobId: string;
@@ -25,7 +27,7 @@ export interface GivenSource {
 
 /** Names the values: equal texts are equal bytes. */
 export const givenText = ({ constant, terms }: GivenInput): string =>
-  terms.length === 0 ? `${constant}` : terms.map(({ sha256 }) => sha256).join(" + ");
+  terms.length === 0 ? `${constant}` : terms.map(({ values, weight }) => `${weight} ${values!.sha256}`).join(" + ");
 
 /**
  * Puts the values of a slot's given inputs in their places and resolves to the bytes that were fetched for it.
@@ -44,17 +46,24 @@ export async function placeGiven(
   }
   const places = placesOf(layout, given.slot);
   const length = places.reduce((sum, { bytes }) => sum + bytes, 0);
-  for (const [index, term] of given.terms.entries()) {
-    if (Number(term.byteLength) !== length) {
-      const found = `${term.byteLength} bytes of input ${given.slot} for the ${length} that shard ${term.shard} takes`;
+  const isOne = given.terms.length === 1 && given.terms[0]!.weight === 1;
+  if (!isOne) fillGiven(layout, memory, given.slot, 0);
+  for (const { values, weight } of given.terms as readonly WholeTerm[]) {
+    if (Number(values.byteLength) !== length) {
+      const found = `${values.byteLength} bytes of input ${given.slot} for the ${length} that shard ${values.shard} takes`;
       throw new AmalgamError("internal", `an estimate has ${found}`);
     }
-    const take = index === 0 ? setter(memory, places) : adder(places.map((place) => valuesAt(memory, place)));
+    const take = isOne
+      ? setter(memory, places)
+      : adder(
+          places.map((place) => valuesAt(memory, place)),
+          weight,
+        );
     try {
-      await receiveShard(holders, jobId, term, take, signal);
+      await receiveShard(holders, jobId, values, take, signal);
     } catch (error) {
       signal.throwIfAborted();
-      throw new GivenInputLost(term, error as Error);
+      throw new GivenInputLost(values, error as Error);
     }
   }
   return length * given.terms.length;
@@ -81,7 +90,7 @@ function placesOf({ segments }: ShardLayout, slot: number): Place[] {
 const valuesAt = (memory: SharedMemory, { address, bytes }: Place): Float32Array =>
   new Float32Array(memory.buffer, address, bytes / 4);
 
-/** Pieces of one term, put one behind the other. */
+/** Pieces of the only term, put one behind the other. */
 function setter(memory: SharedMemory, places: readonly Place[]): (data: Uint8Array) => void {
   const bytes = new Uint8Array(memory.buffer);
   let place = 0;
@@ -101,8 +110,8 @@ function setter(memory: SharedMemory, places: readonly Place[]): (data: Uint8Arr
   };
 }
 
-/** The same for a term that is added. A value may arrive in two pieces. */
-function adder(places: readonly Float32Array[]): (data: Uint8Array) => void {
+/** The same for a term that is weighted and added, rounded once. A value may arrive in two pieces. */
+function adder(places: readonly Float32Array[], weight: number): (data: Uint8Array) => void {
   let rest = new Uint8Array(0);
   let place = 0;
   let done = 0;
@@ -118,7 +127,7 @@ function adder(places: readonly Float32Array[]): (data: Uint8Array) => void {
         place++;
         done = 0;
       }
-      places[place]![done++]! += value;
+      places[place]![done++]! += weight * value;
     }
   };
 }

@@ -33,6 +33,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+const whole = <T>(values: T) => ({ values, weight: 1 });
+
 const dfMerge = (weights: readonly number[], normalize = "none"): TestMerge => ({
   method: "df_merge",
   models: 2,
@@ -141,7 +143,9 @@ test("gives the bytes of a merge with the same importance in files, over gRPC, f
   ].entries()) {
     const values = [importance(2 * trial), importance(2 * trial + 1)];
     const merged = await mergeAll(dfMerge(weights), (shard) =>
-      Promise.all(values.map(async (tensors, model) => ({ slot: GIVEN[model]!, terms: [await hold(shard, tensors)] }))),
+      Promise.all(
+        values.map(async (tensors, model) => ({ slot: GIVEN[model]!, terms: [whole(await hold(shard, tensors))] })),
+      ),
     );
     expect(merged).toEqual(atOnce(slots, values, dfMerge(weights)));
   }
@@ -151,7 +155,7 @@ test("fetches nothing twice, and reads no file again, when only the coefficients
   const { job } = givenJob();
   const { hold, mergeAll, fetches, metrics } = await setUp(job);
   const given = (shard: number): Promise<Given> =>
-    Promise.all(GIVEN.map(async (slot) => ({ slot, terms: [await hold(shard, importance(slot))] })));
+    Promise.all(GIVEN.map(async (slot) => ({ slot, terms: [whole(await hold(shard, importance(slot)))] })));
   const first = await mergeAll(dfMerge([0.5, 0.5]), given);
   const count = fetches();
   expect(count).toBe(2 * job.shards.length);
@@ -164,25 +168,27 @@ test("fetches nothing twice, and reads no file again, when only the coefficients
   expect(direct).toBe(3 * 4 * elements);
 });
 
-test("adds several terms in their order, as float32", async () => {
+test("adds several terms with their weights and in their order, as float32", async () => {
   const { job, slots } = givenJob();
   const { hold, mergeAll } = await setUp(job);
   const parts = [importance(1), importance(2), importance(3)];
-  const total = parts.slice(1).reduce(
-    (sum, part) =>
-      sum.map((tensor, i) => {
-        const left = new Float32Array(tensor.bytes.slice().buffer);
-        const right = new Float32Array(part[i]!.bytes.slice().buffer);
-        return floatTensor(
-          tensor.name,
-          tensor.shape,
-          left.map((value, j) => value + right[j]!),
-        );
-      }),
-    parts[0]!,
-  );
+  const weights = [0.5, 0.375, 0.125];
+  const valuesOf = ({ bytes }: TestTensor): Float32Array => new Float32Array(bytes.slice().buffer);
+  const total = parts[0]!.map(({ name, shape }, tensor) => {
+    const sum = new Float32Array(elementsOf(shape));
+    for (const [part, tensors] of parts.entries()) {
+      const values = valuesOf(tensors[tensor]!);
+      for (let i = 0; i < sum.length; i++) sum[i]! += weights[part]! * values[i]!;
+    }
+    return floatTensor(name, shape, sum);
+  });
   const merged = await mergeAll(dfMerge([0.4, 0.7]), async (shard) => [
-    { slot: GIVEN[0]!, terms: await Promise.all(parts.map((part) => hold(shard, part))) },
+    {
+      slot: GIVEN[0]!,
+      terms: await Promise.all(
+        parts.map(async (part, i) => ({ values: await hold(shard, part), weight: weights[i]! })),
+      ),
+    },
     { slot: GIVEN[1]!, constant: 0.25 },
   ]);
   const constant = slots[0]!.map(({ name, shape }) => {
@@ -199,13 +205,13 @@ test("names the terms that it cannot have, and those that come with other bytes,
   const silent = { ...other, address: "127.0.0.1:1" };
   for (const term of [gone, silent]) {
     const given = [
-      { slot: GIVEN[0]!, terms: [good] },
-      { slot: GIVEN[1]!, terms: [good, term] },
+      { slot: GIVEN[0]!, terms: [whole(good)] },
+      { slot: GIVEN[1]!, terms: [good, term].map(whole) },
     ];
     const failed = await expectReport(coordinator.lease(leaseWith(0, dfMerge([1, 1]), given)), "leaseFailed");
     expect(failed).toMatchObject({ code: "unavailable", lost: [term.sha256] });
   }
-  const given = GIVEN.map((slot) => ({ slot, terms: [good] }));
+  const given = GIVEN.map((slot) => ({ slot, terms: [whole(good)] }));
   await expectReport(coordinator.lease(leaseWith(0, dfMerge([1, 1]), given)), "mergeDone");
 });
 

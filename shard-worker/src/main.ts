@@ -7,10 +7,10 @@ import {
   collectProcessMetrics,
   createClient,
   createClientPool,
-  joinAddress,
   type Logger,
   parseAddress,
   Registry,
+  reachable,
   type ServiceImpl,
   serve,
   serveOps,
@@ -68,10 +68,4 @@ export async function runShardWorkerProcess(
     "shard worker started",
   );
   await worker.run();
-}
-
-/** A wildcard is no address that others can dial. */
-function reachable(address: string): string {
-  const { host, port } = parseAddress(address);
-  return host === "0.0.0.0" || host === "::" ? joinAddress(hostname(), port) : address;
 }

@@ -11,14 +11,19 @@ export interface EvaluatorCommandOptions {
   readonly threads?: number;
   readonly provider?: string;
   readonly slots?: number;
+  readonly listen?: string;
+  readonly advertise?: string;
   readonly ops?: string;
+  readonly insecure?: boolean;
 }
 
 export async function run(context: CommandContext, options: EvaluatorCommandOptions): Promise<void> {
-  const { config, nats, id, threads, provider, slots, ops } = options;
-  const settings = loadSettings(evaluatorSettings, config, { natsUrl: nats, id, threads, provider, slots, ops });
-  await runEvaluatorProcess(settings, context.log, context.signal, () => {
-    if (context.json) context.printJson({ ready: "evaluator" });
-    else context.print("evaluator takes evaluations");
+  const { config, nats, ...own } = options;
+  const { id, threads, provider, slots, listen, advertise, ops, insecure } = own;
+  const overrides = { natsUrl: nats, id, threads, provider, slots, listen, advertise, ops, insecure };
+  const settings = loadSettings(evaluatorSettings, config, overrides);
+  await runEvaluatorProcess(settings, context.log, context.signal, (address) => {
+    if (context.json) context.printJson({ ready: "evaluator", address });
+    else context.print(`evaluator takes evaluations, and serves estimates on ${address}`);
   });
 }

@@ -2,7 +2,7 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOutput, isRemote } from "@amalgam/checkpoint";
-import { deviceNotes, type JobSpec, jobIdOf, requireOwnOutput, splitReference } from "@amalgam/coordinator";
+import { deviceNotes, type JobSpec, jobIdOf, type Plan, requireOwnOutput, splitReference } from "@amalgam/coordinator";
 import { AUTO, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
 import { type Client, formatScore, scaleOf } from "@amalgam/runtime";
@@ -65,7 +65,8 @@ export function runJob(
     if (state.isNew) await state.guard(() => checkOutput(outputDirectory, overwrite));
     const job = await state.guard(async () => {
       const memory = options.memory ?? defaultMemoryBytes(kind, recipe, options.threads);
-      await using roles = await startRoles(context, kind, state.path, { ...options, backend, memory });
+      const evaluates = kind === "search" || recipe.stages.some(({ plan }) => needsEvaluators(plan));
+      await using roles = await startRoles(context, state.path, { ...options, backend, memory, evaluates });
       await makeStages(context, recipe, stagesDirectory, fitting, async (stage, output) => {
         const spec: JobSpec = { kind: "merge", recipe: stage, outputDirectory: output, overwrite: false, ...asked };
         await submitAndWatch(context, roles.client, spec);
@@ -93,9 +94,11 @@ async function chooseBackend(
   return chosen;
 }
 
+/** Whether a merge is made with estimates of importance. */
+const needsEvaluators = ({ variants }: Plan): boolean => variants.some(({ variant }) => variant.role === "estimated");
+
 function startRoles(
   context: CommandContext,
-  kind: "merge" | "search",
   stateDirectory: string,
   {
     processes,
@@ -104,9 +107,10 @@ function startRoles(
     backend,
     provider,
     logLevel,
-  }: RunJobOptions & { readonly memory: number },
+    evaluates,
+  }: RunJobOptions & { readonly memory: number; readonly evaluates: boolean },
 ): Promise<LocalRoles> {
-  const shared = { stateDirectory, threads, memoryBytes: memory, backend, provider, evaluates: kind === "search" };
+  const shared = { stateDirectory, threads, memoryBytes: memory, backend, provider, evaluates };
   if (processes === undefined) return startLocalRoles({ ...shared, log: context.log });
   return startProcesses({ ...shared, workers: processes, logLevel, signal: context.signal });
 }

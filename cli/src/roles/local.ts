@@ -1,6 +1,6 @@
 // All roles in one process: the coordinator, one shard worker and one evaluator, joined by local clients and the in-process
 // bus. The same objects run as processes of a cluster; only what carries their messages differs.
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { createCoordinator, createCoordinatorService } from "@amalgam/coordinator";
 import type { DeviceHost } from "@amalgam/devices";
 import { WASM } from "@amalgam/devices/names";
@@ -39,6 +39,9 @@ export interface LocalRoles extends AsyncDisposable {
 const COORDINATOR = "local:coordinator";
 const WORKER = "local:worker";
 const EVALUATOR = "evaluator";
+const ESTIMATES = "local:evaluator";
+/** Estimates of importance that an evaluator keeps for later candidates; what is needed is kept beyond it, on the disk. */
+const ESTIMATE_BYTES = 2 ** 30;
 /** Merged shards an evaluator keeps; two candidates of a model that fits a laptop. */
 const EVALUATOR_CACHE_BYTES = 2 ** 30;
 
@@ -85,8 +88,11 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
   shardServices.set(WORKER, worker.shardService);
   const running = [worker.run()];
   if (options.evaluates) {
-    const { createEvaluatorMetrics, runEvaluator } = await import("@amalgam/evaluator");
-    const metrics = createEvaluatorMetrics(registry);
+    const { createEvaluatorMetrics, createHeldEstimates, runEvaluator } = await import("@amalgam/evaluator");
+    const held = { memoryBytes: ESTIMATE_BYTES, spillDirectory: tmpdir() };
+    const estimates = starting.use(createHeldEstimates(ESTIMATES, held));
+    shardServices.set(ESTIMATES, estimates.service);
+    const metrics = createEvaluatorMetrics(registry, estimates);
     const cacheBytes = EVALUATOR_CACHE_BYTES;
     const evaluatorOptions = {
       evaluatorId: EVALUATOR,
@@ -94,6 +100,7 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
       coordinators,
       workers: shardClients,
       slots: 2,
+      estimates,
       threads,
       provider: options.provider,
       cacheBytes,

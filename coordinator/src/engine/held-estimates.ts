@@ -23,6 +23,7 @@ export interface HeldEstimates {
 }
 
 interface Part {
+  readonly items: number;
   readonly seconds: number;
   readonly shards: ReadonlyMap<number, ShardLocation>;
 }
@@ -33,11 +34,12 @@ export function createHeldEstimates(parts: number): HeldEstimates {
   const arriving = new Map<string, { readonly generation: number; readonly parts: Map<number, Part> }>();
 
   return {
-    add({ candidateId: id, generation, firstPiece }, { shards, seconds }) {
+    add({ candidateId: id, generation, firstPiece }, { items, shards, seconds }) {
       const known = arriving.get(id);
       const entry = known?.generation === generation ? known : { generation, parts: new Map<number, Part>() };
       arriving.set(id, entry);
-      entry.parts.set(firstPiece, { seconds, shards: new Map(shards.map((location) => [location.shard, location])) });
+      const byShard = new Map(shards.map((location) => [location.shard, location]));
+      entry.parts.set(firstPiece, { items, seconds, shards: byShard });
       if (entry.parts.size < parts) return undefined;
       arriving.delete(id);
       const inOrder = [...entry.parts].toSorted(([a], [b]) => a - b).map(([, part]) => part);
@@ -49,7 +51,11 @@ export function createHeldEstimates(parts: number): HeldEstimates {
         if (estimate === undefined) return create(GivenInputSchema, { slot, constant: 1 });
         const found = held.get(estimate);
         if (found === undefined) throw new AmalgamError("aborted", `nobody holds the estimate ${estimate}`);
-        const terms = found.flatMap(({ shards }) => shards.get(shard) ?? []);
+        const all = found.reduce((sum, { items }) => sum + items, 0);
+        const terms = found.flatMap(({ items, shards }) => {
+          const values = shards.get(shard);
+          return values === undefined ? [] : [{ values, weight: Math.fround(items / all) }];
+        });
         return create(GivenInputSchema, { slot, terms });
       }),
     lose(sha256s) {

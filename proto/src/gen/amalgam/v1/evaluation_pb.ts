@@ -279,7 +279,7 @@ export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
  */
 export type Estimate = Message<"amalgam.v1.Estimate"> & {
   /**
-   * Items of this part. Parts are sums, divided by the number of items of all of them: they add up to the mean.
+   * Items of this part, of which the values are the mean.
    *
    * @generated from field: uint32 items = 1;
    */

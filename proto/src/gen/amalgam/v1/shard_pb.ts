@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/shard.proto.
  */
 export const file_amalgam_v1_shard: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxImwKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEEg8KB3ZlcnNpb24YBSABKAkicwoKSW5wdXRTbGljZRIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRIpCgdkZXJpdmVkGAQgASgLMhguYW1hbGdhbS52MS5EZXJpdmVkSW5wdXQSDQoFZ2l2ZW4YBSABKAgiXQoMRGVyaXZlZElucHV0EhQKDHJvd19lbGVtZW50cxgBIAEoBBIpCgdzb3VyY2VzGAIgAygLMhguYW1hbGdhbS52MS5NYXRyaXhTb3VyY2USDAoEcnVucxgDIAMoDSJiCgxNYXRyaXhTb3VyY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAkSJQoIbG93X3JhbmsYBCABKAsyEy5hbWFsZ2FtLnYxLkxvd1JhbmsiawoHTG93UmFuaxIMCgRyYW5rGAEgASgNEg0KBXNjYWxlGAIgASgBEiAKBGxlZnQYAyABKAsyEi5hbWFsZ2FtLnYxLkZhY3RvchIhCgVyaWdodBgEIAEoCzISLmFtYWxnYW0udjEuRmFjdG9yIlcKBkZhY3RvchIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRISCgp0cmFuc3Bvc2VkGAQgASgIEgwKBHJvd3MYBSABKAQi8AEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBEg0KBWdyb3VwGAogASgNQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQiMQoHVmFyaWFudBImCgZncm91cHMYASADKAsyFi5hbWFsZ2FtLnYxLk1lcmdlR3JvdXAi+AEKCk1lcmdlR3JvdXASDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRI0CgdvcHRpb25zGAUgAygLMiMuYW1hbGdhbS52MS5NZXJnZUdyb3VwLk9wdGlvbnNFbnRyeRISCgVtYXNrcxgGIAEoDUgAiAEBEg8KB3dvcmtpbmcYByABKAkSFAoMZ3JhcGhfc2hhMjU2GAggASgJGi4KDE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQggKBl9tYXNrcyJSCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoARINCgVncm91cBgEIAEoDSK8AQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlEiUKBWdpdmVuGAUgAygLMhYuYW1hbGdhbS52MS5HaXZlbklucHV0IlYKCkdpdmVuSW5wdXQSDAoEc2xvdBgBIAEoDRIQCghjb25zdGFudBgCIAEoAhIoCgV0ZXJtcxgDIAMoCzIZLmFtYWxnYW0udjEuU2hhcmRMb2NhdGlvbiJUCg1TaGFyZExvY2F0aW9uEg0KBXNoYXJkGAEgASgNEg4KBnNoYTI1NhgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBBIPCgdhZGRyZXNzGAQgASgJIhsKCVNjYWxhclJvdxIOCgZ2YWx1ZXMYASADKAEiQgoRRmV0Y2hTaGFyZFJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg0KBXNoYXJkGAIgASgNEg4KBnNoYTI1NhgDIAEoCSIiChJGZXRjaFNoYXJkUmVzcG9uc2USDAoEZGF0YRgBIAEoDDJdCgxTaGFyZFNlcnZpY2USTQoKRmV0Y2hTaGFyZBIdLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlcXVlc3QaHi5hbWFsZ2FtLnYxLkZldGNoU2hhcmRSZXNwb25zZTABYgZwcm90bzM");
+  fileDesc("ChZhbWFsZ2FtL3YxL3NoYXJkLnByb3RvEgphbWFsZ2FtLnYxImwKCUlucHV0RmlsZRIMCgRwYXRoGAEgASgJEhMKC2J5dGVfbGVuZ3RoGAIgASgEEhUKDWhlYWRlcl9zaGEyNTYYAyABKAkSFAoMaGVhZGVyX2J5dGVzGAQgASgEEg8KB3ZlcnNpb24YBSABKAkicwoKSW5wdXRTbGljZRIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRIpCgdkZXJpdmVkGAQgASgLMhguYW1hbGdhbS52MS5EZXJpdmVkSW5wdXQSDQoFZ2l2ZW4YBSABKAgiXQoMRGVyaXZlZElucHV0EhQKDHJvd19lbGVtZW50cxgBIAEoBBIpCgdzb3VyY2VzGAIgAygLMhguYW1hbGdhbS52MS5NYXRyaXhTb3VyY2USDAoEcnVucxgDIAMoDSJiCgxNYXRyaXhTb3VyY2USDAoEZmlsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFZHR5cGUYAyABKAkSJQoIbG93X3JhbmsYBCABKAsyEy5hbWFsZ2FtLnYxLkxvd1JhbmsiawoHTG93UmFuaxIMCgRyYW5rGAEgASgNEg0KBXNjYWxlGAIgASgBEiAKBGxlZnQYAyABKAsyEi5hbWFsZ2FtLnYxLkZhY3RvchIhCgVyaWdodBgEIAEoCzISLmFtYWxnYW0udjEuRmFjdG9yIlcKBkZhY3RvchIMCgRmaWxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVkdHlwZRgDIAEoCRISCgp0cmFuc3Bvc2VkGAQgASgIEgwKBHJvd3MYBSABKAQi8AEKB1NlZ21lbnQSDgoGdGVuc29yGAEgASgJEg0KBXNoYXBlGAIgAygEEhUKDWZpcnN0X2VsZW1lbnQYAyABKAQSEAoIZWxlbWVudHMYBCABKAQSJgoGaW5wdXRzGAUgAygLMhYuYW1hbGdhbS52MS5JbnB1dFNsaWNlEhQKDG91dHB1dF9kdHlwZRgGIAEoCRITCgtvdXRwdXRfZmlsZRgHIAEoDRIVCg1vdXRwdXRfb2Zmc2V0GAggASgEEhYKCWNvcHlfc2xvdBgJIAEoDUgAiAEBEg0KBWdyb3VwGAogASgNQgwKCl9jb3B5X3Nsb3QiPQoFU2hhcmQSDQoFaW5kZXgYASABKA0SJQoIc2VnbWVudHMYAiADKAsyEy5hbWFsZ2FtLnYxLlNlZ21lbnQiMQoHVmFyaWFudBImCgZncm91cHMYASADKAsyFi5hbWFsZ2FtLnYxLk1lcmdlR3JvdXAi+AEKCk1lcmdlR3JvdXASDgoGbWV0aG9kGAEgASgJEhAKCGhhc19iYXNlGAIgASgIEg4KBm1vZGVscxgDIAEoDRINCgVzbG90cxgEIAMoDRI0CgdvcHRpb25zGAUgAygLMiMuYW1hbGdhbS52MS5NZXJnZUdyb3VwLk9wdGlvbnNFbnRyeRISCgVtYXNrcxgGIAEoDUgAiAEBEg8KB3dvcmtpbmcYByABKAkSFAoMZ3JhcGhfc2hhMjU2GAggASgJGi4KDE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQggKBl9tYXNrcyJSCg5TdGF0aXN0aWNWYWx1ZRIRCglzdGF0aXN0aWMYASABKA0SDgoGdGVuc29yGAIgASgJEg4KBnZhbHVlcxgDIAMoARINCgVncm91cBgEIAEoDSK8AQoJQ2FuZGlkYXRlEgoKAmlkGAEgASgJEiQKB3ZhcmlhbnQYAiABKAsyEy5hbWFsZ2FtLnYxLlZhcmlhbnQSJgoHc2NhbGFycxgDIAMoCzIVLmFtYWxnYW0udjEuU2NhbGFyUm93Ei4KCnN0YXRpc3RpY3MYBCADKAsyGi5hbWFsZ2FtLnYxLlN0YXRpc3RpY1ZhbHVlEiUKBWdpdmVuGAUgAygLMhYuYW1hbGdhbS52MS5HaXZlbklucHV0IlIKCkdpdmVuSW5wdXQSDAoEc2xvdBgBIAEoDRIQCghjb25zdGFudBgCIAEoAhIkCgV0ZXJtcxgDIAMoCzIVLmFtYWxnYW0udjEuR2l2ZW5UZXJtIkYKCUdpdmVuVGVybRIpCgZ2YWx1ZXMYASABKAsyGS5hbWFsZ2FtLnYxLlNoYXJkTG9jYXRpb24SDgoGd2VpZ2h0GAIgASgCIlQKDVNoYXJkTG9jYXRpb24SDQoFc2hhcmQYASABKA0SDgoGc2hhMjU2GAIgASgJEhMKC2J5dGVfbGVuZ3RoGAMgASgEEg8KB2FkZHJlc3MYBCABKAkiGwoJU2NhbGFyUm93Eg4KBnZhbHVlcxgBIAMoASJCChFGZXRjaFNoYXJkUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDQoFc2hhcmQYAiABKA0SDgoGc2hhMjU2GAMgASgJIiIKEkZldGNoU2hhcmRSZXNwb25zZRIMCgRkYXRhGAEgASgMMl0KDFNoYXJkU2VydmljZRJNCgpGZXRjaFNoYXJkEh0uYW1hbGdhbS52MS5GZXRjaFNoYXJkUmVxdWVzdBoeLmFtYWxnYW0udjEuRmV0Y2hTaGFyZFJlc3BvbnNlMAFiBnByb3RvMw");
 
 /**
  * One input file of a job (a safetensors file of the base, of an expert, or of its Fisher information).
@@ -541,11 +541,11 @@ export type GivenInput = Message<"amalgam.v1.GivenInput"> & {
   constant: number;
 
   /**
-   * The values of the shard's segments that have a given input in this slot, one segment after another: their sum, added in this order.
+   * Their weighted sum, added in this order.
    *
-   * @generated from field: repeated amalgam.v1.ShardLocation terms = 3;
+   * @generated from field: repeated amalgam.v1.GivenTerm terms = 3;
    */
-  terms: ShardLocation[];
+  terms: GivenTerm[];
 };
 
 /**
@@ -554,6 +554,30 @@ export type GivenInput = Message<"amalgam.v1.GivenInput"> & {
  */
 export const GivenInputSchema: GenMessage<GivenInput> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_shard, 12);
+
+/**
+ * @generated from message amalgam.v1.GivenTerm
+ */
+export type GivenTerm = Message<"amalgam.v1.GivenTerm"> & {
+  /**
+   * The values of the shard's segments that have a given input in this slot, as float32, one segment after another.
+   *
+   * @generated from field: amalgam.v1.ShardLocation values = 1;
+   */
+  values?: ShardLocation | undefined;
+
+  /**
+   * @generated from field: float weight = 2;
+   */
+  weight: number;
+};
+
+/**
+ * Describes the message amalgam.v1.GivenTerm.
+ * Use `create(GivenTermSchema)` to create a new message.
+ */
+export const GivenTermSchema: GenMessage<GivenTerm> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_shard, 13);
 
 /**
  * Where bytes of a shard can be fetched: merged ones, or float32 values that were estimated.
@@ -589,7 +613,7 @@ export type ShardLocation = Message<"amalgam.v1.ShardLocation"> & {
  * Use `create(ShardLocationSchema)` to create a new message.
  */
 export const ShardLocationSchema: GenMessage<ShardLocation> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 13);
+  messageDesc(file_amalgam_v1_shard, 14);
 
 /**
  * @generated from message amalgam.v1.ScalarRow
@@ -606,7 +630,7 @@ export type ScalarRow = Message<"amalgam.v1.ScalarRow"> & {
  * Use `create(ScalarRowSchema)` to create a new message.
  */
 export const ScalarRowSchema: GenMessage<ScalarRow> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 14);
+  messageDesc(file_amalgam_v1_shard, 15);
 
 /**
  * @generated from message amalgam.v1.FetchShardRequest
@@ -635,7 +659,7 @@ export type FetchShardRequest = Message<"amalgam.v1.FetchShardRequest"> & {
  * Use `create(FetchShardRequestSchema)` to create a new message.
  */
 export const FetchShardRequestSchema: GenMessage<FetchShardRequest> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 15);
+  messageDesc(file_amalgam_v1_shard, 16);
 
 /**
  * @generated from message amalgam.v1.FetchShardResponse
@@ -652,7 +676,7 @@ export type FetchShardResponse = Message<"amalgam.v1.FetchShardResponse"> & {
  * Use `create(FetchShardResponseSchema)` to create a new message.
  */
 export const FetchShardResponseSchema: GenMessage<FetchShardResponse> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_shard, 16);
+  messageDesc(file_amalgam_v1_shard, 17);
 
 /**
  * @generated from service amalgam.v1.ShardService
