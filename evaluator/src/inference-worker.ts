@@ -54,41 +54,42 @@ const models = new Map<number, Readonly<Record<string, ort.Tensor>>>();
 /** What each chain carries, by the name of the input that takes it. */
 const chains = new Map<number, Feeds>();
 
+/** One request after another, however long one takes: an answer is the answer to the oldest question. */
+let turn: Promise<unknown> = Promise.resolve();
 port.on("message", (request: Request) => {
+  turn = turn.then(() => handle(request));
+});
+
+function handle(request: Request): Promise<void> | void {
   switch (request.kind) {
     case "open":
-      answer(open(request.program, request.value));
-      break;
+      return answer(open(request.program, request.value));
     case "close":
       void programs.get(request.program)?.session.release();
       programs.delete(request.program);
-      break;
+      return;
     case "load":
       models.set(request.model, asTensors(request.weights));
-      break;
+      return;
     case "unload":
       models.delete(request.model);
-      break;
+      return;
     case "run":
-      answer(run(programs.get(request.program)!, models.get(request.model)!, request.feeds));
-      break;
+      return answer(run(programs.get(request.program)!, models.get(request.model)!, request.feeds));
     case "fold":
-      answer(fold(programs.get(request.program)!, models.get(request.model)!, request.feeds));
-      break;
+      return answer(fold(programs.get(request.program)!, models.get(request.model)!, request.feeds));
     case "advance":
-      answer(advance(request.chain, programs.get(request.program)!, models.get(request.model)!, request.feeds));
-      break;
+      return answer(advance(request.chain, programs.get(request.program)!, models.get(request.model)!, request.feeds));
     case "drop":
       for (const tensor of Object.values(chains.get(request.chain) ?? {})) tensor.dispose();
       chains.delete(request.chain);
-      break;
+      return;
     case "end":
       void Promise.allSettled([...programs.values()].map(({ session }) => session.release())).finally(() =>
         port.close(),
       );
-      break;
   }
-});
+}
 
 async function open(id: number, program: Program): Promise<Tensors> {
   const session = await ort.InferenceSession.create(program.onnx, {
@@ -177,8 +178,8 @@ function taken(outputs: Readonly<Record<string, ort.Tensor>>): Tensors {
   );
 }
 
-function answer(result: Promise<Tensors>): void {
-  result.then(
+function answer(result: Promise<Tensors>): Promise<void> {
+  return result.then(
     (outputs) =>
       reply(
         { kind: "done", outputs },

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Encoding, feedsOf, makeBatches, scatterRows } from "./batches.ts";
@@ -218,6 +219,23 @@ test("a fold carries its outputs from run to run, each sequence from zeros, besi
   ]);
   const batches = makeBatches(randomEncodings(uniform(1), [5], 20), { items: 1, tokens: 64 });
   expect(await session.run(model, logits, batches.map(feedsOf))).toHaveLength(1);
+});
+
+test("programs may be opened while others run: every answer goes to who asked", async () => {
+  const config = bertConfig({ hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 });
+  const shapes = new Map([...buildModel(config).graph.weights, ["w", [2]]]);
+  await using session = createSession({ weights: shapes, threads: 1 });
+  const bytes = new Uint8Array(Float32Array.of(2, -1).buffer);
+  const tensors = randomWeights(config, 1).set("w", { dtype: "F32", shape: [2], bytes });
+  using model = await session.load(asWeights(tensors));
+  using program = await session.open(accumulator());
+  const runs = Array.from({ length: 300 }, () => ({ x: float32([1, 2], Float32Array.of(1, 1)) }));
+  const folds = [0, 1, 2].map(() => session.fold(model, program, [runs]));
+  // The first one runs by now.
+  await nextTurn();
+  const opened = [0, 1, 2].map(() => session.open(programOf(logitsHead(buildModel(config)))));
+  for (const [sums] of await Promise.all(folds)) expect([...sums!["sum"]!.data]).toEqual([600, -300]);
+  for (const each of await Promise.all(opened)) each[Symbol.dispose]();
 });
 
 test("a chain hands what is carried from run to run, beside other chains on the same thread, and gives the rest", async () => {
