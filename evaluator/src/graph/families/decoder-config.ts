@@ -56,7 +56,7 @@ export function decoderConfig(defaults: DecoderDefaults = {}): z.ZodType<Decoder
         if (!holds) context.addIssue({ code: "custom", path: [path], message });
       };
       require(Number.isInteger(headFeatures), "num_attention_heads", "must divide hidden_size");
-      require(headFeatures % 2 === 0, "head_dim", "must be even, because positions turn pairs of features");
+      require(headFeatures % 2 !== 1, "head_dim", "must be even, because positions turn pairs of features");
       require(heads % keyHeads === 0, "num_key_value_heads", "must divide num_attention_heads");
       return {
         vocabulary: config.vocab_size,

@@ -3,6 +3,7 @@
 import type { JsonObject } from "@amalgam/checkpoint";
 import { z } from "zod";
 import { EvaluatorError } from "../../errors.ts";
+import { readBareNames } from "../bare-names.ts";
 import { tieWeights } from "../tied-weights.ts";
 import { bert } from "./bert.ts";
 import { clip } from "./clip.ts";
@@ -63,6 +64,7 @@ export function buildModel(
     );
   }
   const model = byArchitecture.get(name)!.build(config, name, options);
+  if (stored !== undefined) readBareNames(model.graph, stored);
   tieWeights(model.graph, config as JsonObject, stored);
   return model;
 }

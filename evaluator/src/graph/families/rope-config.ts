@@ -10,13 +10,15 @@ const positive: z.ZodNumber = z.number().positive();
 type Scaling =
   | { readonly rope_type: "default" }
   | { readonly rope_type: "linear"; readonly factor: number }
-  | {
-      readonly rope_type: "llama3";
-      readonly factor: number;
-      readonly low_freq_factor: number;
-      readonly high_freq_factor: number;
-      readonly original_max_position_embeddings?: number | undefined;
-    };
+  | Llama3Scaling;
+
+interface Llama3Scaling {
+  readonly rope_type: "llama3";
+  readonly factor: number;
+  readonly low_freq_factor: number;
+  readonly high_freq_factor: number;
+  readonly original_max_position_embeddings?: number | undefined;
+}
 
 const scaling = z.discriminatedUnion("rope_type", [
   z.object({ rope_type: z.literal("default") }),
@@ -78,15 +80,23 @@ export function frequenciesOf(
       return plain;
     case "linear":
       return plain.map((frequency) => frequency / scaling.factor);
-    case "llama3": {
-      const { factor, low_freq_factor: low, high_freq_factor: high } = scaling;
-      const tokens = scaling.original_max_position_embeddings ?? maxTokens;
-      return plain.map((frequency) => {
-        // Slow turns are scaled, fast ones kept, and those between go from one to the other with the number of turns in a text.
-        const turns = (tokens * frequency) / (2 * Math.PI);
-        const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-        return ((1 - kept) * frequency) / factor + kept * frequency;
-      });
-    }
+    case "llama3":
+      return plain.map((frequency) => llama3Frequency(frequency, scaling, maxTokens));
   }
+}
+
+/**
+ * Slow turns are scaled, fast ones kept, and those between go from one to the other with the number of turns in a text. Rounded to float32 at each
+ * step, as models were trained with: a last bit grows with the position.
+ */
+function llama3Frequency(frequency: number, scaling: Llama3Scaling, maxTokens: number): number {
+  const { factor, low_freq_factor: low, high_freq_factor: high } = scaling;
+  const { fround } = Math;
+  const tokens = scaling.original_max_position_embeddings ?? maxTokens;
+  const tokensPerTurn = fround(fround(2 * Math.PI) / frequency);
+  const scaled = fround(frequency / factor);
+  if (tokensPerTurn > tokens / low) return scaled;
+  if (tokensPerTurn < tokens / high) return frequency;
+  const kept = fround(fround(fround(tokens / tokensPerTurn) - low) / (high - low));
+  return fround(fround(fround(fround(1 - kept) * frequency) / factor) + fround(kept * frequency));
 }
