@@ -22,6 +22,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { type Attribute, attributeProto, int } from "./attributes.ts";
+import { withRowProducts } from "./row-products.ts";
 
 /** The newest opset and IR that onnxruntime 1.17 and later run; Gelu entered at 20. */
 const opset = 20n;
@@ -178,9 +179,9 @@ export class GraphBuilder {
   }
 }
 
-/** The bytes of an `.onnx` file, without what no output needs. */
-export function onnxBytes({ model }: ModelGraph): Uint8Array {
-  const graph = model.graph!;
+/** The bytes of an `.onnx` file, as it is to run: without what no output needs, and with linear layers over rows. */
+export function onnxBytes({ model, weights }: ModelGraph): Uint8Array {
+  const graph = withRowProducts(model.graph!, weights);
   return toBinary(ModelProtoSchema, { ...model, graph: { ...graph, node: neededNodes(graph) } });
 }
 
