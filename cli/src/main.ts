@@ -124,6 +124,11 @@ const onThisMachine = (command: Command): Command =>
     .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
     .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count);
 
+const allowCommands = (): Option =>
+  new Option(
+    "--allow-commands",
+    "let tasks run the commands they name, with your rights; only for task files that you trust",
+  );
 const provider = (): Option =>
   new Option("--provider <name>", "onnxruntime's execution provider that scores models: cpu, webgpu, cuda, ...").env(
     "AMALGAM_PROVIDER",
@@ -147,9 +152,9 @@ const localJob = (command: Command): Command =>
 localJob(program.command("merge").description("merge once, with the recipe's parameters")).action(
   action(() => import("./commands/merge.ts")),
 );
-localJob(program.command("search").description("search the coefficients, write the best model and a report")).action(
-  action(() => import("./commands/search.ts")),
-);
+localJob(program.command("search").description("search the coefficients, write the best model and a report"))
+  .addOption(allowCommands())
+  .action(action(() => import("./commands/search.ts")));
 onThisMachine(
   program
     .command("materialize")
@@ -186,7 +191,9 @@ program
   .option("--split <name>", "split to score", "test")
   .option("--threads <n>", "compute threads (default: all cores)", count)
   .addOption(provider().default("cpu"))
-  .option("--logits <file>", "also write every item's logits, as JSON")
+  .option("--items-out <file>", "also write what every item brought, as JSON")
+  .option("--logits <file>", "also write every item's logits, as JSON (classification)")
+  .addOption(allowCommands())
   .addOption(json())
   .action(action(() => import("./commands/eval.ts")));
 program
@@ -325,6 +332,7 @@ roleOptions(program.command("evaluator").description("run an evaluator: scores c
   .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")
   .option("--threads <n>", "compute threads (default: all cores, env: AMALGAM_THREADS)", count)
   .addOption(provider())
+  .addOption(allowCommands())
   .option("--slots <n>", "evaluations under way at a time (default: 2, env: AMALGAM_SLOTS)", count)
   .addOption(natsOption())
   .addOption(insecure())

@@ -45,6 +45,8 @@ export interface EvaluatorOptions {
   readonly threads: number;
   /** onnxruntime's execution provider. */
   readonly provider: string;
+  /** Whether tasks may run the commands that they name. */
+  readonly allowCommands: boolean;
   /** Bytes of merged shards kept between evaluations. */
   readonly cacheBytes: number;
   readonly log: Logger;

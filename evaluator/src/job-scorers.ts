@@ -36,7 +36,7 @@ const MAX_JOBS = 2;
 
 export function createJobScorers(
   coordinators: ClientPool<typeof CoordinatorService>,
-  options: { readonly threads: number; readonly provider: string },
+  options: { readonly threads: number; readonly provider: string; readonly allowCommands: boolean },
 ): JobScorers {
   const jobs = new Map<string, Promise<JobScorer>>();
 
@@ -55,16 +55,16 @@ export function createJobScorers(
     const tasks = parseTasks(
       spec.tasks.map(({ name, yaml, files }) => ({ path: name, yaml, files: new Map(Object.entries(files)) })),
     );
-    const tokenizer = {
-      tokenizerJson: spec.tokenizerJson,
-      ...(spec.tokenizerConfigJson === "" ? {} : { tokenizerConfig: spec.tokenizerConfigJson }),
-    };
+    const { tokenizerJson, tokenizerConfigJson: tokenizerConfig } = spec;
+    const tokenizer = { tokenizerJson, ...(tokenizerConfig === "" ? {} : { tokenizerConfig }) };
     const stored = new Set(spec.shards.flatMap(({ segments }) => segments.map(({ tensor }) => tensor)));
     const scorer = await createScorer({
       config: JSON.parse(spec.configJson),
       stored: (tensor) => stored.has(tensor),
-      tokenizer,
+      tokenizer: tokenizerJson === "" ? undefined : tokenizer,
       tasks,
+      allowCommands: options.allowCommands,
+      sideFiles: new Map(Object.entries(spec.sideFiles)),
       threads: options.threads,
       provider: options.provider,
     });

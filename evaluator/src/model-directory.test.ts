@@ -23,13 +23,16 @@ test("a Hugging Face directory is scored as it lies on the disk", async () => {
   const yaml = "name: t\nkind: classification\nlabels: [a, b, c]\nmax_tokens: 8\nsplits: {test: t.jsonl}\n";
   const files = new Map([["t.jsonl", jsonLines({ text: "good", label: "a" }, { text: "bad bad", label: "b" })]]);
   const tasks = parseTasks([{ path: "t.yaml", yaml, files }]);
-  await using scorer = await createScorer({ ...model, tasks, threads: 1 });
+  await using scorer = await createScorer({ ...model, sideFiles: await model.sideFiles(), tasks, threads: 1 });
   expect(await scorer.score(model.weights, "t", "test")).toMatchObject({ items: 2 });
   expect([...model.weights.names()]).toContain("classifier.weight");
 });
 
 test("a directory without a tokenizer is refused with what to do", async () => {
-  await expect(readModelDirectory(await copyOfGolden())).rejects.toThrow(
-    /: has no tokenizer.json \(a fast tokenizer's save_pretrained writes it\)/,
+  const model = await readModelDirectory(await copyOfGolden());
+  await expect(
+    createScorer({ ...model, sideFiles: await model.sideFiles(), tasks: new Map(), threads: 1 }),
+  ).rejects.toThrow(
+    /^tokenizer.json: is missing, and texts cannot be read without it \(a fast tokenizer's save_pretrained writes it\)/,
   );
 });

@@ -2,6 +2,7 @@
 
 import {
   type Checkpoint,
+  collectSideFiles,
   isFloat,
   openCheckpoint,
   openCheckpointFile,
@@ -15,8 +16,11 @@ import type { Weights, WeightTensor } from "./weights.ts";
 export interface ModelDirectory {
   /** The parsed `config.json`. */
   readonly config: unknown;
-  readonly tokenizer: TokenizerFiles;
+  /** Absent where there is no `tokenizer.json`. */
+  readonly tokenizer: TokenizerFiles | undefined;
   readonly weights: Weights;
+  /** Reads what lies beside the weights, by name: config, tokenizer, licences. */
+  sideFiles(): Promise<ReadonlyMap<string, Uint8Array>>;
 }
 
 /** The largest `tokenizer.json` on the Hub (256k pieces with merges) has about 35 MB. */
@@ -24,20 +28,26 @@ const maxTokenizerBytes = 256 * 2 ** 20;
 
 /**
  * Reads a model directory.
- * @throws CheckpointError for files that break the format's rules, EvaluatorError when there is no config or tokenizer.
+ * @throws CheckpointError for files that break the format's rules, EvaluatorError when there is no config.
  */
 export async function readModelDirectory(directory: string, signal?: AbortSignal): Promise<ModelDirectory> {
   const checkpoint = await openCheckpoint(directory, { signal });
-  const problems: string[] = [];
-  if (checkpoint.config === undefined) problems.push(`${directory}: has no config.json`);
+  if (checkpoint.config === undefined) throw new EvaluatorError(`${directory}: has no config.json`);
   const tokenizerJson = await readText(checkpoint, "tokenizer.json", signal);
-  if (tokenizerJson === undefined) {
-    problems.push(`${directory}: has no tokenizer.json (a fast tokenizer's save_pretrained writes it)`);
-  }
-  if (tokenizerJson === undefined || problems.length > 0) throw new EvaluatorError(problems);
   const tokenizerConfig = await readText(checkpoint, "tokenizer_config.json", signal);
-  const tokenizer = tokenizerConfig === undefined ? { tokenizerJson } : { tokenizerJson, tokenizerConfig };
-  return { config: checkpoint.config, tokenizer, weights: await readWeights(checkpoint, signal) };
+  const tokenizer =
+    tokenizerJson === undefined
+      ? undefined
+      : { tokenizerJson, ...(tokenizerConfig !== undefined && { tokenizerConfig }) };
+  return {
+    config: checkpoint.config,
+    tokenizer,
+    weights: await readWeights(checkpoint, signal),
+    async sideFiles() {
+      const files = await collectSideFiles(checkpoint, {}, { signal });
+      return new Map(files.map(({ name, bytes }) => [name, typeof bytes === "string" ? Buffer.from(bytes) : bytes]));
+    },
+  };
 }
 
 /**

@@ -1,22 +1,23 @@
 /** Scores weight sets of one architecture on labelled tasks. The evaluator role and `amalgam eval` are thin layers over this. */
 
-import { type Batch, feedsOf, scatterRows } from "./batches.ts";
+import { scoreByCommand } from "./command/score-command.ts";
 import { Datasets } from "./datasets.ts";
 import { EvaluatorError } from "./errors.ts";
 import { type EstimateOptions, type FisherEstimate, FisherEstimator } from "./fisher/estimate.ts";
 import { readSample, type SampleOptions } from "./fisher/items.ts";
 import { activationBytesPerToken } from "./graph/activation-bytes.ts";
-import type { BuiltModel } from "./graph/families/family.ts";
-import { logitsName } from "./graph/families/family.ts";
+import type { BuildOptions, BuiltModel } from "./graph/families/family.ts";
 import { buildModel } from "./graph/families/index.ts";
-import { logitsHead } from "./graph/heads.ts";
+import { classification } from "./measures/classification.ts";
+import { generation } from "./measures/generation.ts";
+import type { Bench, Measure, Portion } from "./measures/measure.ts";
+import { multipleChoice } from "./measures/multiple-choice.ts";
+import { perplexity } from "./measures/perplexity.ts";
+import { ModelRunner } from "./model-runner.ts";
 import { type Part, WHOLE } from "./pieces.ts";
-import { programOf } from "./program.ts";
-import { ResidentModels } from "./resident-models.ts";
-import { type ItemScores, scoreClassification } from "./score.ts";
-import { createSession } from "./session.ts";
-import type { Task, TaskSet } from "./task.ts";
-import { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
+import type { ItemScores } from "./score.ts";
+import type { Split, Task, TaskSet } from "./task.ts";
+import { createTokenizer, type SpecialIds, type TokenizerFiles } from "./tokenize.ts";
 import type { Weights } from "./weights.ts";
 
 export interface ScorerOptions {
@@ -24,8 +25,13 @@ export interface ScorerOptions {
   readonly config: unknown;
   /** Whether the models have a tensor of this name, which says how they store weights that modules share; see {@link buildModel}. */
   readonly stored?: (tensor: string) => boolean;
-  readonly tokenizer: TokenizerFiles;
+  /** Without it only commands can be scored. */
+  readonly tokenizer?: TokenizerFiles | undefined;
   readonly tasks: TaskSet;
+  /** Whether tasks may run commands; not by default. */
+  readonly allowCommands?: boolean | undefined;
+  /** What commands find beside the weights, by name: config.json, the tokenizer's files. */
+  readonly sideFiles?: ReadonlyMap<string, Uint8Array>;
   /** Batches computed at the same time, each on a thread of its own. Scores do not depend on it. */
   readonly threads: number;
   /** onnxruntime's execution provider; `cpu` by default. */
@@ -85,98 +91,130 @@ const defaultBatchItems = 32;
 /** Tokens of a batch at most, fewer where the model is wide: what one thread's activations may take. The same on every machine, as the batches must be. */
 const batchTokens = 4096;
 const batchBytes = 2 ** 28;
-const noItems: ItemScores = {
-  items: 0,
-  metric: "accuracy",
-  score: 0,
-  standardError: 0,
-  loss: 0,
-  perItem: new Uint8Array(0),
-};
 /** One candidate under evaluation and the one that its last tasks overlap with. */
 const defaultResidentModels = 2;
 
+type ModelTask = Exclude<Task, { readonly kind: "command" }>;
+
+const measures: { readonly [K in ModelTask["kind"]]: Measure<K> } = {
+  classification,
+  multiple_choice: multipleChoice,
+  perplexity,
+  generation,
+};
+
 /**
- * Builds the model's graph, starts the threads and checks the tasks against the model.
- * @throws EvaluatorError for an unsupported architecture, a broken tokenizer, or all tasks that do not fit the model.
+ * Builds the model's graph, starts the threads and checks the tasks against the model. Where all tasks are commands it needs neither.
+ * @throws EvaluatorError for an unsupported architecture, a broken tokenizer, all tasks that do not fit the model, or commands that are not allowed.
  */
 export async function createScorer(options: ScorerOptions): Promise<Scorer> {
-  const tokenizer = createTokenizer(options.tokenizer);
-  const model = buildModel(options.config, options.stored);
-  const problems = [...options.tasks.values()].flatMap((task) => misfits(task, model, tokenizer));
+  const { tasks, sideFiles = new Map() } = options;
+  const problems = options.allowCommands === true ? [] : [...tasks.values()].flatMap(refusedCommand);
   if (problems.length > 0) throw new EvaluatorError(problems);
-  const graph = logitsHead(model);
-  await using scope = new AsyncDisposableStack();
-  const session = scope.use(createSession({ ...options, weights: graph.weights }));
-  const program = await session.open(programOf(graph));
-  const tokens = Math.min(batchTokens, Math.floor(batchBytes / activationBytesPerToken(model)));
-  const limits = { items: options.batchItems ?? defaultBatchItems, tokens };
-  const { maxTokens = Number.MAX_SAFE_INTEGER, vocabularySize = 0 } = model;
-  const datasets = new Datasets(options.tasks, tokenizer, vocabularySize, limits);
-  const models = new ResidentModels(session, options.residentModels ?? defaultResidentModels);
+  const needsModel = tasks.size === 0 || [...tasks.values()].some(({ kind }) => kind !== "command");
+  const bench = needsModel ? openBench(options) : undefined;
+  const { session } = bench?.runner ?? {};
+  const ready = (): ModelBench => {
+    if (bench === undefined) throw new EvaluatorError("all tasks are commands: there is no model that is run here");
+    return bench;
+  };
 
-  const estimator = new FisherEstimator(session, models, () => buildModel(options.config), options.threads);
-
-  const infer = (weights: Weights, batches: readonly Batch[], signal?: AbortSignal): Promise<Float32Array[]> =>
-    models.use(weights, async (model) => {
-      const outputs = await session.run(model, program, batches.map(feedsOf), signal);
-      return scatterRows(
-        batches,
-        outputs.map((output) => output[logitsName]!),
-      );
-    });
-
-  const opened = scope.move();
   return {
-    weightsBytes: session.weightsBytes,
+    weightsBytes: session?.weightsBytes ?? 0,
     get heldBytes() {
-      return session.heldBytes;
+      return session?.heldBytes ?? 0;
     },
     async score(weights, taskName, splitName, { signal, part = WHOLE } = {}) {
       signal?.throwIfAborted();
-      const { batches, task, path, examples } = await datasets.get(taskName, splitName, part);
-      if (examples.length === 0) return { task: taskName, split: splitName, ...noItems };
-      const rows = await infer(weights, batches, signal);
-      const labelled = rows.map((logits, item) => ({ logits, label: examples[item]!.label }));
-      const slice = { offset: task.labelOffset, labels: task.labels.length };
-      const place = (item: number): string => `${path}:${examples[item]!.line}`;
-      return { task: taskName, split: splitName, ...scoreClassification(labelled, slice, place) };
+      const { task, split } = find(tasks, taskName, splitName);
+      if (task.kind === "command") {
+        if (part.end - part.first < part.pieces) {
+          throw new EvaluatorError(`task ${taskName}: a command scores all items, not a part of them`);
+        }
+        const scores = await scoreByCommand(task, splitName, { weights, sideFiles }, signal);
+        return { task: taskName, split: splitName, ...scores };
+      }
+      const portion = { task, name: splitName, split, part } as Portion<ModelTask["kind"]>;
+      const scores = await measureOf(task).score(portion, weights, ready(), signal);
+      return { task: taskName, split: splitName, ...scores };
     },
-    async logits(weights, texts, { signal, maxTokens: wanted = maxTokens } = {}) {
+    async logits(weights, texts, { signal, maxTokens } = {}) {
       signal?.throwIfAborted();
+      const { runner, datasets } = ready();
       const items = texts.map((item, i) => {
         const pair = typeof item === "string" ? { text: item, textPair: undefined } : item;
         return { ...pair, place: `text ${i + 1}` };
       });
-      return infer(weights, await datasets.batch(items, Math.min(wanted, maxTokens)), signal);
+      const most = runner.model.maxTokens ?? Number.MAX_SAFE_INTEGER;
+      const batches = datasets.batches(await datasets.encode(items, Math.min(maxTokens ?? most, most)));
+      return runner.logits(weights, batches, signal);
     },
-    async fisher(weights, task, split, options = {}) {
-      options.signal?.throwIfAborted();
-      const { head, items } = await readSample(datasets, task, split, options);
-      return estimator.estimate(weights, head, items, options);
+    async fisher(weights, taskName, splitName, fisherOptions = {}) {
+      fisherOptions.signal?.throwIfAborted();
+      const { task, split } = find(tasks, taskName, splitName);
+      const { estimator, ...rest } = ready();
+      const { head, items } = await readSample(rest, task, split, fisherOptions);
+      return estimator.estimate(weights, head, items, fisherOptions);
     },
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await bench?.runner[Symbol.asyncDispose]();
+    },
   };
 }
 
-/** What a task asks that the model or the tokenizer cannot give. */
-function misfits(
-  task: Task,
-  { labels = 0, maxTokens = Number.MAX_SAFE_INTEGER }: BuiltModel,
-  tokenizer: TextTokenizer,
-): string[] {
-  const problems: string[] = [];
-  const end = task.labelOffset + task.labels.length;
-  if (end > labels) {
-    const range = `${task.labelOffset} to ${end - 1}`;
-    problems.push(`task ${task.name}: its labels are logits ${range}, but config.json's id2label has ${labels}`);
+interface ModelBench extends Bench {
+  readonly estimator: FisherEstimator;
+}
+
+function openBench(options: ScorerOptions): ModelBench {
+  const { config, stored, residentModels = defaultResidentModels, threads } = options;
+  if (options.tokenizer === undefined) {
+    throw new EvaluatorError(
+      "tokenizer.json: is missing, and texts cannot be read without it (a fast tokenizer's save_pretrained writes it)",
+    );
   }
-  if (task.maxTokens > maxTokens) {
-    const most = `config.json's max_position_embeddings is ${maxTokens}`;
-    problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, but ${most}`);
+  const tokenizer = createTokenizer(options.tokenizer, specialIds(config));
+  const build = (how?: BuildOptions): BuiltModel => buildModel(config, stored, how);
+  const runner = new ModelRunner(build, { ...options, residentModels });
+  const { model, session, models } = runner;
+  const tokens = Math.min(batchTokens, Math.floor(batchBytes / activationBytesPerToken(model)));
+  const limits = { items: options.batchItems ?? defaultBatchItems, tokens };
+  const bench = { runner, datasets: new Datasets(tokenizer, model.vocabularySize ?? 0, limits) };
+  const problems = [...options.tasks.values()].flatMap((task) =>
+    task.kind === "command" ? [] : measureOf(task).misfits(task, bench),
+  );
+  if (problems.length > 0) {
+    void runner[Symbol.asyncDispose]();
+    throw new EvaluatorError(problems);
   }
-  if (task.maxTokens <= tokenizer.specialTokens) {
-    problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, which the special tokens fill already`);
-  }
-  return problems;
+  return { ...bench, estimator: new FisherEstimator(session, models, build, threads) };
+}
+
+/** The measure of a task's own kind. */
+const measureOf = (task: ModelTask): Measure<ModelTask["kind"]> => measures[task.kind] as Measure<ModelTask["kind"]>;
+
+const refusedCommand = ({ name, kind }: Task): string[] =>
+  kind === "command"
+    ? [
+        `task ${name}: runs a command, which a task file may not do by itself: start the evaluator with --allow-commands if you trust it`,
+      ]
+    : [];
+
+/** @throws EvaluatorError for a task or split that does not exist */
+function find(tasks: TaskSet, taskName: string, splitName: string): { readonly task: Task; readonly split: Split } {
+  const task = tasks.get(taskName);
+  if (task === undefined) throw new EvaluatorError(`no task is named "${taskName}" (${listed(tasks)})`);
+  const split = task.splits.get(splitName);
+  if (split !== undefined) return { task, split };
+  throw new EvaluatorError(`task ${taskName}: no split is named "${splitName}" (${listed(task.splits)})`);
+}
+
+const listed = (known: ReadonlyMap<string, unknown>): string => [...known.keys()].join(", ");
+
+/** Some models' configs name the tokens that begin and end texts. */
+function specialIds(config: unknown): SpecialIds {
+  const { bos_token_id: bos, eos_token_id: eos } = (config ?? {}) as Record<string, unknown>;
+  const one = (id: unknown): number | undefined =>
+    typeof id === "number" && Number.isInteger(id) && id >= 0 ? id : undefined;
+  return { bosTokenId: one(bos), eosTokenId: one(Array.isArray(eos) ? eos[0] : eos) };
 }

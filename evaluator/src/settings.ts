@@ -10,6 +10,8 @@ export interface EvaluatorSettings {
   readonly threads: number | undefined;
   /** onnxruntime's execution provider: cpu, webgpu, cuda, ... */
   readonly provider: string;
+  /** Whether tasks may run the commands that they name, with the rights of this process. */
+  readonly allowCommands: boolean;
   /** Evaluations under way at a time: one computes while the next fetches its shards. */
   readonly slots: number;
   /** Merged shards kept between evaluations. */
@@ -32,6 +34,7 @@ export const evaluatorSettings: z.ZodObject<{ [K in keyof EvaluatorSettings]: z.
     natsUrl: z.string().default("nats://127.0.0.1:4222"),
     threads: z.int().positive().optional(),
     provider: z.string().default("cpu"),
+    allowCommands: z.boolean().default(false),
     slots: z.int().positive().default(2),
     cacheBytes: z
       .int()

@@ -34,11 +34,13 @@ export async function readTaskFiles(path: string): Promise<TaskFiles> {
   });
   const header = parseTaskHeader(path, yaml, problems);
   const files = new Map<string, Uint8Array>();
-  for (const [split, file] of header?.splits ?? []) {
+  const named = [...(header?.splits ?? [])].map(([split, file]) => [`split ${split}`, file] as const);
+  const others = header?.kind === "command" ? header.files.map((file) => ["files", file] as const) : [];
+  for (const [key, file] of [...named, ...others]) {
     try {
       files.set(file, await readInside(dirname(path), file));
     } catch (error) {
-      problems.push(`${path}: split ${split}: ${file}: ${messageOf(error)}`);
+      problems.push(`${path}: ${key}: ${file}: ${messageOf(error)}`);
     }
   }
   if (problems.length > 0) throw new EvaluatorError(problems);

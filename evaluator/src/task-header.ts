@@ -1,11 +1,19 @@
 /** The YAML part of a task: its schema, and the line of each thing that is wrong. */
 
+import { nearest } from "@amalgam/runtime";
 import { type Document, isMap, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { suggestion } from "./nearest.ts";
+import { type Template, templateProblem } from "./template.ts";
 
-export interface TaskHeader {
+interface Header {
   readonly name: string;
+  /** Data file, relative to the task's folder, by split. */
+  readonly splits: ReadonlyMap<string, string>;
+}
+
+/** Which label a text, or a pair of texts, has: the largest logit of a slice of a classifier's head. */
+export interface ClassificationHeader extends Header {
   readonly kind: "classification";
   /** Names of the labels, in the order of their logits. */
   readonly labels: readonly string[];
@@ -13,25 +21,159 @@ export interface TaskHeader {
   readonly labelOffset: number;
   /** Longer texts are cut to this many tokens, special tokens included. */
   readonly maxTokens: number;
-  /** Data file, relative to the task's folder, by split. */
-  readonly splits: ReadonlyMap<string, string>;
+  /** Names of the data's columns; undefined: `text`, `text_pair` and `label`, and no others. */
+  readonly columns: { readonly text: string; readonly textPair?: string; readonly label: string } | undefined;
 }
 
-const name = z.string().min(1);
+interface PromptHeader extends Header {
+  /** What the model reads before it answers. */
+  readonly prompt: Template;
+  /** Column of the right answer. */
+  readonly answer: string;
+  /** Longest sequence in tokens; undefined: as long as the model takes. */
+  readonly maxTokens: number | undefined;
+  /** Whether a text begins with the special tokens that the tokenizer begins texts with. */
+  readonly addSpecialTokens: boolean;
+}
 
-const schema = z.strictObject({
-  name,
-  kind: z.literal("classification"),
-  labels: z
-    .array(name)
-    .min(2)
-    .refine((labels) => new Set(labels).size === labels.length, "names a label twice"),
-  label_offset: z.number().int().nonnegative().default(0),
-  max_tokens: z.number().int().min(2).default(128),
-  splits: z
-    .record(name, z.string().refine(staysInside, "must be a path inside the task's folder, without .."))
-    .refine((splits) => Object.keys(splits).length > 0, "names no data file"),
+/** Which of several continuations a language model finds likeliest after a prompt (rank classification). */
+export interface MultipleChoiceHeader extends PromptHeader {
+  readonly kind: "multiple_choice";
+  /** The choices of every item, or the column that has them as a list. */
+  readonly choices: readonly Template[] | { readonly column: string };
+  /** Names of the choices for the answer's column, where it has no index. */
+  readonly labels: readonly string[] | undefined;
+  /** `length`: a choice's log-likelihood is divided by its number of tokens; `none`: it is their sum. */
+  readonly normalize: "length" | "none";
+}
+
+/** How well a language model predicts the tokens of texts. */
+export interface PerplexityHeader extends Header {
+  readonly kind: "perplexity";
+  readonly text: Template;
+  /** Tokens that the model reads at once; undefined: as many as it takes. */
+  readonly maxTokens: number | undefined;
+  /** Tokens by which that window moves on; undefined: its length. */
+  readonly stride: number | undefined;
+  readonly addSpecialTokens: boolean;
+}
+
+const ignorable = ["case", "punctuation", "articles", "whitespace"] as const;
+
+/** What may make no difference between two answers. */
+export type Ignorable = (typeof ignorable)[number];
+
+/** Whether a language model writes the right answer after a prompt, by greedy decoding. */
+export interface GenerationHeader extends PromptHeader {
+  readonly kind: "generation";
+  /** Most tokens written. */
+  readonly maxNewTokens: number;
+  /** Texts that end what is written; they do not belong to it. */
+  readonly stop: readonly string[];
+  /** What makes no difference between an answer and the right one. */
+  readonly ignore: readonly Ignorable[];
+}
+
+/** What a command says of a model directory. */
+export interface CommandHeader extends Header {
+  readonly kind: "command";
+  /** The program and its arguments, in which `{model}`, `{task}`, `{split}` and `{data}` are replaced. */
+  readonly command: readonly string[];
+  readonly timeoutSeconds: number;
+  /** Names of variables that it is given of the evaluator's environment, besides PATH. */
+  readonly environment: readonly string[];
+  /** Files of the task's folder that lie in its working directory, besides the data. */
+  readonly files: readonly string[];
+  /** What it measures; `accuracy` and `exact_match` are fractions. */
+  readonly metric: string;
+}
+
+export type TaskHeader =
+  | ClassificationHeader
+  | MultipleChoiceHeader
+  | PerplexityHeader
+  | GenerationHeader
+  | CommandHeader;
+
+const name = z.string().min(1);
+const path = z.string().refine(staysInside, "must be a path inside the task's folder, without ..");
+const template = z.string().superRefine((text, context) => {
+  const problem = templateProblem(text);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
 });
+const tokens = z.number().int();
+const distinct = (labels: readonly string[]): boolean => new Set(labels).size === labels.length;
+const splits = z
+  .record(name, path)
+  .refine((files) => Object.keys(files).length > 0, "names no data file")
+  .transform((files) => new Map(Object.entries(files)));
+
+const schemas = {
+  classification: z.strictObject({
+    name,
+    kind: z.literal("classification"),
+    labels: z.array(name).min(2).refine(distinct, "names a label twice"),
+    label_offset: z.number().int().nonnegative().default(0),
+    max_tokens: tokens.min(2).default(128),
+    columns: z
+      .strictObject({ text: name.default("text"), text_pair: name.optional(), label: name.default("label") })
+      .optional(),
+    splits,
+  }),
+  multiple_choice: z.strictObject({
+    name,
+    kind: z.literal("multiple_choice"),
+    prompt: template.default("{{context}}"),
+    choices: z.union([z.array(template).min(2), z.strictObject({ column: name })]).default({ column: "choices" }),
+    answer: name.default("answer"),
+    labels: z.array(name).refine(distinct, "names a label twice").optional(),
+    normalize: z.enum(["length", "none"]).default("length"),
+    max_tokens: tokens.min(2).optional(),
+    add_special_tokens: z.boolean().default(true),
+    splits,
+  }),
+  perplexity: z.strictObject({
+    name,
+    kind: z.literal("perplexity"),
+    text: template.default("{{text}}"),
+    max_tokens: tokens.min(2).optional(),
+    stride: tokens.positive().optional(),
+    add_special_tokens: z.boolean().default(true),
+    splits,
+  }),
+  generation: z.strictObject({
+    name,
+    kind: z.literal("generation"),
+    prompt: template.default("{{prompt}}"),
+    answer: name.default("answer"),
+    max_new_tokens: tokens.positive().max(4096).default(32),
+    stop: z.array(name).default(["\n"]),
+    ignore: z.array(z.enum(ignorable)).default([]),
+    max_tokens: tokens.min(2).optional(),
+    add_special_tokens: z.boolean().default(true),
+    splits,
+  }),
+  command: z.strictObject({
+    name,
+    kind: z.literal("command"),
+    command: z.array(z.string()).min(1),
+    timeout_seconds: z
+      .number()
+      .positive()
+      .max(7 * 86_400)
+      .default(3600),
+    environment: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of a variable")).default([]),
+    files: z.array(path).default([]),
+    metric: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]*$/, "must be a word of small letters, digits and _")
+      .default("score"),
+    splits,
+  }),
+};
+
+type Kind = keyof typeof schemas;
+const taskKinds: readonly Kind[] = Object.keys(schemas) as Kind[];
 
 /** The header, or undefined after adding at least one problem. */
 export function parseTaskHeader(path: string, yaml: string, problems: string[]): TaskHeader | undefined {
@@ -41,23 +183,60 @@ export function parseTaskHeader(path: string, yaml: string, problems: string[]):
     for (const error of document.errors) problems.push(`${path}:${lines.linePos(error.pos[0]).line}: ${error.message}`);
     return undefined;
   }
-  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }));
-  if (parsed.success) {
-    const { label_offset: labelOffset, max_tokens: maxTokens, splits, ...rest } = parsed.data;
-    return { ...rest, labelOffset, maxTokens, splits: new Map(Object.entries(splits)) };
-  }
+  const value: unknown = document.toJS({ maxAliasCount: 0 });
+  const word = z.looseObject({ kind: z.string() }).safeParse(value).data?.kind ?? "";
+  // One that is misspelt is held against the kind that was meant, so that all problems are told at once.
+  const kind = taskKinds.find((each) => each === word) ?? (nearest(word, taskKinds) as Kind) ?? "classification";
+  const schema = schemas[kind];
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return headerOf(parsed.data);
   for (const issue of parsed.error.issues) {
-    const at = `${path}:${lineOf(document, lines, issue.path)}:`;
     if (issue.code === "unrecognized_keys") {
+      const known = issue.path.length === 0 ? Object.keys(schema.shape) : [];
       for (const key of issue.keys) {
         const line = lineOf(document, lines, [...issue.path, key]);
-        problems.push(`${path}:${line}: unknown key "${key}"${suggestion(key, Object.keys(schema.shape))}`);
+        problems.push(`${path}:${line}: unknown key "${[...issue.path, key].join(".")}"${suggestion(key, known)}`);
       }
     } else {
-      problems.push(`${at} ${[issue.path.join("."), issue.message].filter(Boolean).join(": ")}`);
+      const isKind = issue.path.join() === "kind";
+      const message = isKind ? `must be one of ${taskKinds.join(", ")}${suggestion(word, taskKinds)}` : issue.message;
+      const at = `${path}:${lineOf(document, lines, issue.path)}:`;
+      problems.push(`${at} ${[issue.path.join("."), message].filter(Boolean).join(": ")}`);
     }
   }
   return undefined;
+}
+
+/** Keys as the code writes them. */
+function headerOf(data: z.infer<(typeof schemas)[Kind]>): TaskHeader {
+  switch (data.kind) {
+    case "classification": {
+      const { label_offset: labelOffset, max_tokens: maxTokens, columns, ...rest } = data;
+      const { text_pair: textPair, ...named } = columns ?? { text: "text", label: "label" };
+      return { ...rest, labelOffset, maxTokens, columns: columns && { ...named, ...(textPair && { textPair }) } };
+    }
+    case "command": {
+      const { timeout_seconds: timeoutSeconds, ...rest } = data;
+      return { ...rest, timeoutSeconds };
+    }
+    case "perplexity": {
+      const { max_tokens: maxTokens, add_special_tokens: addSpecialTokens, stride, ...rest } = data;
+      return { ...rest, maxTokens, addSpecialTokens, stride };
+    }
+    case "multiple_choice": {
+      const { max_tokens: maxTokens, add_special_tokens: addSpecialTokens, labels, ...rest } = data;
+      return { ...rest, labels, maxTokens, addSpecialTokens };
+    }
+    case "generation": {
+      const {
+        max_tokens: maxTokens,
+        add_special_tokens: addSpecialTokens,
+        max_new_tokens: maxNewTokens,
+        ...rest
+      } = data;
+      return { ...rest, maxTokens, addSpecialTokens, maxNewTokens };
+    }
+  }
 }
 
 /** The line of the value at a path, or of the nearest thing around it that exists. */

@@ -1,21 +1,26 @@
 /**
- * A task: labelled texts, and where its labels lie among the model's logits. Parsed from the text of a YAML file and the data files it names;
- * reads no disk, so that a task sent over the wire is held to the same rules.
+ * A task: items, and what is measured on them. Parsed from the text of a YAML file and the data files it names; reads no disk, so that a task
+ * sent over the wire is held to the same rules.
  */
 
 import { EvaluatorError } from "./errors.ts";
-import { type Example, parseExamples } from "./task-data.ts";
+import { type ExampleOf, parseExamples } from "./task-data.ts";
 import { parseTaskHeader, type TaskHeader } from "./task-header.ts";
 
-export interface Task extends Omit<TaskHeader, "splits"> {
-  /** Examples by the name of their split (validation, test, ...). */
-  readonly splits: ReadonlyMap<string, Split>;
-}
+/** A task of one kind: its header, and its items in place of the names of their files. */
+export type TaskOf<K extends TaskHeader["kind"]> = Omit<Extract<TaskHeader, { readonly kind: K }>, "splits"> & {
+  /** By the name of the split (validation, test, ...). */
+  readonly splits: ReadonlyMap<string, Split<ExampleOf[K]>>;
+} & (K extends "command"
+    ? { /** Bytes of its data and its other files, by path. */ readonly contents: ReadonlyMap<string, Uint8Array> }
+    : unknown);
 
-export interface Split {
+export type Task = { [K in TaskHeader["kind"]]: TaskOf<K> }[TaskHeader["kind"]];
+
+export interface Split<E = ExampleOf[TaskHeader["kind"]]> {
   /** The data file, for messages. */
   readonly path: string;
-  readonly examples: readonly Example[];
+  readonly examples: readonly E[];
 }
 
 /** Tasks by name. */
@@ -51,11 +56,15 @@ export function parseTasks(sources: Iterable<TaskFiles>): TaskSet {
 function parseTask({ path, yaml, files }: TaskFiles, problems: string[]): Task | undefined {
   const header = parseTaskHeader(path, yaml, problems);
   if (header === undefined) return undefined;
+  for (const file of header.kind === "command" ? header.files : []) {
+    if (!files.has(file)) problems.push(`${path}: files: ${file} is missing`);
+  }
   const splits = new Map<string, Split>();
   for (const [split, file] of header.splits) {
     const bytes = files.get(file);
     if (bytes === undefined) problems.push(`${path}: split ${split}: ${file} is missing`);
-    else splits.set(split, { path: file, examples: parseExamples(file, bytes, header.labels, problems) });
+    else splits.set(split, { path: file, examples: parseExamples(file, bytes, header, problems) });
   }
-  return { ...header, splits };
+  const task = { ...header, splits } as Task;
+  return task.kind === "command" ? { ...task, contents: files } : task;
 }

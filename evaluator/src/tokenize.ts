@@ -12,14 +12,30 @@ export interface TokenizerFiles {
 }
 
 export interface TextTokenizer {
+  /** Special tokens that a text begins with. */
+  readonly prefix: readonly number[];
+  /** The token that begins texts, or else the one that ends them; undefined where neither is known. */
+  readonly start: number | undefined;
   /** Special tokens that are added to a single text. */
   readonly specialTokens: number;
+  /** The token that ends texts, where it is known. */
+  readonly end: number | undefined;
   /** At most `maxTokens` ids with special tokens; of a pair, the longer text is cut first. */
   encode(text: string, textPair: string | undefined, maxTokens: number): Encoding;
+  /** Ids of a text without special tokens but those that are written in it. */
+  ids(text: string): number[];
+  /** The text of ids, without special tokens. */
+  decode(ids: readonly number[]): string;
+}
+
+/** Ids of special tokens that `config.json` may name where `tokenizer_config.json` does not. */
+export interface SpecialIds {
+  readonly bosTokenId?: number | undefined;
+  readonly eosTokenId?: number | undefined;
 }
 
 /** @throws EvaluatorError when the files are no JSON or describe no tokenizer that the library knows. */
-export function createTokenizer(files: TokenizerFiles): TextTokenizer {
+export function createTokenizer(files: TokenizerFiles, known: SpecialIds = {}): TextTokenizer {
   const config = parseJson("tokenizer_config.json", files.tokenizerConfig ?? "{}");
   const json = parseJson("tokenizer.json", files.tokenizerJson);
   const tokenizer = construct(json, config);
@@ -37,8 +53,17 @@ export function createTokenizer(files: TokenizerFiles): TextTokenizer {
   };
   const specials = { single: complete([], null).tokens.length, pair: complete([], []).tokens.length };
 
+  const plainIds = (text: string): number[] => plain(text).map(toId);
+  const { tokens: around } = complete([probe], null);
+  const idOf = (key: string): number | undefined => tokenizer.token_to_id(contentOf(config[key]) ?? "");
+
   return {
     specialTokens: specials.single,
+    prefix: around.slice(0, Math.max(0, around.indexOf(probe))).map(toId),
+    start: idOf("bos_token") ?? known.bosTokenId ?? idOf("eos_token") ?? known.eosTokenId,
+    end: idOf("eos_token") ?? known.eosTokenId,
+    ids: plainIds,
+    decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true })),
     encode(text, textPair, maxTokens) {
       let first = plain(text);
       let second = textPair === undefined ? null : plain(textPair);
@@ -53,6 +78,16 @@ export function createTokenizer(files: TokenizerFiles): TextTokenizer {
       return { ids: tokens.map(toId), types: types ?? tokens.map(() => 0) };
     },
   };
+}
+
+/** Stands for a text between the special tokens. */
+const probe = "\u0000text";
+
+/** A special token as `tokenizer_config.json` has it: its text, or an object with it. */
+function contentOf(token: unknown): string | undefined {
+  if (typeof token === "string") return token;
+  const { content } = (token ?? {}) as { readonly content?: unknown };
+  return typeof content === "string" ? content : undefined;
 }
 
 /** How much of each text of a pair is kept: Hugging Face tokenizers' `longest_first` (utils/truncation.rs). */

@@ -5,9 +5,11 @@ import {
   createScorer,
   loadTasks,
   readModelDirectory,
-  type Split,
+  type Scorer,
+  type Task,
   type TaskScore,
   type TaskSet,
+  type Weights,
 } from "@amalgam/evaluator";
 import { AmalgamError, formatScore, scaleOf, toAmalgamError } from "@amalgam/runtime";
 import type { CommandContext } from "../context.ts";
@@ -19,64 +21,96 @@ export interface EvalOptions {
   readonly split: string;
   readonly threads?: number;
   readonly provider: string;
+  readonly allowCommands?: boolean;
+  readonly itemsOut?: string;
   readonly logits?: string;
 }
 
 export async function run(context: CommandContext, directory: string, options: EvalOptions): Promise<void> {
   const { signal } = context;
+  const { split, allowCommands, provider, threads = defaultThreads() } = options;
   const tasks = await loadTasks(options.task);
-  const chosen = splitsOf(tasks, options.split);
-  const { config, tokenizer, weights } = await readModelDirectory(await resolveReference(directory), signal);
+  requireSplit(tasks, split);
+  const { config, tokenizer, weights, sideFiles } = await readModelDirectory(await resolveReference(directory), signal);
   const stored = new Set(weights.names());
+  const runsCommands = [...tasks.values()].some(({ kind }) => kind === "command");
   await using scorer = await createScorer({
     config,
     stored: (tensor) => stored.has(tensor),
     tokenizer,
     tasks,
-    threads: options.threads ?? defaultThreads(),
-    provider: options.provider,
+    threads,
+    provider,
+    allowCommands,
+    ...(runsCommands && { sideFiles: await sideFiles() }),
   });
   const redraw = context.live ? (await import("log-update")).default : undefined;
   const scores: TaskScore[] = [];
   const logits: Record<string, unknown[]> = {};
   try {
-    for (const { name, split } of chosen) {
-      redraw?.(`scoring ${name}, ${split.examples.length} items (${scores.length + 1} of ${chosen.length} tasks)`);
-      scores.push(await scorer.score(weights, name, options.split, { signal }));
-      if (options.logits === undefined) continue;
-      const texts = split.examples.map(({ text, textPair }) => (textPair === undefined ? text : { text, textPair }));
-      const rows = await scorer.logits(weights, texts, { signal, maxTokens: tasks.get(name)!.maxTokens });
-      logits[name] = rows.map((row, index) => ({ text: split.examples[index]!.text, logits: [...row] }));
+    for (const task of tasks.values()) {
+      const count = task.kind === "command" ? "by its command" : `${task.splits.get(split)!.examples.length} items`;
+      redraw?.(`scoring ${task.name}, ${count} (${scores.length + 1} of ${tasks.size} tasks)`);
+      scores.push(await scorer.score(weights, task.name, split, { signal }));
+      if (options.logits !== undefined) logits[task.name] = await logitsOf(scorer, weights, task, split, signal);
     }
   } finally {
     redraw?.clear();
     redraw?.done();
   }
-  if (options.logits !== undefined) await writeLogits(options.logits, logits);
+  if (options.logits !== undefined) {
+    // One task: `{"items": [...]}`, as tests/interop/transformers_logits.py reads it. Several: `{"tasks": {name: [...]}}`.
+    const [items, ...others] = Object.values(logits);
+    await writeJson(options.logits, others.length === 0 ? { items } : { tasks: logits });
+  }
+  if (options.itemsOut !== undefined) {
+    await writeJson(options.itemsOut, { model: directory, split, tasks: Object.fromEntries(scores.map(itemResults)) });
+  }
   if (context.json) {
     return context.printJson({ model: directory, scores: scores.map(({ perItem: _, ...score }) => score) });
   }
   for (const line of scoreLines(scores)) context.print(line);
 }
 
-function splitsOf(tasks: TaskSet, wanted: string): { readonly name: string; readonly split: Split }[] {
-  return [...tasks].map(([name, { splits }]) => {
-    const split = splits.get(wanted);
-    if (split !== undefined) return { name, split };
+function requireSplit(tasks: TaskSet, wanted: string): void {
+  for (const [name, { splits }] of tasks) {
+    if (splits.has(wanted)) continue;
     const known = [...splits.keys()].join(", ");
     throw new AmalgamError("invalid_argument", `task ${name}: has no split "${wanted}"; it has ${known}`);
-  });
+  }
 }
 
-/** One task: `{"items": [...]}`, as tests/interop/transformers_logits.py reads it. Several: `{"tasks": {name: [...]}}`. */
-async function writeLogits(path: string, logits: Readonly<Record<string, unknown[]>>): Promise<void> {
-  const [items, ...others] = Object.values(logits);
-  const document = others.length === 0 ? { items } : { tasks: logits };
+async function logitsOf(
+  scorer: Scorer,
+  weights: Weights,
+  task: Task,
+  split: string,
+  signal: AbortSignal,
+): Promise<unknown[]> {
+  if (task.kind !== "classification") {
+    throw new AmalgamError(
+      "invalid_argument",
+      `task ${task.name}: --logits is of classification, and this is ${task.kind}`,
+    );
+  }
+  const { examples } = task.splits.get(split)!;
+  const texts = examples.map(({ text, textPair }) => (textPair === undefined ? text : { text, textPair }));
+  const rows = await scorer.logits(weights, texts, { signal, maxTokens: task.maxTokens });
+  return rows.map((row, index) => ({ text: examples[index]!.text, logits: [...row] }));
+}
+
+/** What each item of a task brought, in the order of its file; null where a command does not say. */
+const itemResults = ({ task, metric, perItem }: TaskScore): [string, unknown] => [
+  task,
+  { metric, per_item: perItem === undefined ? null : [...perItem] },
+];
+
+async function writeJson(path: string, document: unknown): Promise<void> {
   try {
     await writeFile(path, JSON.stringify(document));
   } catch (error) {
     const { code, message } = toAmalgamError(error);
-    throw new AmalgamError(code, `${path}: cannot write the logits: ${message}`, { cause: error });
+    throw new AmalgamError(code, `${path}: cannot be written: ${message}`, { cause: error });
   }
 }
 

@@ -10,6 +10,7 @@ export interface EvaluatorCommandOptions {
   readonly id?: string;
   readonly threads?: number;
   readonly provider?: string;
+  readonly allowCommands?: boolean;
   readonly slots?: number;
   readonly listen?: string;
   readonly advertise?: string;
@@ -19,8 +20,8 @@ export interface EvaluatorCommandOptions {
 
 export async function run(context: CommandContext, options: EvaluatorCommandOptions): Promise<void> {
   const { config, nats, ...own } = options;
-  const { id, threads, provider, slots, listen, advertise, ops, insecure } = own;
-  const overrides = { natsUrl: nats, id, threads, provider, slots, listen, advertise, ops, insecure };
+  const { id, threads, provider, allowCommands, slots, listen, advertise, ops, insecure } = own;
+  const overrides = { natsUrl: nats, id, threads, provider, allowCommands, slots, listen, advertise, ops, insecure };
   const settings = loadSettings(evaluatorSettings, config, overrides);
   await runEvaluatorProcess(settings, context.log, context.signal, (address) => {
     if (context.json) context.printJson({ ready: "evaluator", address });

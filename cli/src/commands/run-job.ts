@@ -5,7 +5,7 @@ import { checkOutput, isRemote } from "@amalgam/checkpoint";
 import { deviceNotes, type JobSpec, jobIdOf, type Plan, requireOwnOutput, splitReference } from "@amalgam/coordinator";
 import { AUTO, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
-import { type Client, formatScore, scaleOf } from "@amalgam/runtime";
+import { AmalgamError, type Client, formatScore, scaleOf } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
 import { bestTrial, claimLine, coefficientText, constraintsText, scoreTable, stoppedText } from "../render/job-text.ts";
@@ -26,6 +26,7 @@ export interface RunJobOptions {
   /** A back-end, or "auto". */
   readonly backend: string;
   readonly provider: string;
+  readonly allowCommands?: boolean;
   readonly processes?: number;
   /** Where the models of a recipe's earlier stages are made and kept; by default they are removed. */
   readonly stages?: string;
@@ -47,6 +48,7 @@ export function runJob(
     const outputDirectory = resolve(out);
     const { overwrite = false, digestInputs = false } = options;
     const recipe = await checkRecipe(source, { ...options, kind });
+    requireAllowed(recipe, options.allowCommands);
     const fitting = fittingShardBytes(recipe, options);
     const shardBytes = fitting ?? 0;
     const { text, name: recipeName, baseDirectory } = recipe;
@@ -97,6 +99,16 @@ async function chooseBackend(
 /** Whether a merge is made with estimates of importance. */
 const needsEvaluators = ({ variants }: Plan): boolean => variants.some(({ variant }) => variant.role === "estimated");
 
+/** Told before any work: each trial would fail for it. */
+function requireAllowed({ stages }: CheckedRecipe, allowCommands: boolean | undefined): void {
+  const task = stages.flatMap(({ tasks }) => tasks).find(({ kind }) => kind === "command");
+  if (task === undefined || allowCommands === true) return;
+  throw new AmalgamError(
+    "invalid_argument",
+    `task ${task.name}: runs a command, which a task file may not do by itself: say --allow-commands if you trust it`,
+  );
+}
+
 function startRoles(
   context: CommandContext,
   stateDirectory: string,
@@ -106,11 +118,12 @@ function startRoles(
     memory,
     backend,
     provider,
+    allowCommands = false,
     logLevel,
     evaluates,
   }: RunJobOptions & { readonly memory: number; readonly evaluates: boolean },
 ): Promise<LocalRoles> {
-  const shared = { stateDirectory, threads, memoryBytes: memory, backend, provider, evaluates };
+  const shared = { stateDirectory, threads, memoryBytes: memory, backend, provider, allowCommands, evaluates };
   if (processes === undefined) return startLocalRoles({ ...shared, log: context.log });
   return startProcesses({ ...shared, workers: processes, logLevel, signal: context.signal });
 }

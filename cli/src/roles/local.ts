@@ -27,6 +27,8 @@ export interface LocalRolesOptions {
   readonly backend: string;
   /** onnxruntime's execution provider that candidates are scored on. */
   readonly provider: string;
+  /** Whether tasks may run the commands that they name. */
+  readonly allowCommands: boolean;
   /** False for jobs without evaluations: onnxruntime is then not even loaded. */
   readonly evaluates: boolean;
   readonly log: Logger;
@@ -103,6 +105,7 @@ export async function startLocalRoles(options: LocalRolesOptions): Promise<Local
       estimates,
       threads,
       provider: options.provider,
+      allowCommands: options.allowCommands,
       cacheBytes,
       log,
       metrics,

@@ -19,6 +19,8 @@ export interface ProcessesOptions {
   readonly backend: string;
   /** onnxruntime's execution provider that candidates are scored on. */
   readonly provider: string;
+  /** Whether tasks may run the commands that they name. */
+  readonly allowCommands: boolean;
   readonly evaluates: boolean;
   readonly logLevel: string;
   readonly signal: AbortSignal;
@@ -53,7 +55,8 @@ export async function startProcesses(options: ProcessesOptions): Promise<LocalRo
   }
   if (options.evaluates) {
     const computes = ["--threads", `${threads}`, "--provider", options.provider];
-    ready.push(start("evaluator", "--id", "evaluator-1", "--nats", nats.url, ...computes, ...common));
+    const allowed = options.allowCommands ? ["--allow-commands"] : [];
+    ready.push(start("evaluator", "--id", "evaluator-1", "--nats", nats.url, ...computes, ...allowed, ...common));
   }
   await Promise.all(ready);
   const client = starting.use(createClient(CoordinatorService, address));

@@ -1,6 +1,6 @@
 // What evaluators must know of a job besides the weights: the same for all of its candidates.
 import { createHash } from "node:crypto";
-import { readSideFile } from "@amalgam/checkpoint";
+import { collectSideFiles, readSideFile } from "@amalgam/checkpoint";
 import { EvaluationSpecSchema, type FisherSpecSchema } from "@amalgam/proto";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { evaluationLayout, type Plan, type SlotHeader, type TaskInput } from "../plan/index.ts";
@@ -35,9 +35,20 @@ export async function evaluationSpec(
     tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
     shards: evaluationLayout(plan),
     ...(plan.slots.some(({ given }) => given) && { fisher: fisherSpec(plan) }),
+    ...(tasks.some(({ kind }) => kind === "command") && { sideFiles: await sideFilesOf(plan, headers) }),
   });
   const bytes = toBinary(EvaluationSpecSchema, spec);
   return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+/** What commands find beside the weights of a candidate: the files that will lie beside the merged model's. */
+async function sideFilesOf(plan: Plan, headers: readonly SlotHeader[]): Promise<Record<string, Uint8Array>> {
+  const { checkpoint } = headers[plan.donorSlot]!;
+  const changed = Object.fromEntries(outputTexts(plan));
+  const files = await collectSideFiles(checkpoint, changed, { without: plan.tokenizer?.removed });
+  return Object.fromEntries(
+    files.map(({ name, bytes }) => [name, typeof bytes === "string" ? Buffer.from(bytes) : bytes]),
+  );
 }
 
 function fisherSpec({ recipe, tensors }: Plan): MessageInitShape<typeof FisherSpecSchema> {

@@ -22,6 +22,8 @@ const header = z.looseObject({
   name: z.string().min(1),
   kind: z.string().default(""),
   splits: z.record(z.string(), z.string()),
+  /** Of a command: what it is given besides its data. */
+  files: z.array(z.string()).default([]),
 });
 
 /** Reads the tasks of a recipe; `problems` receives every reason why one cannot be used. */
@@ -62,9 +64,9 @@ async function readTask(path: string, directory: string, problems: string[]): Pr
       problems.push(`${path}: is not a task: it needs \`name\` and \`splits\` (data file by split)`);
       return undefined;
     }
-    const { name, kind, splits } = parsed.data;
+    const { name, kind, splits, files: others } = parsed.data;
     const files = new Map<string, Uint8Array>();
-    for (const data of Object.values(splits)) {
+    for (const data of [...Object.values(splits), ...others]) {
       try {
         files.set(data, await readInside(dirname(file), data));
       } catch (error) {

@@ -1,7 +1,11 @@
 /** The items of a split that an estimate looks at: which they are, their texts as the model takes them, and what their answers are. */
 
-import type { Datasets } from "../datasets.ts";
+import type { Placed } from "../datasets.ts";
+import { EvaluatorError } from "../errors.ts";
+import type { Bench } from "../measures/measure.ts";
+import { encodeChoices } from "../measures/multiple-choice.ts";
 import { itemsOfPart, type Part, WHOLE } from "../pieces.ts";
+import type { Split, Task } from "../task.ts";
 import { answerDraws, sampleItems } from "./draws.ts";
 import type { FisherItem } from "./estimate.ts";
 import type { AnswerHead } from "./programs.ts";
@@ -23,28 +27,60 @@ export interface FisherSample {
   readonly items: readonly FisherItem[];
 }
 
-/** @throws EvaluatorError for a task or split that does not exist, or a text whose ids the model does not have. */
+/** @throws EvaluatorError for a task whose items have no finite set of answers, or a text whose ids the model does not have. */
 export async function readSample(
-  datasets: Datasets,
-  taskName: string,
-  splitName: string,
+  bench: Bench,
+  task: Task,
+  split: Split,
   { items = defaultItems, seed = 0, part = WHOLE }: SampleOptions,
 ): Promise<FisherSample> {
-  const { task, split } = datasets.find(taskName, splitName);
   const drawn = sampleItems(split.examples.length, items, seed, task.name);
   const indexes = itemsOfPart(drawn.length, part).map((index) => drawn[index]!);
-  const examples = indexes.map((index) => ({
-    ...split.examples[index]!,
-    place: `${split.path}:${split.examples[index]!.line}`,
-  }));
-  const encodings = await datasets.encode(examples, task.maxTokens);
+  const { head, answered } = await answersOfTask(bench, task, split, indexes);
   return {
-    head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
-    items: examples.map(({ place, label }, index) => ({
-      place,
-      truth: label,
-      texts: [encodings[index]!],
-      uniform: answerDraws(seed, task.name, indexes[index]!, 1)[0]!,
-    })),
+    head,
+    items: answered.map((item, at) => ({ ...item, uniform: answerDraws(seed, task.name, indexes[at]!, 1)[0]! })),
   };
+}
+
+interface Answers {
+  readonly head: AnswerHead;
+  readonly answered: readonly Omit<FisherItem, "uniform">[];
+}
+
+async function answersOfTask(bench: Bench, task: Task, split: Split, indexes: readonly number[]): Promise<Answers> {
+  const name = [...task.splits].find(([, each]) => each === split)![0];
+  const chosen = <E extends { readonly line: number }>({
+    examples,
+  }: {
+    readonly examples: readonly E[];
+  }): (E & Placed)[] =>
+    indexes.map((index) => ({ ...examples[index]!, place: `${split.path}:${examples[index]!.line}` }));
+  switch (task.kind) {
+    case "classification": {
+      const items = chosen(task.splits.get(name)!);
+      const encodings = await bench.datasets.encode(items, task.maxTokens);
+      return {
+        head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
+        answered: items.map(({ place, label }, index) => ({ place, truth: label, texts: [encodings[index]!] })),
+      };
+    }
+    case "multiple_choice": {
+      const items = chosen(task.splits.get(name)!);
+      const encodings = await encodeChoices(task, items, bench);
+      let next = 0;
+      return {
+        head: { kind: "tokens" },
+        answered: items.map(({ place, label, choices }) => ({
+          place,
+          truth: label,
+          texts: choices.map(() => encodings[next++]!),
+        })),
+      };
+    }
+    default:
+      throw new EvaluatorError(
+        `task ${task.name}: items of a ${task.kind} task have no finite set of answers: estimate on a task of kind classification or multiple_choice`,
+      );
+  }
 }

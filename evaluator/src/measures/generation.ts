@@ -1,0 +1,71 @@
+/** Generation: what a language model writes after a prompt, token by likeliest token, against the answers that are right. */
+
+import { itemsOf } from "../datasets.ts";
+import { noScores, scoreMatches } from "../score.ts";
+import type { Ignorable } from "../task-header.ts";
+import { beginOf } from "./continuations.ts";
+import { languageMisfits, tokensRead } from "./language.ts";
+import type { Bench, Measure, Portion } from "./measure.ts";
+
+export const generation: Measure<"generation"> = {
+  misfits(task, bench) {
+    const problems = languageMisfits(task, bench, ["causal-lm"]);
+    const room = tokensRead(task, bench.runner.model) - task.maxNewTokens;
+    if (problems.length > 0 || room > 0) return problems;
+    return [`task ${task.name}: max_new_tokens is ${task.maxNewTokens}, which leaves no token to the prompt`];
+  },
+
+  async score(portion, weights, bench, signal) {
+    const { task } = portion;
+    const { items, prompts } = await prepared(portion, bench);
+    if (items.length === 0) return noScores("exact_match");
+    const { tokenizer } = bench.datasets;
+    const written = await bench.runner.generate(weights, prompts, {
+      maxNewTokens: task.maxNewTokens,
+      endTokens: tokenizer.end === undefined ? [] : [tokenizer.end],
+      ends: (tokens) => firstStop(tokenizer.decode(tokens), task.stop) !== undefined,
+      signal,
+    });
+    const right = items.map(({ answers }, item) => {
+      const text = tokenizer.decode(written[item]!);
+      const answer = normalised(text.slice(0, firstStop(text, task.stop)), task.ignore);
+      return answers.some((each) => normalised(each, task.ignore) === answer);
+    });
+    return scoreMatches("exact_match", right);
+  },
+};
+
+function prepared({ task, name, split, part }: Portion<"generation">, { runner, datasets }: Bench) {
+  return datasets.prepared(task, name, part, async () => {
+    const items = itemsOf(split, part);
+    const room = tokensRead(task, runner.model) - task.maxNewTokens;
+    const encodings = await datasets.encodeEach(items, ({ prompt, place }) => {
+      const tokens = datasets.tokenizer.ids(prompt);
+      const begin = beginOf(datasets.tokenizer, task.addSpecialTokens, tokens, place);
+      // The end of a long prompt is what asks the question.
+      const ids = [...begin, ...tokens.slice(Math.max(0, tokens.length + begin.length - room))];
+      return [{ ids, types: ids.map(() => 0) }];
+    });
+    return { items, prompts: encodings.map(({ ids }) => ids) };
+  });
+}
+
+/** Where the first of the stops begins; undefined where none is. */
+function firstStop(text: string, stops: readonly string[]): number | undefined {
+  const places = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  return places.length === 0 ? undefined : Math.min(...places);
+}
+
+const ignoring: Readonly<Record<Ignorable, (text: string) => string>> = {
+  case: (text) => text.toLowerCase(),
+  punctuation: (text) => text.replaceAll(/\p{P}/gu, ""),
+  articles: (text) => text.replaceAll(/\b(a|an|the)\b/gi, " "),
+  whitespace: (text) => text.replaceAll(/\s+/gu, " "),
+};
+
+/** An answer without what makes no difference; blanks around it never do. */
+export function normalised(text: string, ignore: readonly Ignorable[]): string {
+  const order = Object.keys(ignoring) as Ignorable[];
+  const rest = order.filter((each) => ignore.includes(each)).reduce((left, each) => ignoring[each](left), text);
+  return rest.trim();
+}

@@ -1,0 +1,33 @@
+/** What it takes to score the tasks of one kind with a model. */
+
+import type { Datasets } from "../datasets.ts";
+import type { ModelRunner } from "../model-runner.ts";
+import type { Part } from "../pieces.ts";
+import type { ItemScores } from "../score.ts";
+import type { Split, TaskOf } from "../task.ts";
+import type { ExampleOf } from "../task-data.ts";
+import type { TaskHeader } from "../task-header.ts";
+import type { Weights } from "../weights.ts";
+
+export interface Bench {
+  readonly runner: ModelRunner;
+  readonly datasets: Datasets;
+}
+
+/** What is scored, of a task. */
+export interface Portion<K extends TaskHeader["kind"]> {
+  readonly task: TaskOf<K>;
+  readonly name: string;
+  readonly split: Split<ExampleOf[K]>;
+  readonly part: Part;
+}
+
+export interface Measure<K extends TaskHeader["kind"]> {
+  /** What a task asks that the model or the tokenizer cannot give. */
+  misfits(task: TaskOf<K>, bench: Bench): string[];
+  /** The score of a part that may have no items. */
+  score(portion: Portion<K>, weights: Weights, bench: Bench, signal?: AbortSignal): Promise<ItemScores>;
+}
+
+/** For models without a longest text, and without a limit in the task. */
+export const manyTokens = 2048;
