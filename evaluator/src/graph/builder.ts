@@ -198,11 +198,14 @@ function neededNodes({ node: nodes, output: outputs }: GraphProto): NodeProto[] 
     .toReversed();
 }
 
-function valueInfo(name: string, type: ElementType, dims: readonly Dimension[]): ValueInfoProto {
+/** The type of a value; a dimension that is undefined is left open. */
+export function valueInfo(name: string, type: ElementType, dims: readonly (Dimension | undefined)[]): ValueInfoProto {
   const dim = dims.map((d) =>
-    create(TensorShapeProto_DimensionSchema, {
-      value: typeof d === "string" ? { case: "dimParam", value: d } : { case: "dimValue", value: BigInt(d) },
-    }),
+    d === undefined
+      ? create(TensorShapeProto_DimensionSchema)
+      : create(TensorShapeProto_DimensionSchema, {
+          value: typeof d === "string" ? { case: "dimParam", value: d } : { case: "dimValue", value: BigInt(d) },
+        }),
   );
   const tensor = create(TypeProto_TensorSchema, {
     elemType: dataTypes[type],

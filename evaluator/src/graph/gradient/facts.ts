@@ -3,16 +3,12 @@
  * so that it agrees with what will run and every operator is covered.
  */
 
-import { clone, create, toBinary } from "@bufbuild/protobuf";
-import { type ModelProto, ModelProtoSchema, type NodeProto, type TensorProto, ValueInfoProtoSchema } from "onnx-buf";
-import ort from "onnxruntime-node";
-import { EvaluatorError, messageOf } from "../../errors.ts";
+import type { NodeProto, TensorProto } from "onnx-buf";
+import { EvaluatorError } from "../../errors.ts";
 import type { GraphBuilder, Value } from "../builder.ts";
 import { attributeOf, numbersOf } from "./constants.ts";
+import { type Dim, inferTypes, isFloatType, type ValueType } from "./inference.ts";
 import { valuesWithItems } from "./items.ts";
-
-/** A size, the name of one that is known at run time only, or undefined where nothing is known. */
-export type Dim = number | string | undefined;
 
 export class Facts {
   readonly nodes: readonly NodeProto[];
@@ -31,7 +27,7 @@ export class Facts {
     this.#types = types;
     this.#constants = constants;
     this.#withItems = valuesWithItems(nodes, dataInputs, {
-      rank: (value) => types.get(value)?.dims.length,
+      rank: (value) => types.get(value)?.dims?.length,
       numbers: (value) => this.numbers(value as Value),
     });
     this.#producers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
@@ -46,7 +42,7 @@ export class Facts {
 
   /** Whether gradients can flow through a value: it is float32, float16 or float64. */
   isFloat(value: Value): boolean {
-    return this.#types.get(value)?.type.startsWith("float") ?? false;
+    return isFloatType(this.#types.get(value)?.type);
   }
 
   /** Whether a value has the items on axis 0. */
@@ -66,11 +62,6 @@ export class Facts {
   }
 }
 
-interface ValueType {
-  readonly type: string;
-  readonly dims: readonly Dim[];
-}
-
 /** @throws EvaluatorError when onnxruntime does not accept the graph */
 export async function inferFacts(graph: GraphBuilder): Promise<Facts> {
   const { model, weights } = graph.build();
@@ -80,38 +71,11 @@ export async function inferFacts(graph: GraphBuilder): Promise<Facts> {
     const constant = node.opType === "Constant" ? attributeOf(node, "value")?.t : undefined;
     if (constant !== undefined) constants.set(node.output[0]!, constant);
   }
-  const types = await inferTypes(clone(ModelProtoSchema, model));
+  const types = await inferTypes(model, (value) => {
+    const tensor = constants.get(value);
+    return tensor && numbersOf(tensor);
+  });
   for (const { name, dims } of initializer) types.set(name, { type: "constant", dims: dims.map(Number) });
   const dataInputs = input.map(({ name }) => name).filter((name) => !weights.has(name) && !constants.has(name));
   return new Facts(nodes, types, constants, dataInputs);
-}
-
-/** Errors are thrown too; onnxruntime need not write them to stderr itself. */
-const fatalOnly = 4;
-
-/** Types of inputs and of whatever a node makes; `model` gets all of that as outputs. */
-async function inferTypes(model: ModelProto): Promise<Map<string, ValueType>> {
-  const graph = model.graph!;
-  const made = graph.node.flatMap(({ output }) => output).filter((name) => name !== "");
-  graph.output = made.map((name) => create(ValueInfoProtoSchema, { name }));
-  let session: ort.InferenceSession;
-  try {
-    session = await ort.InferenceSession.create(toBinary(ModelProtoSchema, model), {
-      executionProviders: ["cpu"],
-      graphOptimizationLevel: "disabled",
-      logSeverityLevel: fatalOnly,
-    });
-  } catch (error) {
-    throw new EvaluatorError(`graph ${graph.name}: onnxruntime does not accept it: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  const known = [...session.inputMetadata, ...session.outputMetadata];
-  const types = known.map((value): [string, ValueType] =>
-    value.isTensor
-      ? [value.name, { type: value.type, dims: value.shape.map((dim) => (dim === "" ? undefined : dim)) }]
-      : [value.name, { type: "no tensor", dims: [] }],
-  );
-  await session.release();
-  return new Map(types);
 }

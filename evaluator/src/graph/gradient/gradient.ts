@@ -34,7 +34,9 @@ export class Sums {
     const tape = this.#tape;
     const size = this.#layout.tableSize(value);
     if (!this.#layout.perItem) {
-      const own = this.#layout.like(sumOfRows(tape, rows, size), value);
+      const table = sumOfRows(tape, rows, size);
+      // A Reshape that changes nothing would copy what a graph gives out.
+      const own = this.#layout.isTable(value) ? table : this.#layout.like(table, value);
       return sum === undefined ? own : tape.op("Add", [sum, own]);
     }
     const table = tape.op("Concat", [tape.int64s(-1), size.features], { axis: int(0) });

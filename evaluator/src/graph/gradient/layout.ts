@@ -8,7 +8,8 @@
 import { EvaluatorError } from "../../errors.ts";
 import { int } from "../attributes.ts";
 import type { Value } from "../builder.ts";
-import type { Dim, Facts } from "./facts.ts";
+import type { Facts } from "./facts.ts";
+import type { Dim } from "./inference.ts";
 import type { TableSize } from "./rows.ts";
 import type { Tape } from "./tape.ts";
 
@@ -42,6 +43,11 @@ export class Layout {
   /** Brings the elements of a gradient into the layout of the gradient of `x`, which has as many. */
   like(gradient: Value, x: Value): Value {
     return this.#tape.op("Reshape", [gradient, this.#sizes(x)]);
+  }
+
+  /** Whether a value is a table of rows and features already, see {@link tableSize}. */
+  isTable(value: Value): boolean {
+    return this.#facts.dims(value).length === 2;
   }
 
   /** Repeats a gradient along axes of size 1 to the size of `x`. */

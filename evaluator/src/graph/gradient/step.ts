@@ -5,7 +5,8 @@ import { EvaluatorError } from "../../errors.ts";
 import { int } from "../attributes.ts";
 import type { Value } from "../builder.ts";
 import { attributeOf, intsOf } from "./constants.ts";
-import type { Dim, Facts } from "./facts.ts";
+import type { Facts } from "./facts.ts";
+import type { Dim } from "./inference.ts";
 import type { Layout, Shaped } from "./layout.ts";
 import type { Attributes, Tape } from "./tape.ts";
 

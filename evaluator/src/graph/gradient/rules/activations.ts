@@ -1,5 +1,6 @@
 /** Activation functions. */
 
+import { float } from "../../attributes.ts";
 import type { Value } from "../../builder.ts";
 import type { Rules } from "../rule.ts";
 import type { Step } from "../step.ts";
@@ -62,12 +63,13 @@ function swish(step: Step): Value {
   return step.op("Add", s, step.times(step.op("Mul", step.y(), oneMinus(step, s)), alpha));
 }
 
-/** Phi(x) + x phi(x) of the normal distribution; with s = x / sqrt(2) that is (1 + erf(s)) / 2 + s exp(-s^2) / sqrt(pi). */
+/** Phi(x) + x phi(x) of the normal distribution, in few passes: with s = x / sqrt(2), (1 + erf(s)) / 2 + s exp(-s^2 - log sqrt(pi)). */
 function gelu(step: Step): Value {
   const s = step.times(step.x(), Math.SQRT1_2);
-  const distribution = step.times(step.op("Add", step.op("Erf", s), step.number(1)), 0.5);
-  const density = step.op("Exp", step.op("Neg", square(step, s)));
-  return step.op("Add", distribution, step.op("Mul", step.times(s, 1 / Math.sqrt(Math.PI)), density));
+  // (1 + erf) / 2 lies between the bounds 0 and 1 of HardSigmoid, which is a line there.
+  const distribution = step.with({ alpha: float(0.5), beta: float(0.5) }, "HardSigmoid", step.op("Erf", s));
+  const density = step.op("Exp", step.op("Sub", step.number(-0.5 * Math.log(Math.PI)), square(step, s)));
+  return step.op("Add", distribution, step.op("Mul", s, density));
 }
 
 /** y = x (1 + t) / 2, t = tanh(a (x + b x^3)): (1 + t) / 2 + x (1 - t^2) a (1 + 3 b x^2) / 2. */
