@@ -1,6 +1,7 @@
 /**
- * Greedy decoding: a language model writes its likeliest token, reads it, and so on. Texts are written in batches without any padding: a batch
+ * Greedy decoding: a language model writes its likeliest token, reads it, and so on. A causal model writes in batches without any padding: a batch
  * reads as many tokens as its shortest prompt has, then token by token; a text whose prompt is longer reads that first and begins to write later.
+ * The decoder of a sequence-to-sequence model begins with its start token, and its encoder reads the prompts, padded, in the first run.
  */
 
 import { EvaluatorError } from "./errors.ts";
@@ -40,7 +41,8 @@ const uncachedTokens = 4096;
  * @throws EvaluatorError when the model is no language model, or onnxruntime refuses it.
  */
 export async function openGenerator(session: Session, model: BuiltModel): Promise<Generator> {
-  if (model.kind !== "causal-lm") throw new EvaluatorError(`${model.architecture} writes no text`);
+  if (model.kind !== "causal-lm" && model.kind !== "seq2seq-lm")
+    throw new EvaluatorError(`${model.architecture} writes no text`);
   const carried = model.cache ?? [];
   const step = await session.open(programOf(nextTokenHead(model), carried));
   return { model, step, [Symbol.dispose]: () => step[Symbol.dispose]() };
@@ -115,36 +117,52 @@ async function writeBatch(
   prompts: readonly (readonly number[])[],
   { maxNewTokens, endTokens, ends = () => false, signal }: GenerationOptions,
 ): Promise<number[][]> {
-  const texts = prompts.map((prompt) => [...prompt]);
-  const ended = prompts.map(() => maxNewTokens === 0);
-  const shortest = Math.min(...prompts.map((prompt) => prompt.length));
+  const decodes = model.kind === "seq2seq-lm";
+  const starts = decodes ? prompts.map(() => [model.decoderStart!]) : prompts;
+  const texts = starts.map((start) => [...start]);
+  const ended = starts.map(() => maxNewTokens === 0);
+  const shortest = Math.min(...starts.map((start) => start.length));
   const cached = (model.cache ?? []).length > 0;
-  const chunk = cached ? Math.max(1, Math.floor(runTokens / prompts.length)) : shortest;
+  const chunk = cached ? Math.max(1, Math.floor(runTokens / starts.length)) : shortest;
   for (let read = 0, end = 0; ended.includes(false); ) {
     signal?.throwIfAborted();
     end = end < shortest ? Math.min(shortest, end + chunk) : end + 1;
-    const first = read === 0 ? emptyCaches(model, prompts.length) : {};
-    const outputs = await chain.run(step, { ...first, [inputNames.ids]: rows(texts, read, end) });
+    const outputs = await chain.run(step, {
+      ...(read === 0 ? emptyCaches(model, starts.length) : {}),
+      ...(decodes ? encoderFeeds(prompts, read === 0) : {}),
+      [decodes ? inputNames.decoderIds : inputNames.ids]: rows(texts, read, end),
+    });
     const next = outputs[nextTokenNames.tokens]!.data;
     const logLikelihood = outputs[nextTokenNames.logLikelihood]!.data;
     for (const [i, text] of texts.entries()) {
-      const prompt = prompts[i]!;
-      if (ended[i] || end < prompt.length) continue;
+      const start = starts[i]!;
+      if (ended[i] || end < start.length) continue;
       if (!Number.isFinite(logLikelihood[i]!)) throw new EvaluatorError("the model's logits are not finite");
       const token = next[i]!;
-      if (!endTokens.includes(token)) text.push(token);
-      const written = text.slice(prompt.length);
-      ended[i] = endTokens.includes(token) || written.length === maxNewTokens || ends(written);
+      const isEnd = endTokens.includes(token);
+      if (!isEnd) text.push(token);
+      const written = text.slice(start.length);
+      ended[i] = isEnd || written.length === maxNewTokens || ends(written);
     }
     if (cached) read = end;
   }
-  return texts.map((text, i) => text.slice(prompts[i]!.length));
+  return texts.map((text, i) => text.slice(starts[i]!.length));
 }
 
-/** The tokens `[from, to)` of each text; one that has ended reads on, whatever it may be. */
+/** The tokens `[from, to)` of each text; one that has ended, or is short, is padded with anything. */
 function rows(texts: readonly (readonly number[])[], from: number, to: number): Tensors[string] {
   const ids = texts.flatMap((text) => Array.from({ length: to - from }, (_, t) => text[from + t] ?? 0));
   return int32([texts.length, to - from], Int32Array.from(ids));
+}
+
+/** What an encoder reads: the prompts, or nothing where an earlier run has read them. */
+function encoderFeeds(prompts: readonly (readonly number[])[], unread: boolean): Tensors {
+  const longest = Math.max(...prompts.map((prompt) => prompt.length));
+  const mask = prompts.flatMap((prompt) => Array.from({ length: longest }, (_, t) => (t < prompt.length ? 1 : 0)));
+  return {
+    [inputNames.ids]: rows(prompts, 0, unread ? longest : 0),
+    [inputNames.mask]: float32([prompts.length, longest], Float32Array.from(mask)),
+  };
 }
 
 function emptyCaches({ cache = [] }: BuiltModel, items: number): Tensors {

@@ -2,7 +2,7 @@
 
 import { int, ints } from "./attributes.ts";
 import type { GraphBuilder, Value } from "./builder.ts";
-import { capSoftly, linear, positions } from "./layers.ts";
+import { capSoftly, linear } from "./layers.ts";
 
 /** Stands for minus infinity in a mask, as transformers does with the type's lowest value: added to a score it leaves exp() = 0. */
 const maskedScore = -3.4028234663852886e38;
@@ -14,15 +14,10 @@ export function paddingBias(g: GraphBuilder, mask: Value): Value {
 }
 
 /**
- * `[tokens, tokens]` to add to the scores: no token sees a later one, nor with a `window` one that is `window` or more tokens back.
- * Where padding lies on the right, no token that counts sees any, so that a causal model needs no other mask.
+ * `[q, k]` to add to the scores of queries and keys at these places of a text, int64 `[q]` and `[k]`: no token sees a later one, nor with a
+ * `window` one that is `window` or more tokens back. Where padding lies on the right, no token that counts sees any, so that a causal model needs
+ * no other mask.
  */
-export function causalBias(g: GraphBuilder, ids: Value, window?: number): Value {
-  const places = positions(g, ids);
-  return lookBackBias(g, places, places, window);
-}
-
-/** As {@link causalBias} for queries and keys at given places, int64 `[q]` and `[k]`: `[q, k]`. */
 export function lookBackBias(g: GraphBuilder, queries: Value, keys: Value, window?: number): Value {
   const query = g.op("Unsqueeze", [queries, g.int64s(1)]);
   const key = g.op("Unsqueeze", [keys, g.int64s(0)]);

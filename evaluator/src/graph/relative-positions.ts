@@ -2,7 +2,7 @@
 
 import { int, ints } from "./attributes.ts";
 import type { GraphBuilder, Value } from "./builder.ts";
-import { embedding, positions } from "./layers.ts";
+import { embedding } from "./layers.ts";
 
 export interface Buckets {
   readonly count: number;
@@ -27,16 +27,18 @@ export function bucketOf(distance: number, { count, maxDistance, bidirectional }
   return first + Math.min(exact + Math.trunc(fround(share * (buckets - exact))), buckets - 1);
 }
 
-/**
- * The bias of every query and key of one sequence, `[heads, tokens, tokens]`, from the table `NAME.weight` `[buckets, heads]`.
- * @param ids any value whose axis 1 are the tokens
- */
-export function relativeBias(g: GraphBuilder, ids: Value, name: string, buckets: Buckets, heads: number): Value {
+/** The bias of queries and keys at these places of a text, int64 `[q]` and `[k]`: `[heads, q, k]`, from the table `NAME.weight` `[buckets, heads]`. */
+export function relativeBias(
+  g: GraphBuilder,
+  { queries, keys }: { readonly queries: Value; readonly keys: Value },
+  name: string,
+  buckets: Buckets,
+  heads: number,
+): Value {
   const { count, maxDistance } = buckets;
   const distances = Array.from({ length: 2 * maxDistance + 1 }, (_, i) => i - maxDistance);
   const table = g.int64s(...distances.map((distance) => bucketOf(distance, buckets)));
-  const places = positions(g, ids);
-  const distance = g.op("Sub", [g.op("Unsqueeze", [places, g.int64s(0)]), g.op("Unsqueeze", [places, g.int64s(1)])]);
+  const distance = g.op("Sub", [g.op("Unsqueeze", [keys, g.int64s(0)]), g.op("Unsqueeze", [queries, g.int64s(1)])]);
   const near = g.op("Clip", [distance, g.int64(-maxDistance), g.int64(maxDistance)]);
   const bucket = g.op("Gather", [table, g.op("Add", [near, g.int64(maxDistance)])], { axis: int(0) });
   return g.op("Transpose", [embedding(g, bucket, name, count, heads)], { perm: ints(2, 0, 1) });

@@ -2,7 +2,7 @@
 
     python make_decoders.py [NAME...]
 
-`gpt2` and `llama` are read, not made: only their `generated.json` is written."""
+The folders of `gpt2`, `llama` and T5 are read, not made: only their `generated.json` is written."""
 
 import json
 import pathlib
@@ -107,6 +107,8 @@ def generated(model):
     def greedy(prompt, ends):
         settings = dict(max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=0)
         settings |= dict(attention_mask=torch.ones_like(prompt), eos_token_id=ends or None)
+        if model.config.is_encoder_decoder:
+            return model.generate(prompt, decoder_start_token_id=0, **settings)[0, 1:].tolist()
         return model.generate(prompt, **settings)[0, prompt.shape[1] :].tolist()
 
     ends = [greedy(prompts[0], [])[6], greedy(prompts[1], [])[2]]
@@ -135,7 +137,8 @@ def make(name):
         logits = model(**inputs).logits.tolist()
         write(folder / "expected.json", {"inputs": {key: value.tolist() for key, value in inputs.items()}, "logits": logits})
     else:
-        model = tf.AutoModelForCausalLM.from_pretrained(folder)
+        kind = tf.AutoModelForSeq2SeqLM if name.startswith("t5") else tf.AutoModelForCausalLM
+        model = kind.from_pretrained(folder)
     # Not what the checkpoint says of how to generate, but what is asked for here.
     model.generation_config = tf.GenerationConfig()
     if model.can_generate():
@@ -143,5 +146,5 @@ def make(name):
 
 
 with torch.no_grad():
-    for each in sys.argv[1:] or [*MODELS, "gpt2", "llama"]:
+    for each in sys.argv[1:] or [*MODELS, "gpt2", "llama", "t5", "t5-v1.1"]:
         make(each)

@@ -4,8 +4,9 @@
  */
 
 import { z } from "zod";
-import { causalBias, gather, paddingBias, splitHeads } from "../attention.ts";
+import { gather, lookBackBias, paddingBias, splitHeads } from "../attention.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
+import { causalReading, type KeysAndValues, keyValueCache } from "../causal-reading.ts";
 import {
   type Activation,
   activationNames,
@@ -14,7 +15,9 @@ import {
   linear,
   type MlpSizes,
   mlp,
+  positions,
   rmsNorm,
+  tokenCount,
 } from "../layers.ts";
 import { relativeBias } from "../relative-positions.ts";
 import { parseConfig, positiveInt } from "./config.ts";
@@ -59,44 +62,73 @@ interface Sizes extends MlpSizes {
 
 export const t5: Family = {
   architectures: ["T5ForConditionalGeneration", mt5],
-  build(json, architecture) {
+  build(json, architecture, { cached = false }) {
     const config = parseConfig(t5Config, json);
-    const { d_model: hidden, vocab_size: vocabulary, num_layers: layers } = config;
+    const { d_model: hidden, vocab_size: vocabulary } = config;
     const sizes = sizesOf(config, architecture);
     const g = new GraphBuilder(architecture);
-    const ids = g.input(inputNames.ids, "int32", ["items", "tokens"]);
-    const mask = paddingBias(g, g.input(inputNames.mask, "float32", ["items", "tokens"]));
+    const encoded = encode(g, config, sizes, cached);
+
+    const layers = config.num_decoder_layers ?? config.num_layers;
+    const cacheSizes = { layers, heads: sizes.heads, features: sizes.headFeatures };
     const decoderIds = g.input(inputNames.decoderIds, "int32", ["items", "targets"]);
-
-    const encoderBias = g.op("Add", [positionBias(g, config, "encoder", ids), mask]);
-    let states = embedding(g, ids, "shared", vocabulary, hidden);
+    const reading = causalReading(g, decoderIds, cacheSizes, cached);
+    // The text's keys and values are cached too: the runs after the first are fed no token of it, and so encode nothing.
+    const cross = cached ? keyValueCache(g, "cross_", cacheSizes) : undefined;
+    const places = { queries: reading.positions, keys: reading.seenPositions };
+    const seen = lookBackBias(g, places.queries, places.keys);
+    const bias = g.op("Add", [positionBias(g, config, "decoder", places), seen]);
+    const crossBias = paddingBias(g, encoded.mask);
+    let states = embedding(g, decoderIds, "shared", vocabulary, hidden);
     for (let i = 0; i < layers; i++) {
-      const name = `encoder.block.${i}.layer`;
-      states = attend(g, sizes, `${name}.0`, "SelfAttention", states, undefined, encoderBias);
-      states = feedForward(g, sizes, `${name}.1`, states);
-    }
-    const encoded = norm(g, sizes, "encoder.final_layer_norm", states);
-
-    const decoderBias = g.op("Add", [positionBias(g, config, "decoder", decoderIds), causalBias(g, decoderIds)]);
-    states = embedding(g, decoderIds, "shared", vocabulary, hidden);
-    for (let i = 0; i < (config.num_decoder_layers ?? layers); i++) {
       const name = `decoder.block.${i}.layer`;
-      states = attend(g, sizes, `${name}.0`, "SelfAttention", states, undefined, decoderBias);
-      states = attend(g, sizes, `${name}.1`, "EncDecAttention", states, encoded, mask);
+      const own = (read: KeysAndValues): KeysAndValues => reading.seen(i, read);
+      const others = (read: KeysAndValues): KeysAndValues => cross?.extend(i, read) ?? read;
+      states = attend(g, sizes, `${name}.0`, "SelfAttention", states, { seen: own, bias });
+      states = attend(g, sizes, `${name}.1`, "EncDecAttention", states, {
+        of: encoded.states,
+        seen: others,
+        bias: crossBias,
+      });
       states = feedForward(g, sizes, `${name}.2`, states);
     }
     const decoded = norm(g, sizes, "decoder.final_layer_norm", states);
     const scaled = isScaled(config, architecture) ? g.op("Mul", [decoded, g.floats([], [hidden ** -0.5])]) : decoded;
+    const nextTokens = (x: Value): Value => linear(g, x, "lm_head", hidden, vocabulary, { bias: false });
     return {
       architecture,
       kind: "seq2seq-lm",
       graph: g,
-      logits: linear(g, scaled, "lm_head", hidden, vocabulary, { bias: false }),
+      logits: nextTokens(scaled),
+      logitsAt: (select) => nextTokens(select(scaled)),
+      cache: [...reading.cache, ...(cross?.slots ?? [])],
       vocabularySize: vocabulary,
       decoderStart: config.decoder_start_token_id ?? config.pad_token_id ?? 0,
     };
   },
 };
+
+/** The states of the text's tokens `[items, tokens, hidden]`, and its mask. */
+function encode(
+  g: GraphBuilder,
+  config: T5Config,
+  sizes: Sizes,
+  cached: boolean,
+): { readonly states: Value; readonly mask: Value } {
+  const ids = g.input(inputNames.ids, "int32", ["items", "tokens"]);
+  const mask = g.input(inputNames.mask, "float32", ["items", cached ? "text" : "tokens"]);
+  const read = cached ? g.op("Slice", [mask, g.int64s(0), tokenCount(g, ids), g.int64s(1)]) : mask;
+  const places = positions(g, ids);
+  const position = positionBias(g, config, "encoder", { queries: places, keys: places });
+  const bias = g.op("Add", [position, paddingBias(g, read)]);
+  let states = embedding(g, ids, "shared", config.vocab_size, config.d_model);
+  for (let i = 0; i < config.num_layers; i++) {
+    const name = `encoder.block.${i}.layer`;
+    states = attend(g, sizes, `${name}.0`, "SelfAttention", states, { bias });
+    states = feedForward(g, sizes, `${name}.1`, states);
+  }
+  return { states: norm(g, sizes, "encoder.final_layer_norm", states), mask };
+}
 
 function sizesOf(config: T5Config, architecture: string): Sizes {
   const text = config.feed_forward_proj ?? (architecture === mt5 ? "gated-gelu" : "relu");
@@ -121,29 +153,40 @@ function isScaled(config: T5Config, architecture: string): boolean {
   return architecture !== mt5 && (config.scale_decoder_outputs ?? config.tie_word_embeddings);
 }
 
-/** All layers of a stack share the first one's table: `[heads, tokens, tokens]`. */
-function positionBias(g: GraphBuilder, config: T5Config, stack: "encoder" | "decoder", ids: Value): Value {
+/** All layers of a stack share the first one's table: `[heads, q, k]`. */
+function positionBias(
+  g: GraphBuilder,
+  config: T5Config,
+  stack: "encoder" | "decoder",
+  places: { readonly queries: Value; readonly keys: Value },
+): Value {
   const buckets = {
     count: config.relative_attention_num_buckets,
     maxDistance: config.relative_attention_max_distance,
     bidirectional: stack === "encoder",
   };
   const name = `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias`;
-  return relativeBias(g, ids, name, buckets, config.num_heads);
+  return relativeBias(g, places, name, buckets, config.num_heads);
 }
 
 const norm = (g: GraphBuilder, { hidden, epsilon }: Sizes, name: string, x: Value): Value =>
   rmsNorm(g, x, g.weight(`${name}.weight`, [hidden]), epsilon);
 
-/** Attention over the states themselves or over the `encoded` ones. */
+interface Attended {
+  /** What keys and values are made of; the states themselves by default. */
+  readonly of?: Value;
+  /** What is looked at, for what is made in this run. */
+  readonly seen?: (read: KeysAndValues) => KeysAndValues;
+  readonly bias: Value;
+}
+
 function attend(
   g: GraphBuilder,
   sizes: Sizes,
   name: string,
   module: "SelfAttention" | "EncDecAttention",
   states: Value,
-  encoded: Value | undefined,
-  bias: Value,
+  { of, seen = (read) => read, bias }: Attended,
 ): Value {
   const { hidden, heads, headFeatures } = sizes;
   const queries = norm(g, sizes, `${name}.layer_norm`, states);
@@ -151,8 +194,8 @@ function attend(
     const product = linear(g, x, `${name}.${module}.${part}`, hidden, heads * headFeatures, { bias: false });
     return splitHeads(g, product, heads, headFeatures);
   };
-  const keys = encoded ?? queries;
-  const projected = { query: project(queries, "q"), key: project(keys, "k"), value: project(keys, "v") };
+  const keys = of ?? queries;
+  const projected = { query: project(queries, "q"), ...seen({ key: project(keys, "k"), value: project(keys, "v") }) };
   const gathered = gather(g, projected, bias, { heads, headFeatures, scale: 1 });
   return g.op("Add", [
     states,
