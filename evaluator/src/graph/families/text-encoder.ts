@@ -75,7 +75,10 @@ export function buildTextEncoder(architecture: string, encoder: TextEncoder): Bu
     states = layer(g, encoder.layer(i), sizes, queries, states, bias);
   }
   const common = { architecture, graph: g, vocabularySize: sizes.vocabulary, maxTokens: sizes.maxTokens };
-  if (predicts) return { ...common, kind: "masked-lm", logits: predict(g, states, encoder.predictor, sizes) };
+  if (predicts) {
+    const logitsAt = (select: (x: Value) => Value): Value => predict(g, select(states), encoder.predictor, sizes);
+    return { ...common, kind: "masked-lm", logits: predict(g, states, encoder.predictor, sizes), logitsAt };
+  }
   const logits = classify(g, states, classifier, sizes);
   return { ...common, kind: "sequence-classification", logits, labels: classifier.labels };
 }
