@@ -41,8 +41,9 @@ def probe(model, train, steps):
 
 
 def expert(task, train, options):
-    torch.manual_seed(SEED + TASKS.index(task))
-    generator = torch.Generator().manual_seed(SEED + TASKS.index(task))
+    seed = SEED + TASKS.index(task) + 1000 * options["seed"]
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     model = load_model(OUT / "base").train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], weight_decay=0.0, fused=True)
     total = int(options["steps"])
@@ -64,6 +65,7 @@ def main():
     parser.add_argument("--probe-steps", type=int, default=600)
     parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--seed", type=int, default=0, help="of the order of the items and of dropout; 0 made the family that is committed")
     args = parser.parse_args()
     train = {task: Encoded(task, "train") for task in TASKS}
     held = {task: Encoded(task, "validation") for task in TASKS}
@@ -83,7 +85,7 @@ def main():
     for task in TASKS:
         if task in args.only:
             began = time.time()
-            model = expert(task, train[task], {"lr": args.lr, "steps": args.steps})
+            model = expert(task, train[task], {"lr": args.lr, "steps": args.steps, "seed": args.seed})
             save_model(model, OUT / f"expert-{task}")
             report(task, model, began)
 

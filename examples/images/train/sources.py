@@ -1,0 +1,27 @@
+"""Reads the two packages: 10,000 digits of MNIST and 70,000 images of Fashion-MNIST, as uint8 [items, 28, 28] and label numbers."""
+
+import gzip
+import json
+
+import numpy as np
+
+from family import SIDE, WORK
+
+RAW = WORK / "raw"
+
+
+def digits():
+    images, labels = [], []
+    for digit in range(10):
+        flat = json.loads((RAW / "mnist/src/digits" / f"{digit}.json").read_text())["data"]
+        images.append(np.round(np.array(flat) * 255).astype(np.uint8).reshape(-1, SIDE, SIDE))
+        labels.append(np.full(len(images[-1]), digit))
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def garments(part):
+    """Of `part` train (60,000) or t10k (10,000)."""
+    folder = RAW / "fashion/usr/share/datasets/fashion-mnist"
+    images = np.frombuffer(gzip.open(folder / f"{part}-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, SIDE, SIDE)
+    labels = np.frombuffer(gzip.open(folder / f"{part}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+    return images, labels.astype(np.int64)
