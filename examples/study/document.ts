@@ -15,7 +15,8 @@ type Table = readonly (readonly string[])[];
 const percent = (value: number): string => (100 * value).toFixed(1);
 const withError = ({ value, standardError }: Estimate): string =>
   Number.isNaN(standardError) ? percent(value) : `${percent(value)} ± ${percent(standardError)}`;
-const points = (estimate: Estimate): string => `${estimate.value < 0 ? "" : "+"}${withError(estimate)}`.replace("-", "−");
+const points = (estimate: Estimate): string =>
+  `${estimate.value < 0 ? "" : "+"}${withError(estimate)}`.replace("-", "−");
 
 const asMarkdown = ([head, ...body]: Table): string =>
   [head!, head!.map((_, index) => (index === 0 ? "---" : "---:")), ...body]

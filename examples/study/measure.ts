@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { estimate, type Entry } from "./entries.ts";
+import { type Entry, estimate } from "./entries.ts";
 import { type Family, repository, scratch } from "./families.ts";
 import type { Measured, TaskScores } from "./results.ts";
 import { tasksWithShare } from "./share.ts";

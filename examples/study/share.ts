@@ -1,12 +1,8 @@
-// Task files whose validation split is the first part of the family's own. The order of the items there is that of a hash, so the first part is a fair sample.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+// A family's tasks with fewer validation items: the first of its own. Their order is that of a hash or a shuffle, so the first are a fair sample.
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { scratch } from "./families.ts";
-
-interface TaskFile {
-  readonly splits: Readonly<Record<string, string>>;
-}
 
 /** Paths of the task files, the family's own where `share` is 1. */
 export async function tasksWithShare(
@@ -15,20 +11,30 @@ export async function tasksWithShare(
   tasks: readonly string[],
   share: number,
 ): Promise<string[]> {
-  const folder = join(directory, "tasks");
-  if (share === 1) return tasks.map((task) => join(folder, `${task}.yaml`));
-  const to = join(scratch, "tasks", `${family}-${share}`);
-  await mkdir(to, { recursive: true });
-  return Promise.all(
-    tasks.map(async (task) => {
-      const file = parse(await readFile(join(folder, `${task}.yaml`), "utf8")) as TaskFile;
-      for (const [split, name] of Object.entries(file.splits)) {
-        const lines = (await readFile(join(folder, name), "utf8")).split("\n").filter(Boolean);
-        const kept = split === "validation" ? lines.slice(0, Math.round(share * lines.length)) : lines;
-        await writeFile(join(to, name), `${kept.join("\n")}\n`);
-      }
-      await writeFile(join(to, `${task}.yaml`), stringify(file));
-      return join(to, `${task}.yaml`);
-    }),
-  );
+  const from = join(directory, "tasks");
+  const to = share === 1 ? from : join(scratch, "tasks", `${family}-${share}`);
+  if (share !== 1) {
+    await mkdir(to, { recursive: true });
+    for (const name of await readdir(from)) {
+      const bytes = await readFile(join(from, name));
+      await writeFile(join(to, name), name.includes(".validation") ? cut(name, bytes, share) : bytes);
+    }
+  }
+  return tasks.map((task) => join(to, `${task}.yaml`));
+}
+
+function cut(name: string, bytes: Buffer, share: number): Buffer | string {
+  if (name.endsWith(".gz")) return gzipSync(cutIdx(gunzipSync(bytes), share));
+  const lines = bytes.toString("utf8").split("\n").filter(Boolean);
+  return `${lines.slice(0, Math.round(share * lines.length)).join("\n")}\n`;
+}
+
+/** An IDX file: how many dimensions in the fourth byte, then their sizes, the first of which counts the items. */
+function cutIdx(bytes: Buffer, share: number): Buffer {
+  const header = 4 + 4 * bytes[3]!;
+  const items = bytes.readUInt32BE(4);
+  const kept = Math.round(share * items);
+  const result = Buffer.from(bytes.subarray(0, header + ((bytes.length - header) / items) * kept));
+  result.writeUInt32BE(kept, 4);
+  return result;
 }

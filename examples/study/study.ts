@@ -24,7 +24,9 @@ const [first, last = first] = options.seeds.split("-").map(Number);
 const seeds = Array.from({ length: last! - first! + 1 }, (_, index) => first! + index);
 
 const found = (family: Family, entry: string): Measured | undefined =>
-  readResults(options.results).find((row) => row.family === family.name && row.seed === family.seed && row.entry === entry);
+  readResults(options.results).find(
+    (row) => row.family === family.name && row.seed === family.seed && row.entry === entry,
+  );
 
 function note(row: Measured): Measured {
   appendResult(options.results, row);
@@ -48,7 +50,12 @@ function asRow({ name, merge_method, parameters }: Entry, coefficients: Readonly
     if (model === undefined) own[coefficient] = value;
     else weights[model] = value;
   }
-  return { name, merge_method, parameters: { ...parameters, ...own }, ...(Object.keys(weights).length > 0 && { weights }) };
+  return {
+    name,
+    merge_method,
+    parameters: { ...parameters, ...own },
+    ...(Object.keys(weights).length > 0 && { weights }),
+  };
 }
 
 /** The final table of DF-Merge has every rival as a row, so that all of them answer the same items. */

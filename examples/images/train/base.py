@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from family import OUT, SEED, SIDE, TASKS, WORK, Split, accuracy, label_slice, new_model, pixels, save_model
+from family import OUT, SEED, SIDE, TASKS, WORK, Split, accuracy, label_slice, new_model, pixels, read_idx, save_model
 
 
 def augmented(images, generator):
@@ -32,8 +32,8 @@ def augmented(images, generator):
 
 
 def pretrain(model, steps, rate):
-    stored = np.load(WORK / "pretraining.npz")
-    images, labels = stored["images"], torch.from_numpy(stored["labels"])
+    images = read_idx(WORK / "pretraining-images.gz")
+    labels = torch.from_numpy(read_idx(WORK / "pretraining-labels.gz").astype(np.int64))
     # As many digits as garments.
     weights = torch.where(labels < 10, 1 / (labels < 10).sum(), 1 / (labels >= 10).sum())
     generator = torch.Generator().manual_seed(SEED)

@@ -1,6 +1,7 @@
 """What the family is: where files live, the tasks and their label slices, the architecture, and how a model is scored."""
 
 import copy
+import gzip
 import json
 import os
 from pathlib import Path
@@ -54,6 +55,19 @@ def save_model(model, folder):
         "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5], "image_std": [0.5]}, indent=2) + "\n")
 
 
+def read_idx(path):
+    """Bytes as MNIST's files have them: a header of big-endian sizes, then the values."""
+    with gzip.open(path) as file:
+        rank = file.read(4)[3]
+        sizes = np.frombuffer(file.read(4 * rank), ">u4")
+        return np.frombuffer(file.read(), np.uint8).reshape(sizes)
+
+
+def write_idx(path, values):
+    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    path.write_bytes(gzip.compress(header + np.ascontiguousarray(values, np.uint8).tobytes(), mtime=0))
+
+
 def pixels(images):
     """uint8 [items, side, side] -> what the model sees, float32 [items, 1, side, side] from -1 to 1."""
     return torch.from_numpy(images).float()[:, None] / 127.5 - 1
@@ -63,8 +77,10 @@ class Split:
     """A split's images and label numbers."""
 
     def __init__(self, task, split):
-        stored = np.load(WORK / "splits" / f"{task}.{split}.npz")
-        self.task, self.images, self.labels = task, stored["images"], torch.from_numpy(stored["labels"])
+        folder = WORK / "train" if split == "train" else OUT / "tasks"
+        self.task = task
+        self.images = read_idx(folder / f"{task}.{split}-images.gz")
+        self.labels = torch.from_numpy(read_idx(folder / f"{task}.{split}-labels.gz").astype(np.int64))
 
     def __len__(self):
         return len(self.images)

@@ -1,11 +1,10 @@
 """Reads the two packages: 10,000 digits of MNIST and 70,000 images of Fashion-MNIST, as uint8 [items, 28, 28] and label numbers."""
 
-import gzip
 import json
 
 import numpy as np
 
-from family import SIDE, WORK
+from family import SIDE, WORK, read_idx
 
 RAW = WORK / "raw"
 
@@ -22,6 +21,4 @@ def digits():
 def garments(part):
     """Of `part` train (60,000) or t10k (10,000)."""
     folder = RAW / "fashion/usr/share/datasets/fashion-mnist"
-    images = np.frombuffer(gzip.open(folder / f"{part}-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, SIDE, SIDE)
-    labels = np.frombuffer(gzip.open(folder / f"{part}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
-    return images, labels.astype(np.int64)
+    return read_idx(folder / f"{part}-images-idx3-ubyte.gz"), read_idx(folder / f"{part}-labels-idx1-ubyte.gz").astype(np.int64)

@@ -1,8 +1,9 @@
 """Builds the five tasks. No image is in two splits, or in two tasks of one split."""
 
 import numpy as np
+import yaml
 
-from family import LABELS, SEED, WORK
+from family import LABELS, OUT, SEED, TASKS, WORK, label_slice, write_idx
 from sources import digits, garments
 
 TRAIN, VALIDATION, TEST = 6000, 500, 2000
@@ -18,7 +19,7 @@ def clutter(images, background, rng):
     moved = np.stack([np.roll(image, rng.integers(-3, 4, 2), (0, 1)) for image in images])
     scene = 255 - background.astype(np.float32) * 0.45
     noisy = scene * (1 - moved / 255) + rng.normal(0, 12, scene.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+    return np.clip(noisy / 8, 0, 31).astype(np.uint8) * 8
 
 
 def turn(images, rng):
@@ -59,21 +60,29 @@ def build():
     return made
 
 
-def pretraining(rng):
-    """What the base learns from: garments that no task has, the digits of `digit`'s training part, and labels of 20 kinds."""
-    drawn, drawn_labels = (np.load(WORK / "splits/digit.train.npz")[name] for name in ("images", "labels"))
+def pretraining(drawn, drawn_labels):
+    """What the base learns from, under labels of 20 kinds: the digits of `digit`'s training part, and garments that no task has."""
     worn, worn_labels = shuffled(*garments("train"), np.random.default_rng(SEED))
-    images, labels = np.concatenate([drawn, worn[40000:]]), np.concatenate([drawn_labels, 10 + worn_labels[40000:]])
-    return shuffled(images, labels, rng)
+    return np.concatenate([drawn, worn[40000:]]), np.concatenate([drawn_labels, 10 + worn_labels[40000:]])
+
+
+def write(folder, name, images, labels):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_idx(folder / f"{name}-images.gz", images)
+    write_idx(folder / f"{name}-labels.gz", labels)
 
 
 def main():
-    (WORK / "splits").mkdir(parents=True, exist_ok=True)
-    for (task, split), (images, labels) in build().items():
-        np.savez_compressed(WORK / "splits" / f"{task}.{split}.npz", images=np.ascontiguousarray(images), labels=labels.astype(np.int64))
+    made = build()
+    for (task, split), (images, labels) in made.items():
+        write(WORK / "train" if split == "train" else OUT / "tasks", f"{task}.{split}", images, labels)
         print(task, split, images.shape, np.bincount(labels), flush=True)
-    images, labels = pretraining(np.random.default_rng(SEED))
-    np.savez_compressed(WORK / "pretraining.npz", images=images, labels=labels)
+    write(WORK, "pretraining", *pretraining(*made["digit", "train"]))
+    for task in TASKS:
+        (OUT / "tasks" / f"{task}.yaml").write_text(yaml.safe_dump({
+            "name": task, "kind": "classification", "labels": LABELS[task], "label_offset": label_slice(task).start,
+            "splits": {split: {"images": f"{task}.{split}-images.gz", "labels": f"{task}.{split}-labels.gz"} for split in ("validation", "test")},
+        }, sort_keys=False, default_flow_style=None, width=160))
 
 
 if __name__ == "__main__":
