@@ -70,7 +70,7 @@ def write_idx(path, values):
 
 def pixels(images):
     """uint8 [items, side, side] -> what the model sees, float32 [items, 1, side, side] from -1 to 1."""
-    return torch.from_numpy(images).float()[:, None] / 127.5 - 1
+    return torch.from_numpy(images.copy()).float()[:, None] / 127.5 - 1
 
 
 class Split:
