@@ -7,25 +7,22 @@ import { join, posix, sep } from "node:path";
 import { CheckpointError } from "./errors.ts";
 import { withSystemErrors } from "./system-error.ts";
 
-export interface DataFileOptions {
-  /** Of a folder, the files whose names end in one of these, in small letters. */
-  readonly extensions: readonly string[];
-  /** Most bytes of all files of a folder; 1 GiB by default. */
-  readonly maxBytes?: number;
-}
+/** How the names of images end, in small letters. */
+const imageExtensions = [".jpg", ".jpeg", ".png", ".webp", ".gif"];
 
 /** What is read at a time of a folder of many small files. */
 const filesAtOnce = 16;
 
 /**
- * The file at a path, or the files below the folder there, by their paths from `root` with `/` between names, in byte order.
+ * The file at a path, or the images below the folder there, by their paths from `root` with `/` between names, in byte order.
  * @param root the folder that the path starts from, and that nothing may lie outside of
- * @throws CheckpointError for a path that leads nowhere or out of `root`, a folder without such files, or more bytes than are allowed
+ * @param maxBytes of all images of a folder
+ * @throws CheckpointError for a path that leads nowhere or out of `root`, a folder without images, or one with more bytes
  */
 export async function readDataFiles(
   root: string,
   path: string,
-  { extensions, maxBytes = 2 ** 30 }: DataFileOptions,
+  maxBytes: number = 2 ** 30,
 ): Promise<Map<string, Uint8Array>> {
   const inside = await realpath(root);
   /** Where a path leads, once it is known to lead inside. */
@@ -33,17 +30,18 @@ export async function readDataFiles(
     withSystemErrors(name, "read it", async () => {
       const real = await realpath(join(root, name));
       if (real.startsWith(inside + sep)) return real;
-      throw new CheckpointError({ file: name, rule: "lies outside of the folder that names it" });
+      throw new CheckpointError({ file: name, rule: "lies outside of the folder of the file that names it" });
     });
   const place = await locate(path);
   if (!(await stat(place)).isDirectory()) return new Map([[path, await readFile(place)]]);
 
   const entries = await readdir(place, { recursive: true, withFileTypes: true });
   const names = entries
-    .filter(({ name }) => extensions.some((extension) => name.toLowerCase().endsWith(extension)))
+    .filter(({ name }) => imageExtensions.some((extension) => name.toLowerCase().endsWith(extension)))
     .map((entry) => posix.join(path, ...relativeParts(place, entry.parentPath), entry.name))
     .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  if (names.length === 0) throw new CheckpointError({ file: path, rule: `holds no files ${extensions.join(", ")}` });
+  if (names.length === 0)
+    throw new CheckpointError({ file: path, rule: `holds no images (${imageExtensions.join(", ")})` });
   const files = new Map<string, Uint8Array>();
   let bytes = 0;
   for (let first = 0; first < names.length; first += filesAtOnce) {

@@ -24,7 +24,7 @@ export {
   type TensorRef,
 } from "./checkpoint.ts";
 export { type CompareOptions, type Comparison, compareCheckpoints } from "./compatible.ts";
-export { type DataFileOptions, readDataFiles } from "./data-files.ts";
+export { readDataFiles } from "./data-files.ts";
 export { decodeToFloat64 } from "./decode.ts";
 export {
   type Derivation,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { makeBatches, scatterRows } from "./batches.ts";
-import { float32 } from "./program.ts";
+import { feedsOf, makeBatches, scatterRows } from "./batches.ts";
+import { float32, type TensorData } from "./program.ts";
 
 const encoding = (length: number) => ({
   ids: Array.from({ length }, (_, i) => i + 1),
@@ -14,12 +14,16 @@ test("every item is in exactly one batch, padded with masked zeros, within the l
   const property = fc.property(lengths, limits, (sizes, limit) => {
     const batches = makeBatches(sizes.map(encoding), limit);
     expect(batches.flatMap(({ items }) => items).sort((a, b) => a - b)).toEqual(sizes.map((_, i) => i));
-    for (const { items, tokens, ids, mask, types } of batches) {
+    for (const batch of batches) {
+      const { items, tokens } = batch;
+      const dims = [items.length, tokens];
+      const { input_ids: ids, attention_mask: mask, token_type_ids: types } = feedsOf(batch);
+      expect([ids!.dims, mask!.dims, types!.dims]).toEqual([dims, dims, dims]);
       expect(items.length).toBeLessThanOrEqual(limit.items);
       if (items.length > 1) expect(items.length * tokens).toBeLessThanOrEqual(limit.tokens);
       items.forEach((item, row) => {
-        const cut = <T extends Int32Array | Float32Array>(all: T): number[] => [
-          ...all.subarray(row * tokens, (row + 1) * tokens),
+        const cut = (all: TensorData | undefined): number[] => [
+          ...all!.data.subarray(row * tokens, (row + 1) * tokens),
         ];
         const padding = new Array(tokens - sizes[item]!).fill(0);
         expect(cut(ids)).toEqual([...encoding(sizes[item]!).ids, ...padding]);

@@ -1,13 +1,14 @@
 /**
- * Cuts token sequences into padded batches of like length, so that little of the work is padding. A pure function of the sequences and the
+ * Cuts token sequences, or images, into padded batches of like length, so that little of the work is padding. A pure function of the sequences and the
  * limits: the same batches, hence the same bits in the scores, on every machine and with any number of threads.
  */
 
 import { inputNames } from "./graph/families/family.ts";
 import { targetNames } from "./graph/heads.ts";
+import type { ImageEncoding } from "./images/reader.ts";
 import { float32, int32, type TensorData, type Tensors } from "./program.ts";
 
-/** One tokenised item. */
+/** One tokenised text. */
 export interface Encoding {
   readonly ids: readonly number[];
   /** 0 for the first text and 1 for the second; as long as `ids`. */
@@ -26,24 +27,16 @@ export interface Targets {
   readonly decoderIds?: readonly number[];
 }
 
-/** A padded batch, all arrays `[items, tokens]`. */
+/** What a model reads of one item. */
+export type ModelInput = Encoding | ImageEncoding;
+
+/** Rows that are padded to one length. */
 export interface Batch {
   readonly tokens: number;
-  readonly ids: Int32Array;
-  /** 1 for a token, 0 for padding. */
-  readonly mask: Float32Array;
-  readonly types: Int32Array;
-  /** For each row, the index of its item among the encodings. */
+  /** For each row, the index of its item among the inputs. */
   readonly items: readonly number[];
-  readonly targets?: BatchTargets;
-}
-
-/** A batch's {@link Targets}, all arrays `[items, places]`. */
-export interface BatchTargets {
-  readonly places: number;
-  readonly ids: Int32Array;
-  readonly weights: Float32Array;
-  readonly decoderIds?: Int32Array;
+  /** What each row is made of: texts, or images of one model. */
+  readonly inputs: readonly ModelInput[];
 }
 
 export interface BatchLimits {
@@ -54,72 +47,79 @@ export interface BatchLimits {
 }
 
 /** Every item in exactly one batch, shortest first, items of one length in their order. */
-export function makeBatches(encodings: readonly Encoding[], limits: BatchLimits): Batch[] {
-  const length = (item: number): number => tokensOf(encodings[item]!);
-  const order = [...encodings.keys()].sort((a, b) => length(a) - length(b) || a - b);
+export function makeBatches(inputs: readonly ModelInput[], limits: BatchLimits): Batch[] {
+  const length = (item: number): number => tokensOf(inputs[item]!);
+  const order = [...inputs.keys()].sort((a, b) => length(a) - length(b) || a - b);
   const batches: Batch[] = [];
   for (let start = 0; start < order.length; ) {
     let end = start + 1;
     while (end < order.length && fits(end + 1 - start, length(order[end]!), limits)) end++;
-    batches.push(pad(order.slice(start, end), encodings));
+    batches.push(batchOf(order.slice(start, end), inputs));
     start = end;
   }
   return batches;
 }
 
+function batchOf(items: readonly number[], all: readonly ModelInput[]): Batch {
+  const inputs = items.map((item) => all[item]!);
+  return { tokens: Math.max(...inputs.map(rowLength)), items, inputs };
+}
+
+const isImage = (input: ModelInput): input is ImageEncoding => "pixels" in input;
+
+const rowLength = (input: ModelInput): number => (isImage(input) ? input.tokens : input.ids.length);
+
 /** Those that an encoder and a decoder read. */
-const tokensOf = ({ ids, targets }: Encoding): number => ids.length + (targets?.decoderIds?.length ?? 0);
+const tokensOf = (input: ModelInput): number =>
+  rowLength(input) + (isImage(input) ? 0 : (input.targets?.decoderIds?.length ?? 0));
 
 function fits(items: number, tokens: number, limits: BatchLimits): boolean {
   return items <= limits.items && items * tokens <= limits.tokens;
 }
 
-function pad(items: readonly number[], encodings: readonly Encoding[]): Batch {
-  const tokens = Math.max(...items.map((item) => encodings[item]!.ids.length));
-  const size = items.length * tokens;
-  const arrays = { ids: new Int32Array(size), mask: new Float32Array(size), types: new Int32Array(size) };
-  const targets = encodings[items[0]!]!.targets === undefined ? {} : { targets: padTargets(items, encodings, tokens) };
-  const batch = { tokens, ...arrays, items, ...targets };
-  items.forEach((item, row) => {
-    const { ids, types } = encodings[item]!;
-    batch.ids.set(ids, row * tokens);
-    batch.types.set(types, row * tokens);
-    batch.mask.fill(1, row * tokens, row * tokens + ids.length);
-  });
-  return batch;
-}
-
-function padTargets(items: readonly number[], encodings: readonly Encoding[], tokens: number): BatchTargets {
-  const targets = items.map((item) => encodings[item]!.targets!);
-  const decodes = targets[0]!.decoderIds !== undefined;
-  const places = decodes ? Math.max(...targets.map(({ ids }) => ids.length)) : tokens;
-  const size = items.length * places;
-  const padded = { places, ids: new Int32Array(size), weights: new Float32Array(size) };
-  const decoderIds = new Int32Array(decodes ? size : 0);
-  for (const [row, { ids, weights, decoderIds: read = [] }] of targets.entries()) {
-    padded.ids.set(ids, row * places);
-    padded.weights.set(weights, row * places);
-    decoderIds.set(read, row * places);
-  }
-  return decodes ? { ...padded, decoderIds } : padded;
-}
-
 /** A batch as a graph takes it. */
-export function feedsOf({ items, tokens, ids, mask, types, targets }: Batch): Tensors {
-  const dims = [items.length, tokens];
+export function feedsOf({ tokens, inputs }: Batch): Tensors {
+  const images = inputs.filter(isImage);
+  const [first] = images;
+  if (first !== undefined) return first.processor.feeds(images.map(({ pixels }) => pixels));
+  return textFeeds(inputs as readonly Encoding[], tokens);
+}
+
+function textFeeds(texts: readonly Encoding[], tokens: number): Tensors {
+  const dims = [texts.length, tokens];
+  const size = texts.length * tokens;
+  const [ids, mask, types] = [new Int32Array(size), new Float32Array(size), new Int32Array(size)];
+  for (const [row, text] of texts.entries()) {
+    ids.set(text.ids, row * tokens);
+    types.set(text.types, row * tokens);
+    mask.fill(1, row * tokens, row * tokens + text.ids.length);
+  }
   return {
     [inputNames.ids]: int32(dims, ids),
     [inputNames.mask]: float32(dims, mask),
     [inputNames.types]: int32(dims, types),
-    ...(targets && targetFeeds(targets, [items.length, targets.places])),
+    ...(texts[0]!.targets && targetFeeds(texts, tokens)),
   };
 }
 
-const targetFeeds = ({ ids, weights, decoderIds }: BatchTargets, dims: readonly number[]): Tensors => ({
-  [targetNames.targets]: int32(dims, ids),
-  [targetNames.weights]: float32(dims, weights),
-  ...(decoderIds && { [inputNames.decoderIds]: int32(dims, decoderIds) }),
-});
+function targetFeeds(texts: readonly Encoding[], tokens: number): Tensors {
+  const targets = texts.map((text) => text.targets!);
+  const decodes = targets[0]!.decoderIds !== undefined;
+  const places = decodes ? Math.max(...targets.map(({ ids }) => ids.length)) : tokens;
+  const dims = [texts.length, places];
+  const size = texts.length * places;
+  const [ids, weights, decoderIds] = [new Int32Array(size), new Float32Array(size), new Int32Array(size)];
+  for (const [row, each] of targets.entries()) {
+    ids.set(each.ids, row * places);
+    weights.set(each.weights, row * places);
+    decoderIds.set(each.decoderIds ?? [], row * places);
+  }
+  return {
+    [targetNames.targets]: int32(dims, ids),
+    [targetNames.weights]: float32(dims, weights),
+    ...(decodes && { [inputNames.decoderIds]: int32(dims, decoderIds) }),
+  };
+}
 
 /** One row per item, in the items' own order; `outputs[i]` is `[batches[i].items.length, ...]`, float32. */
 export function scatterRows(batches: readonly Pick<Batch, "items">[], outputs: readonly TensorData[]): Float32Array[] {

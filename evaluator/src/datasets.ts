@@ -1,7 +1,7 @@
-/** Texts as the model takes them: checked against its vocabulary, and made ready once for each task, split and part of it. */
+/** Items as the model takes them: texts checked against its vocabulary, and made ready once for each task, split and part of it. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Batch, type BatchLimits, type Encoding, makeBatches } from "./batches.ts";
+import { type Batch, type BatchLimits, type Encoding, type ModelInput, makeBatches } from "./batches.ts";
 import { EvaluatorError } from "./errors.ts";
 import { itemsOfPart, type Part } from "./pieces.ts";
 import type { Split, Task } from "./task.ts";
@@ -21,15 +21,21 @@ export interface Text extends Placed {
 const textsPerTurn = 256;
 
 export class Datasets {
-  readonly tokenizer: TextTokenizer;
+  readonly #tokenizer: TextTokenizer | undefined;
   readonly #vocabularySize: number;
   readonly #limits: BatchLimits;
   readonly #prepared = new Map<string, Promise<unknown>>();
 
-  constructor(tokenizer: TextTokenizer, vocabularySize: number, limits: BatchLimits) {
-    this.tokenizer = tokenizer;
+  /** @param tokenizer of a model that reads texts */
+  constructor(tokenizer: TextTokenizer | undefined, vocabularySize: number, limits: BatchLimits) {
+    this.#tokenizer = tokenizer;
     this.#vocabularySize = vocabularySize;
     this.#limits = limits;
+  }
+
+  get tokenizer(): TextTokenizer {
+    if (this.#tokenizer === undefined) throw new Error("the model reads no texts");
+    return this.#tokenizer;
   }
 
   /** What `prepare` makes of a part of a split, made once. */
@@ -42,8 +48,8 @@ export class Datasets {
     return made;
   }
 
-  batches(encodings: readonly Encoding[]): Batch[] {
-    return makeBatches(encodings, this.#limits);
+  batches(inputs: readonly ModelInput[]): Batch[] {
+    return makeBatches(inputs, this.#limits);
   }
 
   /** @throws EvaluatorError for a text whose ids the model does not have. */

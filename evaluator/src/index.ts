@@ -15,6 +15,7 @@ export { type ItemScores, type Labelled, scoreClassification, standardError } fr
 export {
   createScorer,
   type FisherOptions,
+  type Image,
   type ScoreOptions,
   type Scorer,
   type ScorerOptions,

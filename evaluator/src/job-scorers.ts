@@ -9,6 +9,7 @@ import {
 } from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
 import { fromBinary } from "@bufbuild/protobuf";
+import { parsePreprocessor } from "./images/processor.ts";
 import { createScorer, type Scorer } from "./scorer.ts";
 import { parseTasks } from "./task.ts";
 
@@ -62,6 +63,7 @@ export function createJobScorers(
       config: JSON.parse(spec.configJson),
       stored: (tensor) => stored.has(tensor),
       tokenizer: tokenizerJson === "" ? undefined : tokenizer,
+      preprocessor: parsePreprocessor(spec.preprocessorConfigJson || undefined),
       tasks,
       allowCommands: options.allowCommands,
       sideFiles: new Map(Object.entries(spec.sideFiles)),

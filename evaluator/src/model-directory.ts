@@ -1,4 +1,4 @@
-/** What `amalgam eval` scores: a Hugging Face directory's weights, config and tokenizer, read whole into memory. */
+/** What `amalgam eval` scores: a Hugging Face directory's weights, config, tokenizer and image processor, read whole into memory. */
 
 import {
   type Checkpoint,
@@ -10,6 +10,7 @@ import {
   resolveTensor,
 } from "@amalgam/checkpoint";
 import { EvaluatorError } from "./errors.ts";
+import { parsePreprocessor } from "./images/processor.ts";
 import type { TokenizerFiles } from "./tokenize.ts";
 import type { Weights, WeightTensor } from "./weights.ts";
 
@@ -18,6 +19,8 @@ export interface ModelDirectory {
   readonly config: unknown;
   /** Absent where there is no `tokenizer.json`. */
   readonly tokenizer: TokenizerFiles | undefined;
+  /** The parsed `preprocessor_config.json`, absent where there is none. */
+  readonly preprocessor: unknown;
   readonly weights: Weights;
   /** Reads what lies beside the weights, by name: config, tokenizer, licences. */
   sideFiles(): Promise<ReadonlyMap<string, Uint8Array>>;
@@ -42,6 +45,7 @@ export async function readModelDirectory(directory: string, signal?: AbortSignal
   return {
     config: checkpoint.config,
     tokenizer,
+    preprocessor: parsePreprocessor(await readText(checkpoint, "preprocessor_config.json", signal)),
     weights: await readWeights(checkpoint, signal),
     async sideFiles() {
       const files = await collectSideFiles(checkpoint, {}, { signal });

@@ -68,7 +68,8 @@ export class ModelRunner implements AsyncDisposable {
   ): Promise<Float32Array[]> {
     const program = await this.#open(output, programOfModel);
     return this.models.use(weights, async (model) => {
-      const outputs = await this.session.run(model, program, batches.map(feedsOf), signal);
+      const feeds = batches.map((batch) => () => feedsOf(batch));
+      const outputs = await this.session.run(model, program, feeds, signal);
       return scatterRows(
         batches,
         outputs.map((tensors) => tensors[output]!),

@@ -1,15 +1,17 @@
 /** Scores weight sets of one architecture on labelled tasks. The evaluator role and `amalgam eval` are thin layers over this. */
 
 import { scoreByCommand } from "./command/score-command.ts";
-import { Datasets } from "./datasets.ts";
+import { Datasets, type Text } from "./datasets.ts";
 import { EvaluatorError } from "./errors.ts";
 import { type EstimateOptions, type FisherEstimate, FisherEstimator } from "./fisher/estimate.ts";
 import { readSample, type SampleOptions } from "./fisher/items.ts";
 import { activationBytesPerToken } from "./graph/activation-bytes.ts";
 import type { BuildOptions, BuiltModel } from "./graph/families/family.ts";
 import { buildModel } from "./graph/families/index.ts";
+import { createImageReader, type ImageItem, type ImageReader } from "./images/reader.ts";
 import { classification } from "./measures/classification.ts";
 import { generation } from "./measures/generation.ts";
+import { imageClassification } from "./measures/image-classification.ts";
 import type { Bench, Measure, Portion } from "./measures/measure.ts";
 import { multipleChoice } from "./measures/multiple-choice.ts";
 import { perplexity } from "./measures/perplexity.ts";
@@ -17,7 +19,7 @@ import { ModelRunner } from "./model-runner.ts";
 import { type Part, WHOLE } from "./pieces.ts";
 import type { ItemScores } from "./score.ts";
 import type { Split, Task, TaskSet } from "./task.ts";
-import { createTokenizer, type SpecialIds, type TokenizerFiles } from "./tokenize.ts";
+import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
 import type { Weights } from "./weights.ts";
 
 export interface ScorerOptions {
@@ -25,8 +27,10 @@ export interface ScorerOptions {
   readonly config: unknown;
   /** Whether the models have a tensor of this name, which says how they store weights that modules share; see {@link buildModel}. */
   readonly stored?: (tensor: string) => boolean;
-  /** Without it only commands can be scored. */
+  /** Without it a model of texts cannot be run. */
   readonly tokenizer?: TokenizerFiles | undefined;
+  /** The parsed `preprocessor_config.json`; without it a model of images cannot be run. */
+  readonly preprocessor?: unknown;
   readonly tasks: TaskSet;
   /** Whether tasks may run commands; not by default. */
   readonly allowCommands?: boolean | undefined;
@@ -66,6 +70,9 @@ export interface TextPair {
   readonly textPair: string;
 }
 
+/** Bytes of an image file, or pixels. */
+export type Image = Pick<ImageItem, "image">;
+
 export interface Scorer extends AsyncDisposable {
   /** Bytes of one weight set in float32. */
   readonly weightsBytes: number;
@@ -76,8 +83,12 @@ export interface Scorer extends AsyncDisposable {
    * @throws EvaluatorError for an unknown task or split, weights that do not fit the model, or non-finite logits; the signal's reason.
    */
   score(weights: Weights, task: string, split: string, options?: ScoreOptions): Promise<TaskScore>;
-  /** All logits `[labels]` of each text. */
-  logits(weights: Weights, texts: readonly (string | TextPair)[], options?: LogitsOptions): Promise<Float32Array[]>;
+  /** All logits `[labels]` of each text, or each image where the model reads images. */
+  logits(
+    weights: Weights,
+    items: readonly (string | TextPair)[] | readonly Image[],
+    options?: LogitsOptions,
+  ): Promise<Float32Array[]>;
   /**
    * Estimates the diagonal Fisher information of a weight set on items of a task's split: the mean over the items of the part, and how many they
    * are, so that parts are put together by their weighted mean. A part without items has no tensors.
@@ -98,6 +109,7 @@ type ModelTask = Exclude<Task, { readonly kind: "command" }>;
 
 const measures: { readonly [K in ModelTask["kind"]]: Measure<K> } = {
   classification,
+  image_classification: imageClassification,
   multiple_choice: multipleChoice,
   perplexity,
   generation,
@@ -138,16 +150,18 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
       const scores = await measureOf(task).score(portion, weights, ready(), signal);
       return { task: taskName, split: splitName, ...scores };
     },
-    async logits(weights, texts, { signal, maxTokens } = {}) {
+    async logits(weights, items, { signal, maxTokens } = {}) {
       signal?.throwIfAborted();
-      const { runner, datasets } = ready();
-      const items = texts.map((item, i) => {
-        const pair = typeof item === "string" ? { text: item, textPair: undefined } : item;
-        return { ...pair, place: `text ${i + 1}` };
-      });
+      const { runner, datasets, images } = ready();
       const most = runner.model.maxTokens ?? Number.MAX_SAFE_INTEGER;
-      const batches = datasets.batches(await datasets.encode(items, Math.min(maxTokens ?? most, most)));
-      return runner.logits(weights, batches, signal);
+      const inputs =
+        images === undefined
+          ? await datasets.encode(
+              (items as readonly (string | TextPair)[]).map(placedText),
+              Math.min(maxTokens ?? most, most),
+            )
+          : await images.read((items as readonly Image[]).map(({ image }, i) => ({ image, place: `image ${i + 1}` })));
+      return runner.logits(weights, datasets.batches(inputs), signal);
     },
     async fisher(weights, taskName, splitName, fisherOptions = {}) {
       fisherOptions.signal?.throwIfAborted();
@@ -168,18 +182,15 @@ interface ModelBench extends Bench {
 
 function openBench(options: ScorerOptions): ModelBench {
   const { config, stored, residentModels = defaultResidentModels, threads } = options;
-  if (options.tokenizer === undefined) {
-    throw new EvaluatorError(
-      "tokenizer.json: is missing, and texts cannot be read without it (a fast tokenizer's save_pretrained writes it)",
-    );
-  }
-  const tokenizer = createTokenizer(options.tokenizer, specialIds(config));
   const build = (how?: BuildOptions): BuiltModel => buildModel(config, stored, how);
+  const { image } = build();
+  const tokenizer = image === undefined ? openTokenizer(options) : undefined;
+  const images = image === undefined ? undefined : openImages(options, image);
   const runner = new ModelRunner(build, { ...options, residentModels });
   const { model, session, models } = runner;
   const tokens = Math.min(batchTokens, Math.floor(batchBytes / activationBytesPerToken(model)));
   const limits = { items: options.batchItems ?? defaultBatchItems, tokens };
-  const bench = { runner, datasets: new Datasets(tokenizer, model.vocabularySize ?? 0, limits) };
+  const bench = { runner, datasets: new Datasets(tokenizer, model.vocabularySize ?? 0, limits), images };
   const problems = [...options.tasks.values()].flatMap((task) =>
     task.kind === "command" ? [] : measureOf(task).misfits(task, bench),
   );
@@ -188,6 +199,24 @@ function openBench(options: ScorerOptions): ModelBench {
     throw new EvaluatorError(problems);
   }
   return { ...bench, estimator: new FisherEstimator(session, models, build, threads) };
+}
+
+function openTokenizer({ config, tokenizer }: ScorerOptions): TextTokenizer {
+  if (tokenizer !== undefined) return createTokenizer(tokenizer, specialIds(config));
+  const remedy = "a fast tokenizer's save_pretrained writes it";
+  throw new EvaluatorError(`tokenizer.json: is missing, and texts cannot be read without it (${remedy})`);
+}
+
+function openImages({ preprocessor }: ScorerOptions, image: NonNullable<BuiltModel["image"]>): ImageReader {
+  if (preprocessor !== undefined) return createImageReader(preprocessor, image);
+  const remedy = "an image processor's save_pretrained writes it";
+  throw new EvaluatorError(`preprocessor_config.json: is missing, and images cannot be read without it (${remedy})`);
+}
+
+/** A text that was asked for with no file to name. */
+function placedText(item: string | TextPair, index: number): Text {
+  const pair = typeof item === "string" ? { text: item, textPair: undefined } : item;
+  return { ...pair, place: `text ${index + 1}` };
 }
 
 /** The measure of a task's own kind. */

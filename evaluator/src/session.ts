@@ -49,10 +49,16 @@ export interface Session extends AsyncDisposable {
   /** @throws EvaluatorError listing missing and misshapen tensors. */
   load(weights: Weights): Promise<LoadedModel>;
   /**
-   * All outputs of each run, in the order of `feeds`; the threads share the runs. An abort takes effect between runs.
+   * All outputs of each run, in the order of `feeds`; the threads share the runs. Feeds that are a function are made when their run begins, so that
+   * no more of them are in memory than there are threads. An abort takes effect between runs.
    * @throws EvaluatorError when onnxruntime fails; the signal's reason when it aborts.
    */
-  run(model: LoadedModel, program: OpenedProgram, feeds: readonly Tensors[], signal?: AbortSignal): Promise<Tensors[]>;
+  run(
+    model: LoadedModel,
+    program: OpenedProgram,
+    feeds: readonly (Tensors | (() => Tensors))[],
+    signal?: AbortSignal,
+  ): Promise<Tensors[]>;
   /**
    * What each sequence of runs carries to its end, by output name. A sequence is run in order on one thread, from zeros; the threads share the
    * sequences. An abort takes effect between sequences.
@@ -160,7 +166,11 @@ export function createSession(options: SessionOptions): Session {
       };
     },
     run: (model, program, feeds, signal) =>
-      share(feeds, (thread, each) => thread.run(model.id, program.id, each), signal),
+      share(
+        feeds,
+        (thread, each) => thread.run(model.id, program.id, typeof each === "function" ? each() : each),
+        signal,
+      ),
     fold: (model, program, sequences, signal) =>
       share(sequences, (thread, each) => thread.fold(model.id, program.id, each), signal),
     chain(model, inputs, work, signal) {

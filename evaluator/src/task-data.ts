@@ -9,6 +9,7 @@ import type {
   PerplexityHeader,
   TaskHeader,
 } from "./task-header.ts";
+import type { ImageExample } from "./task-images.ts";
 import { render, type Template } from "./template.ts";
 
 interface Item {
@@ -45,6 +46,7 @@ export interface PromptExample extends Item {
 /** Items by the kind of their task. */
 export interface ExampleOf {
   readonly classification: Example;
+  readonly image_classification: ImageExample;
   readonly multiple_choice: ChoiceExample;
   readonly perplexity: TextExample;
   readonly generation: PromptExample;
@@ -56,23 +58,30 @@ export interface ExampleOf {
 const problemsShown = 10;
 
 /** What a row has no right value for; becomes a problem of its line. */
-class RowProblem extends Error {}
+export class RowProblem extends Error {}
+
+/** Kinds whose items are the rows of a file. */
+export type TableKind = Exclude<TaskHeader["kind"], "image_classification">;
 
 /** Items in the order of the file; adds a problem for each line that is none, and for a file without lines. */
-export function parseExamples<K extends TaskHeader["kind"]>(
+export function parseExamples<K extends TableKind>(
   path: string,
   bytes: Uint8Array,
   header: TaskHeader & { readonly kind: K },
   problems: string[],
 ): readonly ExampleOf[K][] {
-  const read = readerOf(header);
-  if (read === undefined) return [];
+  const read = readerOf(header) as ((row: Row) => ExampleOf[K]) | undefined;
+  return read === undefined ? [] : examplesOf(path, bytes, read, problems);
+}
+
+/** What `read` makes of each row of a file. */
+export function examplesOf<E>(path: string, bytes: Uint8Array, read: (row: Row) => E, problems: string[]): E[] {
   const found: { readonly line: number; readonly problem: string }[] = [];
   const wrong = (line: number, problem: string): number => found.push({ line, problem });
-  const examples: ExampleOf[K][] = [];
+  const examples: E[] = [];
   for (const row of readRows(path, bytes, wrong)) {
     try {
-      examples.push(read(row) as ExampleOf[K]);
+      examples.push(read(row));
     } catch (error) {
       if (!(error instanceof RowProblem)) throw error;
       wrong(row.line, error.message);
@@ -89,7 +98,7 @@ export function parseExamples<K extends TaskHeader["kind"]>(
 
 /** Undefined for a command, which reads its data itself. */
 function readerOf(
-  header: TaskHeader,
+  header: TaskHeader & { readonly kind: TableKind },
 ): ((row: Row) => Example | ChoiceExample | TextExample | PromptExample) | undefined {
   switch (header.kind) {
     case "classification":
@@ -167,7 +176,7 @@ function cellOf({ values }: Row, column: string): unknown {
   throw new RowProblem(`${column}: is missing${suggestion(column, Object.keys(values))}`);
 }
 
-function textOf(row: Row, column: string): string {
+export function textOf(row: Row, column: string): string {
   const value = cellOf(row, column);
   if (typeof value === "string") return value;
   throw new RowProblem(`${column}: Invalid input: expected string, received ${typeName(value)}`);
@@ -180,7 +189,7 @@ function listOf(row: Row, column: string): string[] {
 }
 
 /** A label by its name, or else by its index from 0. */
-function labelOf(row: Row, column: string, labels: readonly string[]): number {
+export function labelOf(row: Row, column: string, labels: readonly string[]): number {
   const value = cellOf(row, column);
   if (typeof value === "string" || typeof value === "number") {
     const named = typeof value === "string" ? labels.indexOf(value.trim()) : -1;

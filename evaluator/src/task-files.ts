@@ -1,10 +1,11 @@
 /** Task files from a disk: the YAML file and the data files that it names, which must lie in its folder. */
 
-import { readFile, realpath } from "node:fs/promises";
-import { dirname, join, sep } from "node:path";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { readDataFiles } from "@amalgam/checkpoint";
 import { EvaluatorError, messageOf } from "./errors.ts";
 import { parseTasks, type TaskFiles, type TaskSet } from "./task.ts";
-import { parseTaskHeader } from "./task-header.ts";
+import { parseTaskHeader, pathsOf } from "./task-header.ts";
 
 /**
  * Reads and parses tasks from their YAML files.
@@ -34,25 +35,15 @@ export async function readTaskFiles(path: string): Promise<TaskFiles> {
   });
   const header = parseTaskHeader(path, yaml, problems);
   const files = new Map<string, Uint8Array>();
-  const named = [...(header?.splits ?? [])].map(([split, file]) => [`split ${split}`, file] as const);
-  const others = header?.kind === "command" ? header.files.map((file) => ["files", file] as const) : [];
-  for (const [key, file] of [...named, ...others]) {
+  for (const [key, named] of header === undefined ? [] : pathsOf(header)) {
     try {
-      files.set(file, await readInside(dirname(path), file));
+      for (const [name, bytes] of await readDataFiles(dirname(path), named)) files.set(name, bytes);
     } catch (error) {
-      problems.push(`${path}: ${key}: ${file}: ${messageOf(error)}`);
+      problems.push(`${path}: ${key}: ${messageOf(error)}`);
     }
   }
   if (problems.length > 0) throw new EvaluatorError(problems);
   return { path, yaml, files };
-}
-
-/** Follows links, but not out of the folder: a task file is data from somewhere else. */
-async function readInside(folder: string, file: string): Promise<Uint8Array> {
-  const real = await realpath(join(folder, file));
-  const root = await realpath(folder);
-  if (!real.startsWith(root + sep)) throw new Error("is a link that leaves the task's folder");
-  return readFile(real);
 }
 
 function problemsOf(error: unknown): readonly string[] {

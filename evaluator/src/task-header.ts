@@ -6,8 +6,11 @@ import { z } from "zod";
 import { suggestion } from "./nearest.ts";
 import { type Template, templateProblem } from "./template.ts";
 
-interface Header {
+interface Named {
   readonly name: string;
+}
+
+interface Header extends Named {
   /** Data file, relative to the task's folder, by split. */
   readonly splits: ReadonlyMap<string, string>;
 }
@@ -24,6 +27,21 @@ export interface ClassificationHeader extends Header {
   /** Names of the data's columns; undefined: `text`, `text_pair` and `label`, and no others. */
   readonly columns: { readonly text: string; readonly textPair?: string; readonly label: string } | undefined;
 }
+
+/** Which label an image has: the largest logit of a slice of a classifier's head. */
+export interface ImageClassificationHeader extends Named {
+  readonly kind: "image_classification";
+  /** Names of the labels, in the order of their logits. */
+  readonly labels: readonly string[];
+  /** Index of the first label's logit. */
+  readonly labelOffset: number;
+  /** The folder that images named in tables start from. */
+  readonly images: string | undefined;
+  readonly splits: ReadonlyMap<string, ImagePath>;
+}
+
+/** Paths in the task's folder: of a table, of a folder of images, or of a pair of IDX files. */
+export type ImagePath = string | { readonly images: string; readonly labels: string };
 
 interface PromptHeader extends Header {
   /** What the model reads before it answers. */
@@ -90,6 +108,7 @@ export interface CommandHeader extends Header {
 
 export type TaskHeader =
   | ClassificationHeader
+  | ImageClassificationHeader
   | MultipleChoiceHeader
   | PerplexityHeader
   | GenerationHeader
@@ -108,17 +127,37 @@ const splits = z
   .refine((files) => Object.keys(files).length > 0, "names no data file")
   .transform((files) => new Map(Object.entries(files)));
 
+const labels = z.array(name).min(2).refine(distinct, "names a label twice");
+const idxPair = z.strictObject({ images: path, labels: path });
+/** Not a union, whose errors would say nothing of the one that is meant. */
+const imagePath = z.unknown().transform((value, context): ImagePath => {
+  const parsed = typeof value === "object" ? idxPair.safeParse(value) : path.safeParse(value);
+  for (const { path, message } of parsed.error?.issues ?? []) context.addIssue({ code: "custom", path, message });
+  return parsed.success ? parsed.data : z.NEVER;
+});
+
 const schemas = {
   classification: z.strictObject({
     name,
     kind: z.literal("classification"),
-    labels: z.array(name).min(2).refine(distinct, "names a label twice"),
+    labels,
     label_offset: z.number().int().nonnegative().default(0),
     max_tokens: tokens.min(2).default(128),
     columns: z
       .strictObject({ text: name.default("text"), text_pair: name.optional(), label: name.default("label") })
       .optional(),
     splits,
+  }),
+  image_classification: z.strictObject({
+    name,
+    kind: z.literal("image_classification"),
+    labels,
+    label_offset: z.number().int().nonnegative().default(0),
+    images: path.optional(),
+    splits: z
+      .record(name, imagePath)
+      .refine((paths) => Object.keys(paths).length > 0, "names no images")
+      .transform((paths) => new Map(Object.entries(paths))),
   }),
   multiple_choice: z.strictObject({
     name,
@@ -175,6 +214,17 @@ const schemas = {
 type Kind = keyof typeof schemas;
 const taskKinds: readonly Kind[] = Object.keys(schemas) as Kind[];
 
+/** All paths that a task names, each with the key that names it. */
+export function pathsOf(header: TaskHeader): (readonly [key: string, path: string])[] {
+  const splits = [...header.splits].flatMap(([split, data]) => {
+    const paths = typeof data === "string" ? [data] : [data.images, data.labels];
+    return paths.map((path) => [`split ${split}`, path] as const);
+  });
+  if (header.kind === "command") return [...splits, ...header.files.map((file) => ["files", file] as const)];
+  if (header.kind !== "image_classification" || header.images === undefined) return splits;
+  return [...splits, ["images", header.images]];
+}
+
 /** The header, or undefined after adding at least one problem. */
 export function parseTaskHeader(path: string, yaml: string, problems: string[]): TaskHeader | undefined {
   const lines = new LineCounter();
@@ -214,6 +264,10 @@ function headerOf(data: z.infer<(typeof schemas)[Kind]>): TaskHeader {
       const { label_offset: labelOffset, max_tokens: maxTokens, columns, ...rest } = data;
       const { text_pair: textPair, ...named } = columns ?? { text: "text", label: "label" };
       return { ...rest, labelOffset, maxTokens, columns: columns && { ...named, ...(textPair && { textPair }) } };
+    }
+    case "image_classification": {
+      const { label_offset: labelOffset, images, ...rest } = data;
+      return { ...rest, labelOffset, images };
     }
     case "command": {
       const { timeout_seconds: timeoutSeconds, ...rest } = data;

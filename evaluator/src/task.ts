@@ -6,6 +6,7 @@
 import { EvaluatorError } from "./errors.ts";
 import { type ExampleOf, parseExamples } from "./task-data.ts";
 import { parseTaskHeader, type TaskHeader } from "./task-header.ts";
+import { imageSplit } from "./task-images.ts";
 
 /** A task of one kind: its header, and its items in place of the names of their files. */
 export type TaskOf<K extends TaskHeader["kind"]> = Omit<Extract<TaskHeader, { readonly kind: K }>, "splits"> & {
@@ -18,7 +19,7 @@ export type TaskOf<K extends TaskHeader["kind"]> = Omit<Extract<TaskHeader, { re
 export type Task = { [K in TaskHeader["kind"]]: TaskOf<K> }[TaskHeader["kind"]];
 
 export interface Split<E = ExampleOf[TaskHeader["kind"]]> {
-  /** The data file, for messages. */
+  /** The data file or folder, for messages. */
   readonly path: string;
   readonly examples: readonly E[];
 }
@@ -31,7 +32,7 @@ export interface TaskFiles {
   /** Path of the YAML file, for messages. */
   readonly path: string;
   readonly yaml: string;
-  /** Data files by the relative path that the YAML names. */
+  /** Data files by the relative path that the YAML names, and images by their paths below a folder that it names. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -60,9 +61,19 @@ function parseTask({ path, yaml, files }: TaskFiles, problems: string[]): Task |
     if (!files.has(file)) problems.push(`${path}: files: ${file} is missing`);
   }
   const splits = new Map<string, Split>();
+  const missing = (split: string, file: string): number => problems.push(`${path}: split ${split}: ${file} is missing`);
+  if (header.kind === "image_classification") {
+    for (const [split, data] of header.splits) {
+      const file = typeof data === "string" ? data : data.images;
+      const examples = imageSplit(data, header, files, problems);
+      if (examples === undefined) missing(split, file);
+      else splits.set(split, { path: file, examples });
+    }
+    return { ...header, splits } as Task;
+  }
   for (const [split, file] of header.splits) {
     const bytes = files.get(file);
-    if (bytes === undefined) problems.push(`${path}: split ${split}: ${file} is missing`);
+    if (bytes === undefined) missing(split, file);
     else splits.set(split, { path: file, examples: parseExamples(file, bytes, header, problems) });
   }
   const task = { ...header, splits } as Task;

@@ -31,13 +31,17 @@ export async function run(context: CommandContext, directory: string, options: E
   const { split, allowCommands, provider, threads = defaultThreads() } = options;
   const tasks = await loadTasks(options.task);
   requireSplit(tasks, split);
-  const { config, tokenizer, weights, sideFiles } = await readModelDirectory(await resolveReference(directory), signal);
+  const { config, tokenizer, preprocessor, weights, sideFiles } = await readModelDirectory(
+    await resolveReference(directory),
+    signal,
+  );
   const stored = new Set(weights.names());
   const runsCommands = [...tasks.values()].some(({ kind }) => kind === "command");
   await using scorer = await createScorer({
     config,
     stored: (tensor) => stored.has(tensor),
     tokenizer,
+    preprocessor,
     tasks,
     threads,
     provider,
@@ -87,6 +91,11 @@ async function logitsOf(
   split: string,
   signal: AbortSignal,
 ): Promise<unknown[]> {
+  if (task.kind === "image_classification") {
+    const { examples } = task.splits.get(split)!;
+    const rows = await scorer.logits(weights, examples, { signal });
+    return rows.map((row, index) => ({ image: examples[index]!.place, logits: [...row] }));
+  }
   if (task.kind !== "classification") {
     throw new AmalgamError(
       "invalid_argument",

@@ -34,9 +34,14 @@ export async function readFisherData(
   }
   const { splits: _, ...header } = task!;
   const digest = createHash("sha256")
-    .update(JSON.stringify([header, items.examples]))
+    .update(JSON.stringify([header, items.examples], digested))
     .digest("hex");
   return { tasks, task: task!.name, split, items: items.examples.length, digest };
+}
+
+/** Bytes by what they are: in JSON they would be a key for each. */
+function digested(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? createHash("sha256").update(value).digest("hex") : value;
 }
 
 async function readTask(

@@ -53,11 +53,11 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   const path = await outputPath(location, options);
   const checkpoint = await openCheckpoint(location, { signal });
   const tensors = wantedTensors(checkpoint, options);
-  const { config, tokenizer, weights } = await readModelDirectory(location, signal);
+  const { config, tokenizer, preprocessor, weights } = await readModelDirectory(location, signal);
   const data = await readFisherData(config, options);
   const { tasks, task, split } = data;
   const { estimator, seed, provider, threads = defaultThreads() } = options;
-  await using scorer = await createScorer({ config, tokenizer, tasks, threads, provider });
+  await using scorer = await createScorer({ config, tokenizer, preprocessor, tasks, threads, provider });
   const items = Math.min(options.items, data.items);
   const about = { task, split, items, estimator, seed, data_sha256: data.digest };
   const metadata = await metadataOf(checkpoint, tokenizer, about, signal);

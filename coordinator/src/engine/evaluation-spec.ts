@@ -32,6 +32,7 @@ export async function evaluationSpec(
     configJson: await text("config.json"),
     tokenizerJson: await text("tokenizer.json"),
     tokenizerConfigJson: await text("tokenizer_config.json"),
+    preprocessorConfigJson: await text("preprocessor_config.json"),
     tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
     shards: evaluationLayout(plan),
     ...(plan.slots.some(({ given }) => given) && { fisher: fisherSpec(plan) }),

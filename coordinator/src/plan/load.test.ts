@@ -114,7 +114,7 @@ test("a task without the split, or with data outside of its folder, is refused",
     "merge_method: linear\nmodels: [{model: base}]\nparameters: {weight: 1}\nevaluate: {tasks: [../bad/one.yaml]}\n";
   await symlink(join(golden, "base"), join(directory, "bad/base"));
   expect(await problemsOf(text, join(directory, "bad"))).toEqual([
-    "../bad/one.yaml: ../secret: lies outside of the task's folder",
+    "../bad/one.yaml: ../secret: lies outside of the folder of the file that names it",
     "../bad/one.yaml: the task has no split `validation`, which the recipe names (it has test)",
   ]);
 });

@@ -1,6 +1,7 @@
 /** Reads task files as far as the coordinator must know them: name, splits and the bytes they name. Evaluators hold them to the full rules. */
-import { readFile, realpath } from "node:fs/promises";
-import { dirname, join, resolve, sep } from "node:path";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { readDataFiles } from "@amalgam/checkpoint";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { EvaluateSection } from "../recipe/index.ts";
@@ -14,14 +15,18 @@ export interface TaskInput {
   readonly path: string;
   readonly yaml: string;
   readonly splits: readonly string[];
-  /** Data files by the relative path that the YAML names. */
+  /** Data files by the relative path that the YAML names, and images by their paths below a folder that it names. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
+/** Of a split: a file, a folder of images, or a pair of files. */
+const paths = z.union([z.string(), z.record(z.string(), z.string())]);
 const header = z.looseObject({
   name: z.string().min(1),
   kind: z.string().default(""),
-  splits: z.record(z.string(), z.string()),
+  splits: z.record(z.string(), paths),
+  /** The folder that images named in tables start from. */
+  images: z.string().optional(),
   /** Of a command: what it is given besides its data. */
   files: z.array(z.string()).default([]),
 });
@@ -64,13 +69,14 @@ async function readTask(path: string, directory: string, problems: string[]): Pr
       problems.push(`${path}: is not a task: it needs \`name\` and \`splits\` (data file by split)`);
       return undefined;
     }
-    const { name, kind, splits, files: others } = parsed.data;
+    const { name, kind, splits, images = [], files: others } = parsed.data;
     const files = new Map<string, Uint8Array>();
-    for (const data of [...Object.values(splits), ...others]) {
+    const data = Object.values(splits).flatMap((paths) => (typeof paths === "string" ? paths : Object.values(paths)));
+    for (const named of new Set([...data, ...others].concat(images))) {
       try {
-        files.set(data, await readInside(dirname(file), data));
+        for (const [each, bytes] of await readDataFiles(dirname(file), named)) files.set(each, bytes);
       } catch (error) {
-        problems.push(`${path}: ${data}: ${messageOf(error)}`);
+        problems.push(`${path}: ${messageOf(error)}`);
       }
     }
     return { name, kind, path, yaml, splits: Object.keys(splits), files };
@@ -78,14 +84,6 @@ async function readTask(path: string, directory: string, problems: string[]): Pr
     problems.push(`${path}: cannot be read as a task: ${messageOf(error)}`);
     return undefined;
   }
-}
-
-/** A task file is data from somewhere else: what it names must lie in its own folder, links followed. */
-async function readInside(folder: string, file: string): Promise<Uint8Array> {
-  const root = await realpath(folder);
-  const real = await realpath(join(folder, file));
-  if (!real.startsWith(root + sep)) throw new Error("lies outside of the task's folder");
-  return readFile(real);
 }
 
 const messageOf = (thrown: unknown): string =>

@@ -4,7 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type BatchLimits, type Encoding, feedsOf, makeBatches, scatterRows } from "../batches.ts";
+import { type BatchLimits, feedsOf, type ModelInput, makeBatches, scatterRows } from "../batches.ts";
 import { EvaluatorError } from "../errors.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { likelihoodNames } from "../graph/heads.ts";
@@ -22,8 +22,8 @@ import { type AnsweredItem, runsOf } from "./runs.ts";
 export interface FisherItem {
   /** Where the item comes from, for messages. */
   readonly place: string;
-  /** One text that has all answers where they are labels, else a text for each answer. */
-  readonly texts: readonly Encoding[];
+  /** One text or image that has all answers where they are labels, else a text for each answer. */
+  readonly texts: readonly ModelInput[];
   /** The labelled answer. */
   readonly truth: number;
   /** A uniform number in [0, 1) for the answer that is drawn. */

@@ -65,6 +65,15 @@ async function answersOfTask(bench: Bench, task: Task, split: Split, indexes: re
         answered: items.map(({ place, label }, index) => ({ place, truth: label, texts: [encodings[index]!] })),
       };
     }
+    case "image_classification": {
+      const { examples } = task.splits.get(name)!;
+      const items = indexes.map((index) => examples[index]!);
+      const images = await bench.images!.read(items);
+      return {
+        head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
+        answered: items.map(({ place, label }, index) => ({ place, truth: label, texts: [images[index]!] })),
+      };
+    }
     case "multiple_choice": {
       const items = chosen(task.splits.get(name)!);
       const encodings = await encodeChoices(task, items, bench);
@@ -80,7 +89,7 @@ async function answersOfTask(bench: Bench, task: Task, split: Split, indexes: re
     }
     default:
       throw new EvaluatorError(
-        `task ${task.name}: items of a ${task.kind} task have no finite set of answers: estimate on a task of kind classification or multiple_choice`,
+        `task ${task.name}: items of a ${task.kind} task have no finite set of answers: estimate on a task of kind classification, image_classification or multiple_choice`,
       );
   }
 }

@@ -3,12 +3,12 @@
  * same squares are added in the same order on every machine.
  */
 
-import { type Batch, type BatchLimits, type Encoding, feedsOf, makeBatches } from "../batches.ts";
+import { type Batch, type BatchLimits, feedsOf, type ModelInput, makeBatches } from "../batches.ts";
 import { float32, type Tensors } from "../program.ts";
 import type { Answer } from "./answers.ts";
 import { type AnswerHead, cotangentName } from "./programs.ts";
 
-export interface AnsweredItem<Text extends Encoding = Encoding> {
+export interface AnsweredItem<Text extends ModelInput = ModelInput> {
   /** One text that has all answers where they are labels, else a text for each answer. */
   readonly texts: readonly Text[];
   readonly answers: readonly Answer[];

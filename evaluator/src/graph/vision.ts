@@ -19,7 +19,7 @@ export interface PatchSizes extends ImageSizes {
 }
 
 /** How many patches an image is cut into, row by row; what is left at the right and the bottom is not seen. */
-export function patchCount({ height, width, patchHeight, patchWidth }: PatchSizes): number {
+export function patchCount({ height, width, patchHeight, patchWidth }: Omit<PatchSizes, "hidden">): number {
   return Math.floor(height / patchHeight) * Math.floor(width / patchWidth);
 }
 

@@ -11,9 +11,6 @@ const loaders = [
   "VipsForeignLoadNsgifBuffer",
 ];
 
-/** Extensions of the files that are images, in small letters. */
-export const imageExtensions: readonly string[] = [".jpg", ".jpeg", ".png", ".webp", ".gif"];
-
 /** 64 million pixels, 192 MB decoded: a small file may claim any size. */
 const maxPixels = 2 ** 26;
 
@@ -33,29 +30,18 @@ async function load(): Promise<Sharp> {
 
 /**
  * Decodes the first frame of a JPEG, PNG, WebP or GIF file, turned as its metadata says, without transparency or colour management: the
- * values that Pillow gives for `RGB`, or for `L` where one channel is asked for.
+ * values that Pillow gives for `RGB`.
  * @param place where the bytes come from, for messages
  * @throws EvaluatorError for bytes that are no such image, are cut short, or have more than 64 million pixels
  */
-export async function decodeImage(bytes: Uint8Array, channels: number, place: string): Promise<Raster> {
+export async function decodeImage(bytes: Uint8Array, place: string): Promise<Raster> {
   library ??= load();
   const sharp = await library;
   try {
     const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: "truncated", ignoreIcc: true, autoOrient: true });
     const { data, info } = await image.removeAlpha().raw().toBuffer({ resolveWithObject: true });
-    const raster = { width: info.width, height: info.height, channels: info.channels, data };
-    return channels === 1 ? luma(raster) : raster;
+    return { width: info.width, height: info.height, channels: info.channels, data };
   } catch (error) {
     throw new EvaluatorError(`${place}: cannot be read as a JPEG, PNG, WebP or GIF image (${messageOf(error)})`);
   }
-}
-
-/** ITU-R 601 luma in 16-bit fixed point; grey stays what it is. */
-function luma({ width, height, channels, data }: Raster): Raster {
-  if (channels === 1) return { width, height, channels, data };
-  const grey = Uint8Array.from({ length: width * height }, (_, i) => {
-    const [red, green, blue] = [data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!];
-    return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
-  });
-  return { width, height, channels: 1, data: grey };
 }

@@ -5,8 +5,10 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
+import { float32 } from "../program.ts";
 import { decodeImage } from "./decode.ts";
 import { createImageProcessor } from "./processor.ts";
+import { withChannels } from "./raster.ts";
 import { resize } from "./resample.ts";
 
 interface Case {
@@ -27,12 +29,14 @@ test.each(Object.entries(cases))(
   async (name, { image, config, shape }) => {
     const [channels, height, width] = shape;
     const processor = createImageProcessor(config, { channels, height, width });
-    const raster = await decodeImage(await readFile(golden(image)), channels, image);
-    const pixels = processor.pixels(raster, image);
+    const raster = await decodeImage(await readFile(golden(image)), image);
+    const pixels = processor.pixels(withChannels(raster, channels), image);
     expect(pixels).toHaveLength(channels * height * width);
     const { bytes } = expected.get(name)!;
     const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    expect(processor.normalise([pixels, pixels])).toEqual(Float32Array.of(...values, ...values));
+    expect(processor.feeds([pixels, pixels])).toEqual({
+      pixel_values: float32([2, channels, height, width], Float32Array.of(...values, ...values)),
+    });
   },
 );
 
@@ -52,7 +56,7 @@ test("bytes that are no image, an image cut short, and other formats are refused
   const whole = await readFile(golden("rgb.png"));
   const svg = new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>');
   for (const bytes of [new Uint8Array(0), Uint8Array.of(1, 2, 3), whole.subarray(0, 600), svg]) {
-    await expect(decodeImage(bytes, 3, "cat.png")).rejects.toThrow(
+    await expect(decodeImage(bytes, "cat.png")).rejects.toThrow(
       /^cat.png: cannot be read as a JPEG, PNG, WebP or GIF image \(.+\)$/,
     );
   }
@@ -63,7 +67,7 @@ test("a small file that claims a huge image is refused before it is decoded", as
   bomb.writeUInt32BE(16_000, 16);
   bomb.writeUInt32BE(16_000, 20);
   bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29);
-  await expect(decodeImage(bomb, 3, "bomb.png")).rejects.toThrow(/^bomb.png: .*pixel limit/);
+  await expect(decodeImage(bomb, "bomb.png")).rejects.toThrow(/^bomb.png: .*pixel limit/);
 });
 
 test("a processor that is not known, or does not fit the model, is refused by its key", async () => {
@@ -76,7 +80,7 @@ test("a processor that is not known, or does not fit the model, is refused by it
   );
   expect(build({ ...vit, size: { height: 0 }, resample: 9 })).toThrow(/size: .*\n.*resample: /);
   const larger = createImageProcessor({ ...vit, size: 5 }, sizes);
-  const raster = await decodeImage(await readFile(golden("rgb.png")), 3, "rgb.png");
+  const raster = await decodeImage(await readFile(golden("rgb.png")), "rgb.png");
   expect(() => larger.pixels(raster, "rgb.png")).toThrow(
     "rgb.png: has 5 x 5 pixels after preprocessor_config.json, but the model takes 4 x 4",
   );

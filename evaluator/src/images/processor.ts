@@ -1,8 +1,10 @@
 /** Image to pixels as a Hugging Face `preprocessor_config.json` says: resized, cropped to the centre, scaled and normalised. */
 
 import { z } from "zod";
-import { EvaluatorError } from "../errors.ts";
+import { EvaluatorError, messageOf } from "../errors.ts";
+import { inputNames } from "../graph/families/family.ts";
 import type { ImageSizes } from "../graph/vision.ts";
+import { float32, type Tensors } from "../program.ts";
 import type { Raster } from "./raster.ts";
 import { type Resampling, resize } from "./resample.ts";
 
@@ -51,8 +53,18 @@ export interface ImageProcessor {
    * @throws EvaluatorError when the result has another size than the model takes
    */
   pixels(image: Raster, place: string): Uint8Array;
-  /** Images of `pixels` one after another, as the model takes them: `[items, channels, height, width]`. */
-  normalise(items: readonly Uint8Array[]): Float32Array;
+  /** Images of `pixels` as the model takes them: `[items, channels, height, width]`. */
+  feeds(items: readonly Uint8Array[]): Tensors;
+}
+
+/** The parsed `preprocessor_config.json` out of its text. @throws EvaluatorError when it is no JSON */
+export function parsePreprocessor(json: string | undefined): unknown {
+  if (json === undefined) return undefined;
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new EvaluatorError(`preprocessor_config.json: is not JSON (${messageOf(error)})`);
+  }
 }
 
 /**
@@ -89,7 +101,7 @@ export function createImageProcessor(config: unknown, image: ImageSizes): ImageP
       }
       return channelsFirst(cropped);
     },
-    normalise(items) {
+    feeds(items) {
       const area = image.height * image.width;
       const out = new Float32Array(items.length * channels * area);
       let at = 0;
@@ -99,7 +111,7 @@ export function createImageProcessor(config: unknown, image: ImageSizes): ImageP
           for (let i = c * area; i < (c + 1) * area; i++) out[at++] = scale[pixels[i]!]!;
         }
       }
-      return out;
+      return { [inputNames.pixels]: float32([items.length, channels, image.height, image.width], out) };
     },
   };
 }

@@ -42,5 +42,7 @@ export const classification: Measure<"classification"> = {
 function insteadOf(kind: string): string {
   const written = "score it by `kind: multiple_choice`, with the labels as choices";
   if (kind === "causal-lm" || kind === "seq2seq-lm") return written;
-  return kind === "masked-lm" ? "take a checkpoint of its ...ForSequenceClassification" : "it takes images";
+  return kind === "masked-lm"
+    ? "take a checkpoint of its ...ForSequenceClassification"
+    : "it takes images: `kind: image_classification`";
 }

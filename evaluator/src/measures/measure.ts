@@ -1,6 +1,7 @@
 /** What it takes to score the tasks of one kind with a model. */
 
 import type { Datasets } from "../datasets.ts";
+import type { ImageReader } from "../images/reader.ts";
 import type { ModelRunner } from "../model-runner.ts";
 import type { Part } from "../pieces.ts";
 import type { ItemScores } from "../score.ts";
@@ -12,6 +13,8 @@ import type { Weights } from "../weights.ts";
 export interface Bench {
   readonly runner: ModelRunner;
   readonly datasets: Datasets;
+  /** Of a model that reads images. */
+  readonly images?: ImageReader | undefined;
 }
 
 /** What is scored, of a task. */

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { int } from "../attributes.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
 import { activationNames, firstToken, layerNorm, linear, oneToken } from "../layers.ts";
-import { patchCount, patchEmbedding, pixelInput, preNormLayer, withClassToken } from "../vision.ts";
+import { type PatchSizes, patchCount, patchEmbedding, pixelInput, preNormLayer, withClassToken } from "../vision.ts";
 import { headsDivide, imageSides, labelCount, labelKeys, parseConfig, positiveInt } from "./config.ts";
 import type { BuiltModel, Family } from "./family.ts";
 
@@ -84,8 +84,7 @@ function featuresOf(
 /** All tokens after the last layer, or those that `only` picks of them. */
 function tower(g: GraphBuilder, config: VisionConfig, only?: (g: GraphBuilder, x: Value) => Value): Value {
   const { hidden_size: hidden, layer_norm_eps: epsilon, num_hidden_layers: layers } = config;
-  const [patchHeight, patchWidth] = config.patch_size;
-  const sizes = { ...imageOf(config), patchHeight, patchWidth, hidden };
+  const sizes = { ...sizesOf(config), hidden };
   const embeddings = "vision_model.embeddings";
   const bias = { bias: false };
   const patches = patchEmbedding(g, pixelInput(g, sizes), `${embeddings}.patch_embedding`, sizes, bias);
@@ -121,9 +120,13 @@ function dropFirst(g: GraphBuilder, x: Value): Value {
   return g.op("Slice", [x, g.int64s(1), g.int64s(Number.MAX_SAFE_INTEGER), g.int64s(1)]);
 }
 
-function imageOf({
-  num_channels: channels,
-  image_size: [height, width],
-}: VisionConfig): NonNullable<BuiltModel["image"]> {
-  return { channels, height, width };
+function sizesOf({ num_channels: channels, image_size, patch_size }: VisionConfig): Omit<PatchSizes, "hidden"> {
+  const [height, width] = image_size;
+  const [patchHeight, patchWidth] = patch_size;
+  return { channels, height, width, patchHeight, patchWidth };
+}
+
+function imageOf(config: VisionConfig): NonNullable<BuiltModel["image"]> {
+  const { channels, height, width } = sizesOf(config);
+  return { channels, height, width, tokens: patchCount(sizesOf(config)) + 1 };
 }

@@ -2,6 +2,7 @@
 
 import type { GraphBuilder, Value } from "../builder.ts";
 import type { CacheSlot } from "../causal-reading.ts";
+import type { ImageSizes } from "../vision.ts";
 
 /** Names of the inputs a graph may declare; it declares those it reads. Padding always lies on the right. */
 export const inputNames = {
@@ -61,7 +62,10 @@ export interface BuiltModel {
   /** The token that the decoder of a sequence-to-sequence model starts with. */
   readonly decoderStart?: number;
   /** What pixels must be. */
-  readonly image?: { readonly channels: number; readonly height: number; readonly width: number };
+  readonly image?: ImageSizes & {
+    /** How many tokens the model makes of an image: its patches and the class token. */
+    readonly tokens: number;
+  };
 }
 
 export interface BuildOptions {

@@ -64,6 +64,6 @@ function build(json: unknown, architecture: string): BuiltModel {
   }
   const classified = oneToken(g, layerNorm(g, states, "vit.layernorm", hidden, epsilon));
   const logits = linear(g, classified, "classifier", hidden, labels);
-  const image = { channels: config.num_channels, height, width };
+  const image = { channels: config.num_channels, height, width, tokens: patchCount(sizes) + 1 };
   return { architecture, kind: "image-classification", graph: g, logits, labels, image };
 }
