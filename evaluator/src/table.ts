@@ -40,8 +40,10 @@ function jsonRows(text: string, wrong: Wrong): Row[] {
   });
 }
 
+const lineEnd = 0x0a;
+
 function csvRows(text: string, wrong: Wrong): Row[] {
-  let records: { readonly record: string[]; readonly info: { readonly lines: number } }[];
+  let records: { readonly record: string[]; readonly info: { readonly bytes: number } }[];
   try {
     records = parse(text, { info: true, skip_empty_lines: true }) as unknown as typeof records;
   } catch (error) {
@@ -56,9 +58,16 @@ function csvRows(text: string, wrong: Wrong): Row[] {
     wrong(1, `names the column "${twice}" twice`);
     return [];
   }
-  return rows.map(({ record, info }) => ({
-    values: Object.fromEntries(header.record.map((name, column) => [name, record[column]!])),
-    // `lines` counts to the end of a record, which may have line ends in its fields.
-    line: info.lines - record.join("").split("\n").length + 1,
-  }));
+  const encoded = Buffer.from(text);
+  let counted = 0;
+  let ends = 0;
+  return rows.map(({ record, info }) => {
+    for (; counted < info.bytes; counted++) ends += encoded[counted] === lineEnd ? 1 : 0;
+    // A record begins before the line ends that it has itself: those in its fields, and its last.
+    const own = record.join("").split("\n").length - 1 + (encoded[info.bytes - 1] === lineEnd ? 1 : 0);
+    return {
+      values: Object.fromEntries(header.record.map((name, column) => [name, record[column]!])),
+      line: ends - own + 1,
+    };
+  });
 }

@@ -35,7 +35,7 @@ export interface SpecialIds {
 }
 
 /** @throws EvaluatorError when the files are no JSON or describe no tokenizer that the library knows. */
-export function createTokenizer(files: TokenizerFiles, known: SpecialIds = {}): TextTokenizer {
+export function createTokenizer(files: TokenizerFiles, specials: SpecialIds = {}): TextTokenizer {
   const config = parseJson("tokenizer_config.json", files.tokenizerConfig ?? "{}");
   const json = parseJson("tokenizer.json", files.tokenizerJson);
   const tokenizer = construct(json, config);
@@ -43,7 +43,12 @@ export function createTokenizer(files: TokenizerFiles, known: SpecialIds = {}): 
   const cut = (tokens: string[], count: number): string[] =>
     tokens.length <= count ? tokens : cutLeft ? tokens.slice(tokens.length - count) : tokens.slice(0, count);
 
-  const plain = (text: string): string[] => tokenizer.tokenize(text, { add_special_tokens: false });
+  const known = (token: string): boolean => tokenizer.token_to_id(token) !== undefined;
+  const fallsBack = needsByteFallback(json);
+  const plain = (text: string): string[] => {
+    const tokens = tokenizer.tokenize(text, { add_special_tokens: false });
+    return fallsBack ? tokens.flatMap((token: string) => (known(token) ? [token] : bytePieces(token, known))) : tokens;
+  };
   const complete = (tokens: string[], pair: string[] | null): { tokens: string[]; token_type_ids?: number[] } =>
     tokenizer.post_processor?.(tokens, pair, true) ?? { tokens: [...tokens, ...(pair ?? [])] };
   const toId = (token: string): number => {
@@ -51,26 +56,26 @@ export function createTokenizer(files: TokenizerFiles, known: SpecialIds = {}): 
     if (id === undefined) throw new EvaluatorError(`tokenizer.json: no id for "${token}", and no unknown token`);
     return id;
   };
-  const specials = { single: complete([], null).tokens.length, pair: complete([], []).tokens.length };
+  const added = { single: complete([], null).tokens.length, pair: complete([], []).tokens.length };
 
   const plainIds = (text: string): number[] => plain(text).map(toId);
   const { tokens: around } = complete([probe], null);
   const idOf = (key: string): number | undefined => tokenizer.token_to_id(contentOf(config[key]) ?? "");
 
   return {
-    specialTokens: specials.single,
+    specialTokens: added.single,
     prefix: around.slice(0, Math.max(0, around.indexOf(probe))).map(toId),
-    start: idOf("bos_token") ?? known.bosTokenId ?? idOf("eos_token") ?? known.eosTokenId,
-    end: idOf("eos_token") ?? known.eosTokenId,
+    start: idOf("bos_token") ?? specials.bosTokenId ?? idOf("eos_token") ?? specials.eosTokenId,
+    end: idOf("eos_token") ?? specials.eosTokenId,
     ids: plainIds,
     decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true })),
     encode(text, textPair, maxTokens) {
       let first = plain(text);
       let second = textPair === undefined ? null : plain(textPair);
       if (second === null) {
-        first = cut(first, Math.max(0, maxTokens - specials.single));
+        first = cut(first, Math.max(0, maxTokens - added.single));
       } else {
-        const [a, b] = longestFirst(first.length, second.length, Math.max(0, maxTokens - specials.pair));
+        const [a, b] = longestFirst(first.length, second.length, Math.max(0, maxTokens - added.pair));
         first = cut(first, a);
         second = cut(second, b);
       }
@@ -78,6 +83,18 @@ export function createTokenizer(files: TokenizerFiles, known: SpecialIds = {}): 
       return { ids: tokens.map(toId), types: types ?? tokens.map(() => 0) };
     },
   };
+}
+
+/** Unigram models may spell what they do not know in bytes, which the library does for BPE only. */
+function needsByteFallback(json: Record<string, unknown>): boolean {
+  const { type, byte_fallback: fallsBack } = (json["model"] ?? {}) as Record<string, unknown>;
+  return type === "Unigram" && fallsBack === true;
+}
+
+/** A piece as the pieces of its UTF-8 bytes, where the vocabulary has them all. */
+function bytePieces(piece: string, known: (piece: string) => boolean): string[] {
+  const bytes = [...Buffer.from(piece)].map((byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+  return bytes.every(known) ? bytes : [piece];
 }
 
 /** Stands for a text between the special tokens. */
