@@ -136,7 +136,7 @@ test("wrong keys of every kind are told with their lines", () => {
     expect.stringMatching(/^t.yaml:5: files.0: must be a path inside the task's folder/),
   ]);
   expect(problemsOf("kind: multiple_choise", "d.jsonl", data)).toEqual([
-    't.yaml:2: kind: must be one of classification, multiple_choice, perplexity, generation, command (did you mean "multiple_choice"?)',
+    't.yaml:2: kind: must be one of classification, image_classification, multiple_choice, perplexity, generation, command (did you mean "multiple_choice"?)',
   ]);
 });
 
