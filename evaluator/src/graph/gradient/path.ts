@@ -26,10 +26,9 @@ export function findPath(facts: Facts, rules: Rules, output: Value, parameters: 
     const rule = ruleOf(rules, node);
     if (rule === undefined) {
       lacking.push(`${node.domain === "" ? "" : `${node.domain}.`}${node.opType} ${node.name || node.output[0]}`);
-      continue;
-    }
-    if (!node.input.some((name, i) => reached.has(name as Value) && inputRule(rule, i) !== undefined)) continue;
-    nodes.push(node);
+    } else if (node.input.some((name, i) => reached.has(name as Value) && inputRule(rule, i) !== undefined)) {
+      nodes.push(node);
+    } else continue;
     for (const name of outputs) reached.add(name);
   }
   if (lacking.length > 0) {

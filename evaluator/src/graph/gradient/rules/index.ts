@@ -3,8 +3,10 @@
 import type { Rules } from "../rule.ts";
 import { activations } from "./activations.ts";
 import { arithmetic } from "./arithmetic.ts";
+import { convolutions } from "./convolutions.ts";
 import { matrices } from "./matrices.ts";
 import { normalisations } from "./normalisations.ts";
+import { pools } from "./pools.ts";
 import { reductions } from "./reductions.ts";
 import { selections } from "./selections.ts";
 import { shapes } from "./shapes.ts";
@@ -12,8 +14,10 @@ import { shapes } from "./shapes.ts";
 export const rules: Rules = {
   ...arithmetic,
   ...activations,
+  ...convolutions,
   ...matrices,
   ...normalisations,
+  ...pools,
   ...reductions,
   ...selections,
   ...shapes,

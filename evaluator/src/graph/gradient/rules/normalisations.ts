@@ -4,6 +4,7 @@ import { int } from "../../attributes.ts";
 import type { Value } from "../../builder.ts";
 import type { Rules } from "../rule.ts";
 import type { Step } from "../step.ts";
+import { channelSum, channels } from "./channels.ts";
 
 export const normalisations: Rules = {
   Softmax: [
@@ -59,12 +60,6 @@ function layerNormInput(step: Step): Value {
   return step.op("Mul", scale, step.op("Sub", step.op("Sub", u, mean(u)), along));
 }
 
-/** A vector of channels with an axis of size 1 for each axis after them. */
-function channels(step: Step, vector: Value): Value {
-  const after = Array.from({ length: step.rank(step.x()) - 2 }, () => 1);
-  return step.op("Reshape", vector, step.tape.int64s(-1, ...after));
-}
-
 function batchScale(step: Step): Value {
   if (step.int("training_mode", 0))
     throw step.error("in training mode it cannot be differentiated; export the model for inference");
@@ -76,12 +71,3 @@ const batchNormalised = (step: Step): Value =>
   step.op("Mul", step.op("Sub", step.x(), channels(step, step.x(3))), batchScale(step));
 
 const channelSlope = (step: Step): Value => step.op("Mul", channels(step, step.x(1)), batchScale(step));
-
-/** Sums what lies like the output over all but the channels. */
-function channelSum(step: Step, gradient: Value, input: number): Value {
-  const { dims, hasItems } = step.shaped(step.y());
-  const after = Array.from({ length: dims.length - 2 }, (_, i) => i - (dims.length - 2));
-  const ofItems =
-    after.length === 0 ? gradient : step.with({ keepdims: int(0) }, "ReduceSum", gradient, step.tape.int64s(...after));
-  return step.layout.sumTo(ofItems, { dims: dims.slice(0, 2), hasItems }, step.x(input));
-}
