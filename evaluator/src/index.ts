@@ -35,4 +35,4 @@ export type { Example } from "./task-data.ts";
 export { loadTasks, readTaskFiles } from "./task-files.ts";
 export { type DataFile, taskOfModel, taskWithData } from "./task-of-data.ts";
 export { createTokenizer, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
-export type { Weights, WeightTensor } from "./weights.ts";
+export { storedIn, type Weights, type WeightTensor } from "./weights.ts";

@@ -16,3 +16,9 @@ export interface Weights {
   get(name: string): WeightTensor | undefined;
   names(): Iterable<string>;
 }
+
+/** Whether a weight set stores a tensor of this name itself, not under a name that it is tied to. */
+export function storedIn(weights: Weights): (tensor: string) => boolean {
+  const names = new Set(weights.names());
+  return (tensor) => names.has(tensor);
+}

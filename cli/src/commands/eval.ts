@@ -6,6 +6,7 @@ import {
   loadTasks,
   readModelDirectory,
   type Scorer,
+  storedIn,
   type Task,
   type TaskScore,
   type TaskSet,
@@ -35,11 +36,10 @@ export async function run(context: CommandContext, directory: string, options: E
     await resolveReference(directory),
     signal,
   );
-  const stored = new Set(weights.names());
   const runsCommands = [...tasks.values()].some(({ kind }) => kind === "command");
   await using scorer = await createScorer({
     config,
-    stored: (tensor) => stored.has(tensor),
+    stored: storedIn(weights),
     tokenizer,
     preprocessor,
     tasks,

@@ -14,7 +14,14 @@ import {
   resolveReference,
   type TensorSpec,
 } from "@amalgam/checkpoint";
-import { createScorer, type Estimator, readModelDirectory, type Scorer, writeFisherFile } from "@amalgam/evaluator";
+import {
+  createScorer,
+  type Estimator,
+  readModelDirectory,
+  type Scorer,
+  storedIn,
+  writeFisherFile,
+} from "@amalgam/evaluator";
 import { AmalgamError } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { formatCount, formatDuration } from "../render/units.ts";
@@ -57,7 +64,15 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   const data = await readFisherData(config, options);
   const { tasks, task, split } = data;
   const { estimator, seed, provider, threads = defaultThreads() } = options;
-  await using scorer = await createScorer({ config, tokenizer, preprocessor, tasks, threads, provider });
+  await using scorer = await createScorer({
+    config,
+    stored: storedIn(weights),
+    tokenizer,
+    preprocessor,
+    tasks,
+    threads,
+    provider,
+  });
   const items = Math.min(options.items, data.items);
   const about = { task, split, items, estimator, seed, data_sha256: data.digest };
   const metadata = await metadataOf(checkpoint, tokenizer, about, signal);
