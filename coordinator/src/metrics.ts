@@ -16,12 +16,25 @@ export interface CoordinatorGauges {
   busConnected(): boolean;
 }
 
+const ESTIMATES: ReadonlySet<JobEvent["type"]> = new Set(["estimated", "estimateLost", "estimateFailed"]);
+
 export function createCoordinatorMetrics(registry: Registry, gauges: CoordinatorGauges): CoordinatorMetrics {
   const registers = [registry];
   const events = new Counter({
     name: "amalgam_job_events_total",
     help: "Journalled events by type.",
     labelNames: ["type"],
+    registers,
+  });
+  const estimates = new Counter({
+    name: "amalgam_estimates_total",
+    help: "Estimates of importance by what became of them: estimated, estimateLost, estimateFailed.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const estimateSeconds = new Counter({
+    name: "amalgam_estimate_seconds_total",
+    help: "Time that evaluators spent on estimates.",
     registers,
   });
   const attempts = new Counter({
@@ -80,7 +93,11 @@ export function createCoordinatorMetrics(registry: Registry, gauges: Coordinator
   });
   return {
     recorded(news) {
-      for (const { type } of news) events.inc({ type });
+      for (const event of news) {
+        events.inc({ type: event.type });
+        if (event.type === "estimated") estimateSeconds.inc(event.seconds);
+        if (ESTIMATES.has(event.type)) estimates.inc({ outcome: event.type });
+      }
       progress.setToCurrentTime();
     },
     attempt: (outcome) => attempts.inc({ outcome }),

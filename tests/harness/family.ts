@@ -26,11 +26,14 @@ export async function createFamily({
   items = 60,
   trials = 6,
   racing = false,
+  fisher = "",
 }: {
   items?: number;
   trials?: number;
   /** Trials race, so that some are scored on a part of the items. */
   racing?: boolean;
+  /** The recipe's `fisher` section; by default the information is in files. */
+  fisher?: string;
 } = {}): Promise<Family> {
   const directory = await mkdtemp(join(tmpdir(), "amalgam-e2e-"));
   const models = ["base", ...EXPERTS.map((name) => `expert-${name}`)];
@@ -42,7 +45,10 @@ export async function createFamily({
     await writeFile(join(directory, "tasks", file), cut);
   }
   const recipe = join(directory, "recipe.yaml");
-  await writeFile(recipe, recipeText(trials, racing));
+  await writeFile(recipe, recipeText(trials, racing, fisher));
+  // Where it is estimated, no file may take its place.
+  if (fisher !== "")
+    await Promise.all(EXPERTS.map((name) => rm(join(directory, `expert-${name}`, "fisher.safetensors"))));
   return {
     directory,
     recipe,
@@ -57,12 +63,13 @@ export async function createFamily({
   };
 }
 
-const recipeText = (trials: number, racing: boolean): string => `
+const recipeText = (trials: number, racing: boolean, fisher: string): string => `
 merge_method: df_merge
 base_model: ./base
 models:
 ${EXPERTS.map((name) => `  - { model: ./expert-${name}, name: ${name} }`).join("\n")}
 seed: 1
+${fisher === "" ? "" : `fisher: ${fisher}`}
 evaluate:
   tasks: [${TASKS.map((name) => `tasks/${name}.yaml`).join(", ")}]
   split: validation

@@ -8,7 +8,15 @@ import type { CoordinatorService, JobView } from "@amalgam/proto";
 import { AmalgamError, type Client, formatScore, scaleOf } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
-import { bestTrial, claimLine, coefficientText, constraintsText, scoreTable, stoppedText } from "../render/job-text.ts";
+import {
+  bestTrial,
+  claimLine,
+  coefficientText,
+  constraintsText,
+  importanceText,
+  scoreTable,
+  stoppedText,
+} from "../render/job-text.ts";
 import { formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
@@ -197,6 +205,8 @@ function summary(job: JobView, out: string, elapsedMs: number): string[] {
         `expected      ${formatScore(job.metric, leader.mean, leader.standardDeviation)}, 95 % of it from ${formatInterval(job.metric, leader)}; the best of all trials with ${Math.round(100 * leader.probabilityBest)} %`,
       );
     }
+    const importance = importanceText(job);
+    if (importance !== undefined) lines.push(`importance    ${importance}`);
     const kept = constraintsText(job);
     if (kept !== undefined) lines.push(`constraints   ${kept}`);
     const stopped = stoppedText(job);

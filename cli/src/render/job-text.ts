@@ -2,7 +2,7 @@
 import type { CandidateView, JobView } from "@amalgam/proto";
 import { formatScore, scaleOf } from "@amalgam/runtime";
 import { formatTable, type TableRow } from "./table.ts";
-import { formatBytes } from "./units.ts";
+import { formatBytes, formatDuration } from "./units.ts";
 
 const BAR_CELLS = 24;
 
@@ -97,6 +97,23 @@ function differenceText({ metric }: JobView, difference: number, standardError: 
   return `${scale.difference(Math.abs(difference))} ±${scale.difference(standardError)}${scale.differenceUnit}`;
 }
 
+const SOURCES: Readonly<Record<string, string>> = {
+  per_trial: "Fisher information at each candidate's coefficients",
+  once: "Fisher information at the models",
+  files: "Fisher information from files",
+  none: "none: every weight counts the same",
+};
+
+/** `Fisher information at each candidate's coefficients: 128 estimates in 45 s of evaluators, 12 more found made`. */
+export function importanceText({ importance }: JobView): string | undefined {
+  if (importance === undefined) return undefined;
+  const { estimate, made, reused, seconds } = importance;
+  const source = SOURCES[estimate] ?? estimate;
+  if (made === 0) return source;
+  const again = reused === 0 ? "" : `, ${reused} more found made`;
+  return `${source}: ${numbered(made, "estimate")} in ${formatDuration(1000 * seconds)} of evaluators${again}`;
+}
+
 /** The live view, redrawn in place: one line per stage that has begun. */
 export function liveLines(view: JobView): string[] {
   if (!isPlanned(view)) return [`${view.kind} · planning`];
@@ -119,6 +136,7 @@ export function liveLines(view: JobView): string[] {
       const settled = rows.filter(isSettled).length;
       lines.push(`compare  ${progressBar(settled, rows.length)} ${settled}/${rows.length}`);
     }
+    if ((view.importance?.made ?? 0) > 0) lines.push(`weighted ${importanceText(view)}`);
     for (const open of view.candidates.filter((each) => !isSettled(each) && each.state !== "waiting")) {
       lines.push(`  ${open.name}: ${stageText(view, open)}  ${coefficientText(open.coefficients)}`.trimEnd());
     }

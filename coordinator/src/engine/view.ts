@@ -12,6 +12,7 @@ import { FINAL_ID } from "../job/decide.ts";
 import type { Belief, LostRace, ViewFacts } from "../job/events.ts";
 import { type JobState, metricOf, objective } from "../job/state.ts";
 import { objectiveTitle, type TrialScore, trialScore } from "../job/trial-score.ts";
+import { importanceView } from "./importance-view.ts";
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
 export interface CandidateActivity {
@@ -28,6 +29,7 @@ export interface LiveFacts {
 
 export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobView {
   const { facts } = state;
+  const importance = importanceView(state);
   const candidates: CandidateView[] = [];
   const add = (
     id: string,
@@ -101,6 +103,7 @@ export function viewJob(jobId: string, state: JobState, live: LiveFacts): JobVie
     leaders: leadersOf(state),
     stopped: state.stopped?.reason ?? "",
     earlier: state.basis?.earlier ?? "",
+    ...(importance && { importance }),
     front: [...(state.recommended?.front ?? [])],
     waitingFor: state.end ? "" : live.waitingFor,
   });

@@ -24,6 +24,7 @@ export interface SearchRecord {
 
 export function searchHistory(view: JobView, { recommended, analysis, study }: SearchRecord): string {
   const { candidates, tasks, objective, metric, stopped } = toJson(JobViewSchema, view) as Record<string, unknown>;
-  const record = { tasks, objective, metric, stopped, recommended, candidates, analysis, study };
+  const importance = view.importance?.estimate;
+  const record = { tasks, objective, metric, importance, stopped, recommended, candidates, analysis, study };
   return `${JSON.stringify(record, undefined, 1)}\n`;
 }

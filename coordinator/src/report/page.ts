@@ -90,7 +90,7 @@ ${data.tasks.length > 1 ? panels(tasks) : ""}`;
 
 function coefficients(data: ReportData, { coefficients: charts }: Drawings): Markup {
   const found = (name: string): Markup => html` <span>= ${coefficient(data.recommended.coefficients[name]!)}</span>`;
-  return html`${coefficientTable(data)}<p class="note">The objective over each coefficient, one point per trial.</p>
+  return html`${coefficientTable(data)}<p class="note">${data.weighting} The objective over each coefficient, one point per trial.</p>
 ${legend(data)}
 ${panels(charts, found)}`;
 }

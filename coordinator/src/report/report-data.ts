@@ -5,6 +5,7 @@ import { BASE_ROW, parseRecipe } from "../recipe/index.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Recommended } from "./history.ts";
 import type { Estimate } from "./numbers.ts";
+import { weightingText } from "./weighting.ts";
 
 export type RowKind = "base" | "expert" | "fixed" | "searched";
 
@@ -66,6 +67,8 @@ export interface ReportData extends SearchData {
   readonly rows: readonly Row[];
   readonly searched: Row;
   readonly finalSplit: string;
+  /** What the models are weighted by, in a sentence; empty where the method does not ask. */
+  readonly weighting: string;
   /** Text of the recipe that gives the published model. */
   readonly recipe: string;
 }
@@ -131,6 +134,7 @@ export function reportData(
     rows,
     searched,
     finalSplit: splitOf(shown),
+    weighting: weightingText(view.importance?.estimate, recipe.fisher),
     recipe: recipeText,
   };
 }
