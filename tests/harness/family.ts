@@ -48,7 +48,9 @@ export async function createFamily({
   await writeFile(recipe, recipeText(trials, racing, fisher));
   // Where it is estimated, no file may take its place.
   if (fisher !== "")
-    await Promise.all(EXPERTS.map((name) => rm(join(directory, `expert-${name}`, "fisher.safetensors"))));
+    await Promise.all(
+      EXPERTS.map((name) => rm(join(directory, `expert-${name}`, "fisher.safetensors"), { force: true })),
+    );
   return {
     directory,
     recipe,
