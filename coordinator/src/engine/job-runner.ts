@@ -377,7 +377,11 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     },
     receive(report) {
       const { candidateId, task, outcome } = report;
-      if (isEstimate(candidateId)) return record(...(estimating?.eventsOf(state, report) ?? []));
+      if (isEstimate(candidateId)) {
+        // Should it have other values than before: shards that are written count as written, and are written again.
+        shardsWritten.flush();
+        return record(...(estimating?.eventsOf(state, report) ?? []));
+      }
       const news = eventsOfReport(state, report);
       for (const { type } of news) {
         if (type !== "scored") log.warn({ candidate: candidateId, task, outcome }, "an evaluation gave no score");

@@ -10,6 +10,9 @@ export interface EstimateTasks {
   readonly problems: readonly string[];
 }
 
+/** Kinds of tasks that Fisher information can be estimated on; without a word of it a task is a classification. */
+const WITH_ANSWERS = new Set(["", "classification", "multiple_choice"]);
+
 /**
  * What the recipe says; else the task with the model's name; where no task has the name of any model, the first model has the first
  * task, and so on.
@@ -34,7 +37,12 @@ export function estimateTasks(recipe: Recipe, inputs: readonly TaskInput[]): Est
     return task;
   });
   for (const task of new Set(found)) {
-    if (task === undefined || task.splits.includes(split)) continue;
+    if (task === undefined) continue;
+    if (!WITH_ANSWERS.has(task.kind))
+      problems.push(
+        `fisher: ${task.path}: items of a ${task.kind} task have no finite set of answers: estimate on one of kind classification or multiple_choice`,
+      );
+    if (task.splits.includes(split)) continue;
     problems.push(
       `fisher: ${task.path}: the task has no split \`${split}\` to estimate on (it has ${task.splits.join(", ")}): name one with \`split\``,
     );

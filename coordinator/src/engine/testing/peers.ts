@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import {
+  type Evaluation,
   EvaluationSchema,
   HelloSchema,
   type Lease,
@@ -26,6 +27,8 @@ export interface CopyingWorker {
 export interface CopyingOptions {
   /** A code that a lease is refused with. */
   readonly failure?: (lease: Lease) => string | undefined;
+  /** Digests of estimates that a lease's values could not be fetched of. */
+  readonly lost?: (lease: Lease) => string[];
   /** Leases that are answered at once; later ones are kept. */
   readonly answers?: number;
   readonly workerId?: string;
@@ -34,7 +37,7 @@ export interface CopyingOptions {
 
 /** Merges by copying the first input: right for jobs of one model. */
 export function connectCopyingWorker(coordinator: Coordinator, options: CopyingOptions = {}): CopyingWorker {
-  const { failure = () => undefined, workerId = "copier", backend = "wasm" } = options;
+  const { failure = () => undefined, lost = () => [], workerId = "copier", backend = "wasm" } = options;
   let left = options.answers ?? Number.POSITIVE_INFINITY;
   const leases: Lease[] = [];
   const kept: Lease[] = [];
@@ -52,7 +55,11 @@ export function connectCopyingWorker(coordinator: Coordinator, options: CopyingO
   const answer = (lease: Lease): void => {
     const code = failure(lease);
     const { leaseId } = lease;
-    if (code !== undefined) say({ case: "leaseFailed", value: { leaseId, code, message: `no: ${code}` } });
+    const gone = lost(lease);
+    if (gone.length > 0) {
+      const value = { leaseId, code: "unavailable", message: "nobody is there", lost: gone };
+      say({ case: "leaseFailed", value });
+    } else if (code !== undefined) say({ case: "leaseFailed", value: { leaseId, code, message: `no: ${code}` } });
     else say(copy(lease));
   };
   const say = (message: Message): void =>
@@ -112,12 +119,13 @@ export const scoreOutcome = (accuracy: number): Outcome => ({
 export async function evaluate(
   bus: Bus,
   signal: AbortSignal,
-  outcomeOf: (evaluation: ScoreReport) => Outcome,
+  outcomeOf: (report: ScoreReport, evaluation: Evaluation) => Outcome,
 ): Promise<void> {
   for await (const delivery of bus.queue("evaluations").pull({ signal })) {
-    const { jobId, candidateId, task, split, generation, firstPiece } = fromBinary(EvaluationSchema, delivery.data);
+    const evaluation = fromBinary(EvaluationSchema, delivery.data);
+    const { jobId, candidateId, task, split, generation, firstPiece } = evaluation;
     const report = create(ScoreReportSchema, { jobId, candidateId, task, split, generation, firstPiece });
-    report.outcome = create(ScoreReportSchema, { outcome: outcomeOf(report) }).outcome;
+    report.outcome = create(ScoreReportSchema, { outcome: outcomeOf(report, evaluation) }).outcome;
     await bus.queue("scores").publish(`${delivery.id}/${report.outcome.case}`, toBinary(ScoreReportSchema, report));
     await delivery.ack();
   }
