@@ -346,7 +346,7 @@ roleOptions(program.command("evaluator").description("run an evaluator: scores c
   )
   .addHelpText(
     "after",
-    "\nAMALGAM_CACHE_BYTES: bytes of merged shards kept between evaluations (default: 1073741824)\nAMALGAM_ESTIMATE_BYTES: bytes of estimates kept for later candidates (default: 1073741824)",
+    "\nAMALGAM_CACHE_BYTES: bytes of merged shards kept between evaluations (default: 1073741824)\nAMALGAM_ESTIMATE_BYTES: bytes of estimates kept for later candidates (default: 1073741824)\nAMALGAM_ALLOW_COMMANDS: true for --allow-commands",
   )
   .action(action(() => import("./commands/evaluator.ts"), "evaluator"));
 
