@@ -167,8 +167,7 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
       fisherOptions.signal?.throwIfAborted();
       const { task, split } = find(tasks, taskName, splitName);
       const { estimator, ...rest } = ready();
-      const { head, items } = await readSample(rest, task, split, fisherOptions);
-      return estimator.estimate(weights, head, items, fisherOptions);
+      return estimator.estimate(weights, await readSample(rest, task, split, fisherOptions), fisherOptions);
     },
     async [Symbol.asyncDispose]() {
       await bench?.runner[Symbol.asyncDispose]();
@@ -198,7 +197,7 @@ function openBench(options: ScorerOptions): ModelBench {
     void runner[Symbol.asyncDispose]();
     throw new EvaluatorError(problems);
   }
-  return { ...bench, estimator: new FisherEstimator(session, models, build, threads) };
+  return { ...bench, estimator: new FisherEstimator(session, models, build, threads, limits) };
 }
 
 function openTokenizer({ config, tokenizer }: ScorerOptions): TextTokenizer {

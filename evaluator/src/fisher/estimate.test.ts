@@ -1,12 +1,13 @@
-import { openCheckpoint, openCheckpointFile } from "@amalgam/checkpoint";
 import { afterAll, expect, test } from "vitest";
 import { buildModel } from "../graph/families/index.ts";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
 import { ResidentModels } from "../resident-models.ts";
 import { createSession } from "../session.ts";
 import { goldenDirectory, readGolden } from "../testing/fixtures.ts";
+import { expectFloats, type FloatTensors, readFloats } from "../testing/golden-tensors.ts";
+import type { FisherItem, FisherSample } from "./answer-chooser.ts";
 import { estimators } from "./answers.ts";
-import { FisherEstimator, type FisherItem, type RunningSum } from "./estimate.ts";
+import { FisherEstimator, type RunningSum } from "./estimate.ts";
 
 interface Expected {
   readonly inputs: { readonly input_ids: number[][]; readonly attention_mask: number[][] };
@@ -16,18 +17,35 @@ interface Expected {
 const config = await readGolden("config.json");
 const expected = await readGolden<Expected>("expected.json");
 const weights = await loadWeightsFromCheckpoint(goldenDirectory);
+const always = (value: number) => (count: number) => new Float32Array(count).fill(value);
+const sampleOf = (all: readonly FisherItem[]): FisherSample => ({
+  ...{ task: "golden", openEnded: false, items: all },
+  head: { kind: "labels", offset: 0, labels: 3 },
+});
 const items: FisherItem[] = expected.inputs.input_ids.map((row, i) => {
   const ids = row.slice(
     0,
     expected.inputs.attention_mask[i]!.reduce((a, b) => a + b, 0),
   );
-  return { place: `item ${i}`, texts: [{ ids, types: ids.map(() => 0) }], truth: expected.labels[i]!, uniform: 0.5 };
+  return {
+    place: `item ${i}`,
+    texts: [{ ids, types: ids.map(() => 0) }],
+    truth: expected.labels[i]!,
+    draws: always(0.5),
+  };
 });
-const head = { kind: "labels", offset: 0, labels: 3 } as const;
+
+const limits = { items: 32, tokens: 4096 };
 
 function estimatorOf(threads: number): FisherEstimator & AsyncDisposable {
   const session = createSession({ weights: buildModel(config).graph.weights, threads });
-  const estimator = new FisherEstimator(session, new ResidentModels(session, 1), () => buildModel(config), threads);
+  const estimator = new FisherEstimator(
+    session,
+    new ResidentModels(session, 1),
+    () => buildModel(config),
+    threads,
+    limits,
+  );
   return Object.assign(estimator, { [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() });
 }
 
@@ -37,53 +55,22 @@ afterAll(async () => {
   await Promise.all([one, three].map((estimator) => estimator[Symbol.asyncDispose]()));
 });
 
-async function readTensors(file: string): Promise<Map<string, Float32Array>> {
-  const checkpoint = await openCheckpoint(`${goldenDirectory}/${file}`);
-  const tensors = new Map<string, Float32Array>();
-  for (const { name, offset, byteLength } of checkpoint.tensors.values()) {
-    await using source = await openCheckpointFile(checkpoint, file);
-    const values = new Float32Array(byteLength / 4);
-    await source.readInto(new Uint8Array(values.buffer), offset);
-    tensors.set(name, values);
-  }
-  return tensors;
-}
-
 test.for([
   ["exact", "expected_exact_fisher.safetensors"],
   ["empirical", "expected_mean_squared_gradient.safetensors"],
 ] as const)("%s: the numbers of PyTorch, tensor by tensor", async ([kind, file]) => {
-  const { tensors, items: count } = await one.estimate(weights, head, items, { estimator: kind });
+  const { tensors, items: count } = await one.estimate(weights, sampleOf(items), { estimator: kind });
   expect(count).toBe(3);
-  const golden = await readTensors(file);
-  expect([...tensors.keys()].sort()).toEqual([...golden.keys()].sort());
-  // Gradients of the keys' biases are zero but for rounding: a softmax does not see what is added to all of its inputs.
-  const rounding = 1e-10 * Math.max(...golden.values().map((values) => Math.max(...values)));
-  for (const [name, values] of golden) {
-    const largest = Math.max(rounding, ...values);
-    const worst = Math.max(...values.map((value, i) => Math.abs(value - tensors.get(name)![i]!)));
-    expect(worst / largest, name).toBeLessThan(1e-4);
-  }
+  expectFloats(tensors, await readFloats(`${goldenDirectory}/${file}`), 1e-4);
 });
 
 /** Texts of 1 to 12 tokens of the golden model's vocabulary. */
 const many: FisherItem[] = Array.from({ length: 21 }, (_, i) => {
   const ids = Array.from({ length: 1 + ((7 * i) % 12) }, (_, t) => (31 * i + 17 * t * t) % 120);
-  return { place: `item ${i}`, texts: [{ ids, types: ids.map(() => 0) }], truth: i % 3, uniform: (i + 0.5) / 21 };
+  return { place: `item ${i}`, texts: [{ ids, types: ids.map(() => 0) }], truth: i % 3, draws: always((i + 0.5) / 21) };
 });
 
-type Tensors = ReadonlyMap<string, Float32Array>;
-
-function expectClose(actual: Tensors, expected: Tensors, relative: number): void {
-  const largest = Math.max(...expected.values().map((values) => Math.max(...values)));
-  expect([...actual.keys()]).toEqual([...expected.keys()]);
-  for (const [name, values] of expected) {
-    const worst = Math.max(...values.map((value, i) => Math.abs(value - actual.get(name)![i]!)));
-    expect(worst, name).toBeLessThan(relative * largest);
-  }
-}
-
-const weightedMean = (parts: readonly { readonly weight: number; readonly tensors: Tensors }[]): Tensors =>
+const weightedMean = (parts: readonly { readonly weight: number; readonly tensors: FloatTensors }[]): FloatTensors =>
   new Map(
     [...parts[0]!.tensors].map(([name, values]) => [
       name,
@@ -93,57 +80,57 @@ const weightedMean = (parts: readonly { readonly weight: number; readonly tensor
 
 test.for(estimators)("%s: the same bits with one thread and with three", async (kind) => {
   const options = { estimator: kind };
-  const expected = await one.estimate(weights, head, many, options);
-  const found = await three.estimate(weights, head, many, options);
+  const expected = await one.estimate(weights, sampleOf(many), options);
+  const found = await three.estimate(weights, sampleOf(many), options);
   expect(found.items).toBe(many.length);
   for (const [name, values] of expected.tensors) expect(found.tensors.get(name), name).toEqual(values);
 });
 
 test("parts, weighted by their items, make the whole; so do the items alone, in any order", async () => {
-  const estimate = (part: readonly FisherItem[]) => one.estimate(weights, head, part, {});
+  const estimate = (part: readonly FisherItem[]) => one.estimate(weights, sampleOf(part), {});
   const whole = await estimate(many);
   const cut = [many.slice(13), many.slice(0, 6), many.slice(6, 13)];
   for (const parts of [cut, many.map((item) => [item])]) {
     const estimates = await Promise.all(parts.map(estimate));
     const weighted = estimates.map(({ items: count, tensors }) => ({ weight: count / many.length, tensors }));
-    expectClose(weightedMean(weighted), whole.tensors, 1e-6);
+    expectFloats(weightedMean(weighted), whole.tensors, 1e-6);
   }
 });
 
 test("exact is the expectation of sampled, and of empirical over the labels that the model gives", async () => {
   const [item] = items as [FisherItem];
-  const { tensors: exact } = await one.estimate(weights, head, [item], {});
+  const { tensors: exact } = await one.estimate(weights, sampleOf([item]), {});
   // The golden model's logits of this item; see its expected.json.
   const odds = [0.021538205, -0.017879192, -0.025287617].map(Math.exp);
   const chances = odds.map((each) => each / odds.reduce((a, b) => a + b));
   const labelled = await Promise.all(
     chances.map(async (weight, truth) => {
-      const { tensors } = await one.estimate(weights, head, [{ ...item, truth }], { estimator: "empirical" });
+      const { tensors } = await one.estimate(weights, sampleOf([{ ...item, truth }]), { estimator: "empirical" });
       return { weight, tensors };
     }),
   );
-  expectClose(weightedMean(labelled), exact, 1e-5);
+  expectFloats(weightedMean(labelled), exact, 1e-5);
   const grid = 300;
-  const draws = Array.from({ length: grid }, (_, i) => ({ ...item, uniform: (i + 0.5) / grid }));
-  const { tensors: sampled } = await one.estimate(weights, head, draws, { estimator: "sampled" });
-  expectClose(sampled, exact, 3 / grid);
+  const draws = Array.from({ length: grid }, (_, i) => ({ ...item, draws: always((i + 0.5) / grid) }));
+  const { tensors: sampled } = await one.estimate(weights, sampleOf(draws), { estimator: "sampled" });
+  expectFloats(sampled, exact, 3 / grid);
 });
 
 test("an estimate of some tensors has those of the whole, and one of none does no work", async () => {
-  const { tensors: whole } = await one.estimate(weights, head, items, {});
+  const { tensors: whole } = await one.estimate(weights, sampleOf(items), {});
   const wanted = new Set(["classifier.weight", "bert.embeddings.word_embeddings.weight", "unknown"]);
-  const { tensors } = await one.estimate(weights, head, items, { tensors: wanted });
+  const { tensors } = await one.estimate(weights, sampleOf(items), { tensors: wanted });
   expect(new Set(tensors.keys())).toEqual(wanted.difference(new Set(["unknown"])));
-  expectClose(tensors, new Map([...whole].filter(([name]) => wanted.has(name))), 1e-6);
-  const none = await one.estimate(weights, head, items, { tensors: new Set(["unknown"]) });
+  expectFloats(tensors, new Map([...whole].filter(([name]) => wanted.has(name))), 1e-6);
+  const none = await one.estimate(weights, sampleOf(items), { tensors: new Set(["unknown"]) });
   expect(none).toEqual({ items: 3, tensors: new Map() });
 });
 
 test("an estimate goes on from what another had summed, with the same bits, and stops when it is told", async () => {
-  const whole = await one.estimate(weights, head, many, {});
+  const whole = await one.estimate(weights, sampleOf(many), {});
   const abort = new AbortController();
   let kept: RunningSum | undefined;
-  const stopped = three.estimate(weights, head, many, {
+  const stopped = three.estimate(weights, sampleOf(many), {
     signal: abort.signal,
     onRange({ items: done, tensors }) {
       kept = { items: done, tensors: new Map([...tensors].map(([name, values]) => [name, values.slice()])) };
@@ -153,7 +140,7 @@ test("an estimate goes on from what another had summed, with the same bits, and 
   await expect(stopped).rejects.toThrow("enough");
   expect(kept!.items).toBeLessThan(many.length);
   const begun: number[] = [];
-  const resumed = await one.estimate(weights, head, many, {
+  const resumed = await one.estimate(weights, sampleOf(many), {
     from: kept!,
     onRange: (sum) => void begun.push(sum.items),
   });
@@ -167,5 +154,5 @@ test("weights that hold NaN are refused, naming the item", async () => {
     bytes: new Uint8Array(new Float32Array(3).fill(Number.NaN).buffer),
   };
   const spoilt = { ...weights, get: (name: string) => (name === "classifier.bias" ? broken : weights.get(name)) };
-  await expect(one.estimate(spoilt, head, items, {})).rejects.toThrow("item 0: non-finite log-likelihoods");
+  await expect(one.estimate(spoilt, sampleOf(items), {})).rejects.toThrow("item 0: non-finite log-likelihoods");
 });

@@ -1,34 +1,22 @@
 /**
- * Estimates the diagonal Fisher information of a weight set on items with a finite set of answers, one example at a time:
+ * Estimates the diagonal Fisher information of a weight set on items of a task, one example at a time:
  * `F = (1/N) sum_x sum_c w_c (d l_c / d theta)^2`, with the answers c and weights w of the estimator (see answers.ts).
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type BatchLimits, feedsOf, type ModelInput, makeBatches, scatterRows } from "../batches.ts";
+import type { BatchLimits } from "../batches.ts";
 import { EvaluatorError } from "../errors.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
-import { likelihoodNames } from "../graph/heads.ts";
 import type { Tensors } from "../program.ts";
 import type { ResidentModels } from "../resident-models.ts";
 import type { LoadedModel, OpenedProgram, Session } from "../session.ts";
 import type { Weights } from "../weights.ts";
-import { answersOf, type Estimator } from "./answers.ts";
+import { AnswerChooser, type FisherSample } from "./answer-chooser.ts";
+import type { Estimator } from "./answers.ts";
 import { KeptPrograms } from "./kept-programs.ts";
-import { type AnswerHead, likelihoodProgram, type SquaresProgram, squaresProgram } from "./programs.ts";
+import { type AnswerHead, type SquaresProgram, squaresProgram } from "./programs.ts";
 import { rangesOf } from "./ranges.ts";
 import { type AnsweredItem, runsOf } from "./runs.ts";
-
-/** An item as an estimate reads it. */
-export interface FisherItem {
-  /** Where the item comes from, for messages. */
-  readonly place: string;
-  /** One text or image that has all answers where they are labels, else a text for each answer. */
-  readonly texts: readonly ModelInput[];
-  /** The labelled answer. */
-  readonly truth: number;
-  /** A uniform number in [0, 1) for the answer that is drawn. */
-  readonly uniform: number;
-}
 
 export interface FisherEstimate {
   /** How many items the estimate is the mean of. */
@@ -44,7 +32,7 @@ export interface RunningSum {
 }
 
 export interface EstimateOptions {
-  /** Exact by default. */
+  /** Exact by default; sampled where the answers are all texts. */
   readonly estimator?: Estimator | undefined;
   /** Names of the tensors that are wanted; all by default. */
   readonly tensors?: ReadonlySet<string> | undefined;
@@ -60,42 +48,43 @@ interface Squares extends SquaresProgram, Disposable {
   readonly opened: OpenedProgram;
 }
 
-/** Programs of each kind kept open, for the tasks of a search. */
+/** Programs kept open, for the tasks of a search. */
 const programsKept = 8;
-/** Texts whose log-likelihoods are computed at once. */
-const likelihoodLimits: BatchLimits = { items: 32, tokens: 4096 };
 
 export class FisherEstimator {
   readonly #session: Session;
   readonly #models: ResidentModels;
   readonly #build: () => BuiltModel;
   readonly #threads: number;
-  readonly #likelihoods = new KeptPrograms<OpenedProgram>(programsKept);
+  readonly #answers: AnswerChooser;
   readonly #squares = new KeptPrograms<Squares>(programsKept);
 
   /**
    * @param build the session's model, a graph of its own at each call
    * @param threads how many the session has
+   * @param limits of a forward pass
    */
-  constructor(session: Session, models: ResidentModels, build: () => BuiltModel, threads: number) {
+  constructor(session: Session, models: ResidentModels, build: () => BuiltModel, threads: number, limits: BatchLimits) {
     this.#session = session;
     this.#models = models;
     this.#build = build;
     this.#threads = threads;
+    this.#answers = new AnswerChooser(session, build, limits);
   }
 
   /**
    * The estimate from these items: the same bits whatever the number of threads.
    * @throws EvaluatorError for weights that do not fit the model or give numbers that are not finite; the signal's reason.
    */
-  async estimate(
-    weights: Weights,
-    head: AnswerHead,
-    items: readonly FisherItem[],
-    options: EstimateOptions,
-  ): Promise<FisherEstimate> {
-    const { tensors, signal } = options;
+  async estimate(weights: Weights, sample: FisherSample, options: EstimateOptions): Promise<FisherEstimate> {
+    const { head, items, openEnded } = sample;
+    const { tensors, signal, estimator = openEnded ? "sampled" : "exact" } = options;
     signal?.throwIfAborted();
+    if (openEnded && estimator === "exact") {
+      throw new EvaluatorError(
+        `task ${sample.task}: its answers are all texts, and no expectation over them can be exact: estimate by "sampled" or "empirical"`,
+      );
+    }
     const read = [...this.#build().graph.weights.keys()];
     const wanted = tensors === undefined ? read : read.filter((name) => tensors.has(name));
     if (wanted.length === 0 || items.length === 0) return { items: items.length, tensors: new Map() };
@@ -103,7 +92,7 @@ export class FisherEstimator {
     const done = options.from?.items ?? 0;
     if (done < items.length) {
       await this.#models.use(weights, async (model) => {
-        const answered = await this.#answered(model, head, items, options);
+        const answered = await this.#answers.choose(model, sample, estimator, signal);
         const open = (): Promise<Squares> => this.#openSquares(head, wanted);
         await this.#squares.use(JSON.stringify([head, wanted]), open, (squares) =>
           this.#sum(model, head, squares, { items: answered, done, total }, options),
@@ -111,50 +100,6 @@ export class FisherEstimator {
       });
     }
     return { items: items.length, tensors: await meanOf(total, items.length) };
-  }
-
-  /** The answers that the estimator chooses for each item; only the labelled ones need no look at the model. */
-  async #answered(
-    model: LoadedModel,
-    head: AnswerHead,
-    items: readonly FisherItem[],
-    { estimator = "exact", signal }: EstimateOptions,
-  ): Promise<AnsweredItem[]> {
-    const likelihoods = estimator === "empirical" ? [] : await this.#logLikelihoods(model, head, items, signal);
-    return items.map((item, index) => ({
-      texts: item.texts,
-      answers: answersOf(estimator, likelihoods[index] ?? [], item),
-    }));
-  }
-
-  /** Log-likelihoods of the answers of each item. */
-  async #logLikelihoods(
-    model: LoadedModel,
-    head: AnswerHead,
-    items: readonly FisherItem[],
-    signal: AbortSignal | undefined,
-  ): Promise<number[][]> {
-    const batches = makeBatches(
-      items.flatMap(({ texts }) => texts),
-      likelihoodLimits,
-    );
-    const open = (): Promise<OpenedProgram> => this.#session.open(likelihoodProgram(this.#build(), head));
-    const outputs = await this.#likelihoods.use(JSON.stringify(head), open, (program) =>
-      this.#session.run(model, program, batches.map(feedsOf), signal),
-    );
-    const rows = scatterRows(
-      batches,
-      outputs.map((output) => output[likelihoodNames[head.kind]]!),
-    );
-    const starts = [0];
-    for (const { texts } of items) starts.push(starts.at(-1)! + texts.length);
-    return items.map(({ place }, index) => {
-      const values = rows.slice(starts[index], starts[index + 1]).flatMap((row) => [...row]);
-      if (values.every(Number.isFinite)) return values;
-      throw new EvaluatorError(
-        `${place}: non-finite log-likelihoods (${values.join(", ")}): the weights hold NaN, infinite or huge values`,
-      );
-    });
   }
 
   async #openSquares(head: AnswerHead, wanted: readonly string[]): Promise<Squares> {

@@ -1,14 +1,20 @@
 /** The items of a split that an estimate looks at: which they are, their texts as the model takes them, and what their answers are. */
 
+import type { Encoding } from "../batches.ts";
 import type { Placed } from "../datasets.ts";
 import { EvaluatorError } from "../errors.ts";
+import { beginOf, createReading } from "../measures/continuations.ts";
+import { tokensRead } from "../measures/language.ts";
 import type { Bench } from "../measures/measure.ts";
 import { encodeChoices } from "../measures/multiple-choice.ts";
+import { windowsOf } from "../measures/perplexity.ts";
 import { itemsOfPart, type Part, WHOLE } from "../pieces.ts";
 import type { Split, Task } from "../task.ts";
+import type { ChoiceExample, Example, PromptExample, TextExample } from "../task-data.ts";
+import type { ImageExample } from "../task-images.ts";
+import type { TextTokenizer } from "../tokenize.ts";
+import type { FisherItem, FisherSample } from "./answer-chooser.ts";
 import { answerDraws, sampleItems } from "./draws.ts";
-import type { FisherItem } from "./estimate.ts";
-import type { AnswerHead } from "./programs.ts";
 
 /** N of DF-Merge (arXiv 2504.18992). */
 export const defaultItems = 30;
@@ -22,12 +28,7 @@ export interface SampleOptions {
   readonly part?: Part | undefined;
 }
 
-export interface FisherSample {
-  readonly head: AnswerHead;
-  readonly items: readonly FisherItem[];
-}
-
-/** @throws EvaluatorError for a task whose items have no finite set of answers, or a text whose ids the model does not have. */
+/** @throws EvaluatorError for a task that no model is differentiated for, or a text whose ids the model does not have. */
 export async function readSample(
   bench: Bench,
   task: Task,
@@ -36,60 +37,87 @@ export async function readSample(
 ): Promise<FisherSample> {
   const drawn = sampleItems(split.examples.length, items, seed, task.name);
   const indexes = itemsOfPart(drawn.length, part).map((index) => drawn[index]!);
-  const { head, answered } = await answersOfTask(bench, task, split, indexes);
-  return {
-    head,
-    items: answered.map((item, at) => ({ ...item, uniform: answerDraws(seed, task.name, indexes[at]!, 1)[0]! })),
-  };
+  const { answered, ...sample } = await readAnswers(bench, task, split, indexes);
+  const draws = (at: number) => (count: number) => answerDraws(seed, task.name, indexes[at]!, count);
+  return { ...sample, task: task.name, items: answered.map((item, at) => ({ ...item, draws: draws(at) })) };
 }
 
-interface Answers {
-  readonly head: AnswerHead;
-  readonly answered: readonly Omit<FisherItem, "uniform">[];
+interface Answers extends Omit<FisherSample, "items" | "task"> {
+  readonly answered: readonly Omit<FisherItem, "draws">[];
 }
 
-async function answersOfTask(bench: Bench, task: Task, split: Split, indexes: readonly number[]): Promise<Answers> {
-  const name = [...task.splits].find(([, each]) => each === split)![0];
-  const chosen = <E extends { readonly line: number }>({
-    examples,
-  }: {
-    readonly examples: readonly E[];
-  }): (E & Placed)[] =>
+async function readAnswers(bench: Bench, task: Task, split: Split, indexes: readonly number[]): Promise<Answers> {
+  const chosen = <E extends { readonly line: number }>(examples: readonly E[]): (E & Placed)[] =>
     indexes.map((index) => ({ ...examples[index]!, place: `${split.path}:${examples[index]!.line}` }));
+  const { datasets, runner } = bench;
   switch (task.kind) {
     case "classification": {
-      const items = chosen(task.splits.get(name)!);
-      const encodings = await bench.datasets.encode(items, task.maxTokens);
+      const items = chosen(split.examples as readonly Example[]);
+      const encodings = await datasets.encode(items, task.maxTokens);
       return {
         head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
-        answered: items.map(({ place, label }, index) => ({ place, truth: label, texts: [encodings[index]!] })),
+        openEnded: false,
+        answered: items.map(({ place, label }, at) => ({ place, truth: label, texts: [encodings[at]!] })),
       };
     }
     case "image_classification": {
-      const { examples } = task.splits.get(name)!;
-      const items = indexes.map((index) => examples[index]!);
+      const items = indexes.map((index) => (split.examples as readonly ImageExample[])[index]!);
       const images = await bench.images!.read(items);
       return {
         head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
-        answered: items.map(({ place, label }, index) => ({ place, truth: label, texts: [images[index]!] })),
+        openEnded: false,
+        answered: items.map(({ place, label }, at) => ({ place, truth: label, texts: [images[at]!] })),
       };
     }
     case "multiple_choice": {
-      const items = chosen(task.splits.get(name)!);
-      const encodings = await encodeChoices(task, items, bench);
-      let next = 0;
-      return {
-        head: { kind: "tokens" },
-        answered: items.map(({ place, label, choices }) => ({
-          place,
-          truth: label,
-          texts: choices.map(() => encodings[next++]!),
-        })),
-      };
+      const items = chosen(split.examples as readonly ChoiceExample[]);
+      const encodings = (await encodeChoices(task, items, bench)).values();
+      const answered = items.map(({ place, label, choices }) => {
+        return { place, truth: label, texts: choices.map(() => encodings.next().value!) };
+      });
+      return { head: { kind: "tokens" }, openEnded: false, answered };
     }
-    default:
-      throw new EvaluatorError(
-        `task ${task.name}: items of a ${task.kind} task have no finite set of answers: estimate on a task of kind classification, image_classification or multiple_choice`,
-      );
+    case "perplexity": {
+      const size = tokensRead(task, runner.model);
+      const items = chosen(split.examples as readonly TextExample[]);
+      const encodings = await datasets.encodeEach(items, ({ text, place }) => [
+        firstWindow(datasets.tokenizer, text, { size, addSpecialTokens: task.addSpecialTokens, place }),
+      ]);
+      return openEnded(items, encodings);
+    }
+    case "generation": {
+      const items = chosen(split.examples as readonly PromptExample[]);
+      const read = createReading(runner.model, datasets.tokenizer, {
+        maxTokens: tokensRead(task, runner.model),
+        addSpecialTokens: task.addSpecialTokens,
+        weight: (targets) => 1 / targets,
+      });
+      const encodings = await datasets.encodeEach(items, ({ prompt, answers, place }) => [
+        read(prompt, answers[0]!, place),
+      ]);
+      return openEnded(items, encodings);
+    }
+    case "command":
+      throw new EvaluatorError(`task ${task.name}: a command cannot be differentiated: name a task of another kind`);
   }
+}
+
+function openEnded(items: readonly Placed[], encodings: readonly Encoding[]): Answers {
+  const answered = items.map(({ place }, at) => ({ place, truth: 0, texts: [encodings[at]!] }));
+  return { head: { kind: "tokens" }, openEnded: true, answered };
+}
+
+/** The mean log-likelihood of the tokens of a text, as many of them as the model reads at once. */
+function firstWindow(
+  tokenizer: TextTokenizer,
+  text: string,
+  { size, addSpecialTokens, place }: { readonly size: number; readonly addSpecialTokens: boolean } & Placed,
+): Encoding {
+  const tokens = tokenizer.ids(text);
+  if (tokens.length === 0) throw new EvaluatorError(`${place}: the text has no token`);
+  const begin = beginOf(tokenizer, addSpecialTokens, [], place);
+  const [window] = windowsOf([...begin, ...tokens], begin.length, { size, stride: size });
+  const { ids, weights } = window!.targets!;
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return { ...window!, targets: { ids, weights: weights.map((weight) => weight / total) } };
 }

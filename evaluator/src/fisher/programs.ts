@@ -4,6 +4,7 @@
  */
 
 import type { BatchLimits } from "../batches.ts";
+import { int } from "../graph/attributes.ts";
 import type { Value } from "../graph/builder.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { differentiate } from "../graph/gradient/differentiate.ts";
@@ -29,6 +30,29 @@ export function likelihoodProgram(model: BuiltModel, head: AnswerHead): Program 
   const dims = head.kind === "labels" ? ["items", head.labels] : ["items"];
   model.graph.output(likelihoodNames[head.kind], likelihood(model, head), "float32", dims);
   return programOf(model.graph.build());
+}
+
+/** Names in the program that draws tokens. */
+export const drawNames = {
+  /** Input, float32 `[items, places]`: uniform numbers in [0, 1). */
+  uniform: "uniform",
+  /** Output, int32 `[items, places]`. */
+  tokens: "drawn_tokens",
+} as const;
+
+/** Draws a token at each place of a language model's logits, from what it gives to all tokens there. */
+export function drawProgram({ graph: g, logits, kind }: BuiltModel): Program {
+  const axis = kind === "seq2seq-lm" ? "targets" : "tokens";
+  const uniform = g.op("Unsqueeze", [g.input(drawNames.uniform, "float32", ["items", axis]), g.int64s(2)]);
+  const cumulative = g.op("CumSum", [g.op("Softmax", [logits], { axis: int(-1) }), g.int64(2)]);
+  // Rounding may leave the last sum a little below or above one; the last token is what is left when none before it is drawn.
+  const part = (from: number, to: number): Value =>
+    g.op("Slice", [cumulative, g.int64s(from), g.int64s(to), g.int64s(2)]);
+  const bound = g.op("Mul", [uniform, part(-1, 2 ** 31 - 1)]);
+  const passed = g.cast(g.op("LessOrEqual", [part(0, -1), bound]), "int32");
+  const tokens = g.op("ReduceSum", [passed, g.int64s(2)], { keepdims: int(0) });
+  g.output(drawNames.tokens, tokens, "int32", ["items", axis]);
+  return programOf(g.build());
 }
 
 export interface SquaresProgram {
