@@ -210,10 +210,8 @@ program
   .addOption(
     new Option(
       "--estimator <name>",
-      "exact: expectation over all answers; sampled: one drawn answer; empirical: the label",
-    )
-      .choices(["exact", "sampled", "empirical"])
-      .default("exact"),
+      "exact: expectation over all answers; sampled: one drawn answer; empirical: the right one (default: exact; sampled where answers are texts)",
+    ).choices(["exact", "sampled", "empirical"]),
   )
   .addOption(
     new Option("--seed <n>", "which items, and with `sampled` which answers, are drawn")

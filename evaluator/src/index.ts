@@ -5,6 +5,7 @@ export { type EvaluatorOptions, reportDeadLetter, runEvaluator } from "./evaluat
 export { type Estimator, estimators } from "./fisher/answers.ts";
 export type { EstimateOptions, FisherEstimate, RunningSum } from "./fisher/estimate.ts";
 export { type EstimateProgress, type FisherFileOptions, writeFisherFile } from "./fisher/fisher-file.ts";
+export { defaultEstimator } from "./fisher/items.ts";
 export { type GenerationOptions, type Generator, generateGreedy, openGenerator } from "./generate.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
 export { createHeldEstimates, type HeldEstimates } from "./held-estimates.ts";

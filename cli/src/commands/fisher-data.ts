@@ -1,7 +1,15 @@
 // The items that `amalgam fisher` looks at: a task's, or those of a data file with the labels of a task or of the model.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { loadTasks, parseTasks, type TaskSet, taskOfModel, taskWithData } from "@amalgam/evaluator";
+import {
+  defaultEstimator,
+  type Estimator,
+  loadTasks,
+  parseTasks,
+  type TaskSet,
+  taskOfModel,
+  taskWithData,
+} from "@amalgam/evaluator";
 import { AmalgamError, toAmalgamError } from "@amalgam/runtime";
 
 export interface FisherDataOptions {
@@ -14,6 +22,8 @@ export interface FisherData {
   readonly tasks: TaskSet;
   readonly task: string;
   readonly split: string;
+  /** The estimator that is taken where none is named. */
+  readonly estimator: Estimator;
   /** How many the split has. */
   readonly items: number;
   /** sha256 (hex) of the task with its items. */
@@ -27,6 +37,9 @@ export async function readFisherData(
 ): Promise<FisherData> {
   const tasks = await readTask(config, path, data, split);
   const [task] = tasks.values();
+  if (task!.kind === "command") {
+    throw new AmalgamError("invalid_argument", `task ${task!.name}: a command cannot be differentiated`);
+  }
   const items = task!.splits.get(split);
   if (items === undefined) {
     const known = [...task!.splits.keys()].join(", ");
@@ -36,7 +49,8 @@ export async function readFisherData(
   const digest = createHash("sha256")
     .update(JSON.stringify([header, items.examples], digested))
     .digest("hex");
-  return { tasks, task: task!.name, split, items: items.examples.length, digest };
+  const estimator = defaultEstimator(task!);
+  return { tasks, task: task!.name, split, estimator, items: items.examples.length, digest };
 }
 
 /** Bytes by what they are: in JSON they would be a key for each. */

@@ -33,7 +33,7 @@ export interface FisherOptions {
   readonly data?: string;
   readonly split: string;
   readonly items: number;
-  readonly estimator: Estimator;
+  readonly estimator?: Estimator;
   readonly seed: number;
   readonly tensors?: readonly string[];
   readonly dtype: "f32" | "bf16";
@@ -63,7 +63,7 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   const { config, tokenizer, preprocessor, weights } = await readModelDirectory(location, signal);
   const data = await readFisherData(config, options);
   const { tasks, task, split } = data;
-  const { estimator, seed, provider, threads = defaultThreads() } = options;
+  const { estimator = data.estimator, seed, provider, threads = defaultThreads() } = options;
   await using scorer = await createScorer({
     config,
     stored: storedIn(weights),
@@ -75,7 +75,7 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   });
   const items = Math.min(options.items, data.items);
   const about = { task, split, items, estimator, seed, data_sha256: data.digest };
-  const metadata = await metadataOf(checkpoint, tokenizer, about, signal);
+  const metadata = await metadataOf(checkpoint, [tokenizer, preprocessor], about, signal);
   const redraw = context.live ? (await import("log-update")).default : undefined;
   try {
     await writeFisherFile({
@@ -175,7 +175,7 @@ const exists = (path: string): Promise<boolean> =>
 /** What decides the numbers, for the file's header: `digest` is that of all of it. */
 async function metadataOf(
   checkpoint: Checkpoint,
-  tokenizer: unknown,
+  readers: readonly unknown[],
   about: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
 ): Promise<Record<string, string> & { readonly digest: string }> {
@@ -185,7 +185,7 @@ async function metadataOf(
     checkpoint.files.every(({ path }) => !isRemote(path)),
     { signal },
   );
-  const weights = sha256([files, checkpoint.config, tokenizer]);
+  const weights = sha256([files, checkpoint.config, ...readers]);
   const texts = Object.entries(about).map(([key, value]) => [key, String(value)] as const);
   const metadata = { ...Object.fromEntries(texts), model_sha256: weights };
   return { ...metadata, digest: sha256(metadata) };

@@ -14,10 +14,15 @@ import type { ChoiceExample, Example, PromptExample, TextExample } from "../task
 import type { ImageExample } from "../task-images.ts";
 import type { TextTokenizer } from "../tokenize.ts";
 import type { FisherItem, FisherSample } from "./answer-chooser.ts";
+import type { Estimator } from "./answers.ts";
 import { answerDraws, sampleItems } from "./draws.ts";
 
 /** N of DF-Merge (arXiv 2504.18992). */
 export const defaultItems = 30;
+
+/** The estimator that is taken where none is named: an expectation where the answers can be gone through, a draw where they are all texts. */
+export const defaultEstimator = ({ kind }: Pick<Task, "kind">): Estimator =>
+  kind === "perplexity" || kind === "generation" ? "sampled" : "exact";
 
 export interface SampleOptions {
   /** How many items are drawn, without replacement; all where there are fewer. 30 by default, as in DF-Merge. */
