@@ -9,6 +9,7 @@ import sys
 
 import torch
 import transformers as tf
+from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).parent
 
@@ -64,6 +65,9 @@ def untied(model):
 
 LENGTHS = (12, 7, 1)
 
+# Those whose gradients are written too.
+DIFFERENTIATED = ("roberta", "t5")
+
 # Name: the model, and its inputs.
 MODELS = {
     "bert-masked": (lambda: tf.BertForMaskedLM(tf.BertConfig(**BERT)), lambda: pairs(LENGTHS, 40)),
@@ -105,6 +109,31 @@ def randomise(model):
         parameter.data = (1 if norm else 0) + 0.3 * torch.randn_like(parameter)
 
 
+def weighted(log_likelihoods, asked):
+    """The sums of log-likelihoods that are differentiated: of labels, or of a target token for each place."""
+    if "targets" in asked:
+        log_likelihoods = log_likelihoods.gather(-1, asked["targets"].unsqueeze(-1)).squeeze(-1)
+    return (log_likelihoods * asked["target_weights"]).sum()
+
+
+def differentiate(model, inputs, logits, folder):
+    """Writes the sum over the items of the squares of their gradients, computed in float64; returns what was differentiated."""
+    asked = {"target_weights": torch.randn(logits.shape[:2])}
+    if logits.dim() == 3:
+        asked["targets"] = torch.randint(logits.shape[-1], logits.shape[:2])
+    model = model.double()
+    squares = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
+    for item in range(len(logits)):
+        one = slice(item, item + 1)
+        model.zero_grad()
+        outputs = model(**{key: value[one] for key, value in inputs.items()}).logits.log_softmax(-1)
+        weighted(outputs, {key: value[one] for key, value in asked.items()}).backward()
+        for name, parameter in model.named_parameters():
+            squares[name] += parameter.grad.square()
+    save_file({name: value.float() for name, value in squares.items()}, folder / "expected_squares.safetensors")
+    return asked
+
+
 def make(name):
     torch.manual_seed(sum(name.encode()))
     build, inputs_of = MODELS[name]
@@ -116,7 +145,9 @@ def make(name):
     folder = HERE / name
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    asked = differentiate(model, inputs, logits, folder) if name in DIFFERENTIATED else {}
     expected = {"inputs": {key: value.tolist() for key, value in inputs.items()}, "logits": logits.tolist()}
+    expected |= {key: value.tolist() for key, value in asked.items()}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")
 
 
