@@ -60,26 +60,17 @@ export function gather(
   sizes: HeadSizes,
 ): Value {
   const { heads, keyHeads = heads, headFeatures, scale = 1 / Math.sqrt(headFeatures), softcap } = sizes;
-  const repeat = (x: Value): Value =>
-    keyHeads === heads ? x : repeatHeads(g, x, keyHeads, heads / keyHeads, headFeatures);
   const scaled = scale === 1 ? query : g.op("Mul", [query, g.floats([], [scale])]);
-  const transposed = g.op("Transpose", [repeat(key)], { perm: ints(0, 1, 3, 2) });
-  let scores = g.op("MatMul", [scaled, transposed]);
+  const transposed = g.op("Transpose", [key], { perm: ints(0, 1, 3, 2) });
+  // Heads that share a key are rows of one product, so that no key is copied: [items, keyHeads, heads / keyHeads * q, ...].
+  const grouped = (x: Value): Value => (keyHeads === heads ? x : g.op("Reshape", [x, g.int64s(0, keyHeads, -1, 0)]));
+  const apart = (x: Value): Value => (keyHeads === heads ? x : g.op("Reshape", [x, g.int64s(0, heads, -1, 0)]));
+  let scores = apart(g.op("MatMul", [grouped(scaled), transposed]));
   if (softcap !== undefined) scores = capSoftly(g, scores, softcap);
   if (bias !== undefined) scores = g.op("Add", [scores, bias]);
-  const context = g.op("MatMul", [g.op("Softmax", [scores], { axis: int(-1) }), repeat(value)]);
+  const shares = g.op("Softmax", [scores], { axis: int(-1) });
+  const context = apart(g.op("MatMul", [grouped(shares), value]));
   return joinHeads(g, context, heads, headFeatures);
-}
-
-/** `[items, keyHeads, k, d]` -> `[items, keyHeads * times, k, d]`, each head `times` times in a row. */
-function repeatHeads(g: GraphBuilder, x: Value, keyHeads: number, times: number, headFeatures: number): Value {
-  const apart = g.op("Unsqueeze", [x, g.int64s(2)]);
-  const repeated = g.op(
-    "Concat",
-    Array.from({ length: times }, () => apart),
-    { axis: int(2) },
-  );
-  return g.op("Reshape", [repeated, g.int64s(0, keyHeads * times, -1, headFeatures)]);
 }
 
 export interface Attention {

@@ -1,4 +1,4 @@
-"""Makes the folders of the causal models beside it: tiny random checkpoints of Hugging Face transformers, inputs, logits, and what greedy decoding gives.
+"""Makes the folders of the causal models beside it: tiny random checkpoints of Hugging Face transformers, inputs, logits, squared gradients, and what greedy decoding gives.
 
     python make_decoders.py [NAME...]
 
@@ -10,6 +10,7 @@ import sys
 
 import torch
 import transformers as tf
+from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (12, 7, 1)
@@ -121,6 +122,22 @@ def generated(model):
     }
 
 
+@torch.enable_grad()
+def mean_squared_gradient(model, inputs):
+    """The mean over texts of the squared gradient of a text's mean next-token log-likelihood, by tensor; a text of one token has none."""
+    squares = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
+    lengths = inputs["attention_mask"].sum(1).tolist()
+    for ids, length in zip(inputs["input_ids"], lengths):
+        if length < 2:
+            continue
+        model.zero_grad()
+        log_probabilities = torch.log_softmax(model(input_ids=ids[None, :length]).logits[0], -1)
+        log_probabilities[range(length - 1), ids[1:length]].mean().backward()
+        for name, parameter in model.named_parameters():
+            squares[name] += parameter.grad**2 / len(lengths)
+    return squares
+
+
 def write(path, value):
     path.write_text(json.dumps(value) + "\n")
 
@@ -136,6 +153,8 @@ def make(name):
         (folder / "generation_config.json").unlink(missing_ok=True)
         logits = model(**inputs).logits.tolist()
         write(folder / "expected.json", {"inputs": {key: value.tolist() for key, value in inputs.items()}, "logits": logits})
+        if model.can_generate():
+            save_file(mean_squared_gradient(model, inputs), folder / "expected_mean_squared_gradient.safetensors")
     else:
         kind = tf.AutoModelForSeq2SeqLM if name.startswith("t5") else tf.AutoModelForCausalLM
         model = kind.from_pretrained(folder)

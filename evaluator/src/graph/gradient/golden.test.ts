@@ -111,24 +111,32 @@ test("BERT: the exact Fisher information, one forward pass of an item serving th
   await expectGolden("bert", "expected_exact_fisher", sums, 1 / 3);
 });
 
-test.each(
-  ["gpt2", "llama"].flatMap((family) => [
-    { family, reduction: "sum", items: 1, file: "expected_gradient_of_example_0", factor: -1 } as const,
-    { family, reduction: "squares", items: 3, file: "expected_mean_squared_gradient", factor: 1 / 3 } as const,
-  ]),
-)("$family: $file of the mean next-token log-likelihood", async ({ family, reduction, items, file, factor }) => {
+test.each([
+  ...["gpt2", "llama"].map(
+    (family) => ({ family, reduction: "sum", items: 1, file: "expected_gradient_of_example_0", factor: -1 }) as const,
+  ),
+  ...["gpt2", "llama", "llama3", "mistral", "qwen2", "qwen3", "gemma2"].map(
+    (family) =>
+      ({ family, reduction: "squares", items: 3, file: "expected_mean_squared_gradient", factor: 1 / 3 }) as const,
+  ),
+])("$family: $file of the mean next-token log-likelihood", async ({ family, reduction, items, file, factor }) => {
   const model = await build(family);
   const { inputs } = await read<Expected>(family, "expected.json");
   const ids = inputs.input_ids.slice(0, items);
   const tokens = ids[0]!.length;
   const dims = [items, tokens];
   const nextTokens = ids.map((row) => [...row.slice(1), 0]);
-  const shares = ids.flatMap((row) => row.map((_, place) => (place < tokens - 1 ? 1 / (tokens - 1) : 0)));
+  const mask = inputs.attention_mask?.slice(0, items) ?? ids.map((row) => row.map(() => 1));
+  const shares = mask.flatMap((row) => {
+    // A text of one token has no next one.
+    const targets = row.filter((value) => value === 1).length - 1;
+    return row.map((_, place) => (place < targets ? 1 / targets : 0));
+  });
   const output = tokenLogLikelihood(model);
   const cotangent = model.graph.input("cotangent", "float32", ["items"]);
   const feeds = {
     [inputNames.ids]: int32(dims, Int32Array.from(ids.flat())),
-    [inputNames.mask]: float32(dims, new Float32Array(items * tokens).fill(1)),
+    [inputNames.mask]: float32(dims, Float32Array.from(mask.flat())),
     [targetNames.targets]: int32(dims, Int32Array.from(nextTokens.flat())),
     [targetNames.weights]: float32(dims, Float32Array.from(shares)),
     cotangent: float32([items], new Float32Array(items).fill(1)),
