@@ -49,18 +49,32 @@ function byNext(tokenizer: TextTokenizer, { maxTokens, addSpecialTokens, weight 
 
 /** An encoder reads the prompt, the decoder its start token and the continuation. */
 function bySequence(model: BuiltModel, tokenizer: TextTokenizer, options: ReadingOptions): Reading {
-  const { maxTokens, addSpecialTokens, weight } = options;
+  const { maxTokens, weight } = options;
   return (prompt, continuation, place) => {
     const trimmed = prompt.trimEnd();
     const targets = tokenizer.ids(prompt.slice(trimmed.length) + continuation);
     requireTargets(targets, targets.length > maxTokens, { continuation, maxTokens, place });
-    const { ids, types } = addSpecialTokens
-      ? tokenizer.encode(trimmed, undefined, maxTokens)
-      : plain(tokenizer.ids(trimmed).slice(0, maxTokens));
-    if (ids.length === 0) throw new EvaluatorError(`${place}: the prompt has no token`);
+    const { ids, types } = encoderText(tokenizer, trimmed, options, place);
     const decoderIds = [model.decoderStart ?? 0, ...targets.slice(0, -1)];
     return { ids, types, targets: { ids: targets, weights: targets.map(() => weight(targets.length)), decoderIds } };
   };
+}
+
+/**
+ * A prompt as the encoder of a sequence-to-sequence model reads it, cut at its end where it is too long.
+ * @throws EvaluatorError for one that has no token.
+ */
+export function encoderText(
+  tokenizer: TextTokenizer,
+  prompt: string,
+  { maxTokens, addSpecialTokens }: Pick<ReadingOptions, "maxTokens" | "addSpecialTokens">,
+  place: string,
+): Encoding {
+  const encoding = addSpecialTokens
+    ? tokenizer.encode(prompt, undefined, maxTokens)
+    : plain(tokenizer.ids(prompt).slice(0, maxTokens));
+  if (encoding.ids.length === 0) throw new EvaluatorError(`${place}: the prompt has no token`);
+  return encoding;
 }
 
 const plain = (ids: readonly number[]): Encoding => ({ ids, types: ids.map(() => 0) });

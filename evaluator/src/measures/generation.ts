@@ -1,16 +1,18 @@
 /** Generation: what a language model writes after a prompt, token by likeliest token, against the answers that are right. */
 
 import { itemsOf } from "../datasets.ts";
+import type { BuiltModel } from "../graph/families/family.ts";
 import { noScores, scoreMatches } from "../score.ts";
+import type { TaskOf } from "../task.ts";
 import type { Ignorable } from "../task-header.ts";
-import { beginOf } from "./continuations.ts";
+import { beginOf, encoderText } from "./continuations.ts";
 import { languageMisfits, tokensRead } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";
 
 export const generation: Measure<"generation"> = {
   misfits(task, bench) {
-    const problems = languageMisfits(task, bench, ["causal-lm"]);
-    const room = tokensRead(task, bench.runner.model) - task.maxNewTokens;
+    const problems = languageMisfits(task, bench, ["causal-lm", "seq2seq-lm"]);
+    const room = promptRoom(task, bench.runner.model);
     if (problems.length > 0 || room > 0) return problems;
     return [`task ${task.name}: max_new_tokens is ${task.maxNewTokens}, which leaves no token to the prompt`];
   },
@@ -35,15 +37,26 @@ export const generation: Measure<"generation"> = {
   },
 };
 
+const hasEncoder = ({ kind }: BuiltModel): boolean => kind === "seq2seq-lm";
+
+/** Most tokens of a prompt: what is written follows it, unless a decoder of its own writes. */
+function promptRoom(task: TaskOf<"generation">, model: BuiltModel): number {
+  return tokensRead(task, model) - (hasEncoder(model) ? 0 : task.maxNewTokens);
+}
+
 function prepared({ task, name, split, part }: Portion<"generation">, { runner, datasets }: Bench) {
   return datasets.prepared(task, name, part, async () => {
     const items = itemsOf(split, part);
-    const room = tokensRead(task, runner.model) - task.maxNewTokens;
+    const maxTokens = promptRoom(task, runner.model);
+    const { addSpecialTokens } = task;
     const encodings = await datasets.encodeEach(items, ({ prompt, place }) => {
+      if (hasEncoder(runner.model)) {
+        return [encoderText(datasets.tokenizer, prompt, { maxTokens, addSpecialTokens }, place)];
+      }
       const tokens = datasets.tokenizer.ids(prompt);
-      const begin = beginOf(datasets.tokenizer, task.addSpecialTokens, tokens, place);
+      const begin = beginOf(datasets.tokenizer, addSpecialTokens, tokens, place);
       // The end of a long prompt is what asks the question.
-      const ids = [...begin, ...tokens.slice(Math.max(0, tokens.length + begin.length - room))];
+      const ids = [...begin, ...tokens.slice(Math.max(0, tokens.length + begin.length - maxTokens))];
       return [{ ids, types: ids.map(() => 0) }];
     });
     return { items, prompts: encodings.map(({ ids }) => ids) };

@@ -51,6 +51,7 @@ test("a task that a model cannot do is refused before any work, with what to do"
   expect(await refusal(t5, "perplexity")).toMatch(/causal language model, which T5ForConditionalGeneration is not/);
   expect(await refusal(t5, "multiple_choice")).toBe("fits");
   expect(await refusal(gpt2, "generation")).toBe("fits");
+  expect(await refusal(t5, "generation", "max_tokens: 8\nmax_new_tokens: 64\n")).toBe("fits");
 });
 
 test("lengths that a model does not have are refused", async () => {

@@ -227,6 +227,17 @@ def generated(model, prompt, tokens):
     return ids[len(prompt) :]
 
 
+def generated_after(model, prompt, tokens):
+    """What a decoder writes, which ends at its end token."""
+    ids = [model.config.decoder_start_token_id]
+    while len(ids) <= tokens:
+        token = model(input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([ids])).logits[0, -1].argmax().item()
+        if token == model.config.eos_token_id:
+            break
+        ids.append(token)
+    return ids[1:]
+
+
 def randomise(model, seed):
     torch.manual_seed(seed)
     for name, value in model.named_parameters():
@@ -279,7 +290,10 @@ def make_models(tokenizers):
                 ).logits[0]
                 row.append({"sum": sum(logits.log_softmax(-1)[i, token].item() for i, token in enumerate(target)), "tokens": len(target)})
             rows.append(row)
-        expected["t5"] = {"choices": rows}
+        expected["t5"] = {
+            "choices": rows,
+            "generated": [tokenizer.decode(generated_after(t5_model, tokenizer(prompt)["input_ids"], 8), skip_special_tokens=True) for prompt in PROMPTS],
+        }
         save("t5", t5_model)
     assert all(math.isfinite(c["sum"]) for name in ("gpt2", "llama3", "t5") for row in expected[name]["choices"] for c in row)
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1))
