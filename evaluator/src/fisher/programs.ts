@@ -77,7 +77,7 @@ export async function squaresProgram(
   const output = likelihood(model, head);
   const dims = head.kind === "labels" ? ["rows", head.labels] : ["rows"];
   const cotangent = graph.input(cotangentName, "float32", dims);
-  const limits = runLimits(graph.build().model, new Map(wanted.map((name) => [name, graph.weights.get(name)!])));
+  const limits = runLimits(model, wanted);
   const before = new Map(
     wanted.map((tensor) => [tensor, graph.input(beforeName(tensor), "float32", graph.weights.get(tensor)!)]),
   );
