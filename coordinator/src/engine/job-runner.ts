@@ -15,18 +15,16 @@ import {
 import type { Fleet } from "../fleet/fleet.ts";
 import { GivenInputLost } from "../fleet/given-input-lost.ts";
 import { decide, FINAL_ID, type Step, trialId } from "../job/decide.ts";
-import { estimateOf, estimateProblem, isEstimate } from "../job/estimates.ts";
-import type { JobEvent, JobSpec, Part } from "../job/events.ts";
-import { estimatesInUse } from "../job/in-use.ts";
+import { isEstimate } from "../job/estimates.ts";
+import type { JobEvent, JobSpec } from "../job/events.ts";
 import { eventsOfReport } from "../job/report.ts";
-import { evaluationKey, generationOf, isSettled, type JobState, reduce } from "../job/state.ts";
+import { isSettled, type JobState, reduce } from "../job/state.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { CoordinatorMetrics } from "../metrics.ts";
+import { createCandidateRuns } from "./candidate-runs.ts";
 import { createEstimating, type Estimating } from "./estimating.ts";
-import { publishEvaluation } from "./evaluations.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import type { HeldEstimates } from "./held-estimates.ts";
-import { type CandidateMerge, type MergedShard, mergeCandidate } from "./merge-candidate.ts";
 import { type PreparedJob, prepareJob } from "./prepared-job.ts";
 import { isPublished, publishJob, type Staged, stageJob, writeJobShard } from "./publisher.ts";
 import { createSearchDriver, type SearchDriver } from "./search-driver.ts";
@@ -65,10 +63,6 @@ export interface JobRunner extends AsyncDisposable {
 
 /** Shards that are written within this time are journalled together. A kill may cost them: they are then written again. */
 const WRITTEN_TOGETHER_MS = 100;
-/** All items of a split at once. */
-const WHOLE: Part = { pieces: 1, first: 0, end: 1 };
-const partsOf = (count: number): Part[] =>
-  Array.from({ length: count }, (_, first) => ({ pieces: count, first, end: first + 1 }));
 /** Before a step that met a lost worker is taken again. */
 const STEP_AGAIN_MS = 100;
 
@@ -86,10 +80,8 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
   let estimating: Estimating | undefined;
   const estimates: Pick<HeldEstimates, "given"> = { given: (slots, shard) => estimating!.held.given(slots, shard) };
   const mergeEnvironment = { fleet, cache: statistics, estimates, signal: abort.signal };
-  const publication = { jobId, bus, address: environment.address, log, signal: abort.signal };
   /** Steps under way, by what they do; a step is started once. */
   const running = new Map<string, Promise<void>>();
-  const published = new Set<string>();
 
   const record = (...news: JobEvent[]): void => {
     if (news.length === 0) return;
@@ -183,16 +175,16 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
         });
         break;
       case "evaluate": {
-        const part = step.part ?? WHOLE;
-        const open = step.tasks.filter((task) => !published.has(publicationKey(step.candidateId, task, part)));
-        if (open.length > 0) run(`evaluate ${step.candidateId}`, () => evaluate(step.candidateId, open, part, job));
+        const evaluation = candidates.unpublished(step);
+        if (evaluation.tasks.length > 0)
+          run(`evaluate ${step.candidateId}`, () => candidates.evaluate(evaluation, job));
         break;
       }
       case "estimate": {
         const { estimateId, candidateIds } = step;
         for (const id of candidateIds) activities.set(id, { stage: "estimating", shardsMerged: 0 });
-        const open = partsOf(job.estimateParts).filter((part) => !published.has(estimateKey(estimateId, part)));
-        if (open.length > 0) run(`estimate ${estimateId}`, () => estimate(estimateId, open, job));
+        const parts = candidates.unpublishedParts(estimateId, job);
+        if (parts.length > 0) run(`estimate ${estimateId}`, () => candidates.estimate(estimateId, parts, job));
         break;
       }
       case "giveUp":
@@ -235,73 +227,22 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     }
   };
 
-  const publicationKey = (candidateId: string, task: string, { first }: Part): string =>
-    `${evaluationKey(candidateId, task)}/${generationOf(state, candidateId, task)}/${first}`;
-
-  const estimateKey = (id: string, { first }: Part): string => `${id}/${estimateOf(state, id).generation}/${first}`;
-
   const driverOf = ({ facts }: PreparedJob): SearchDriver => {
     thread ??= createSearchThread(state.basis!, log);
     return createSearchDriver(thread, facts);
   };
 
-  const evaluate = async (
-    candidateId: string,
-    tasks: readonly string[],
-    part: Part,
-    job: PreparedJob,
-  ): Promise<void> => {
-    const shards = await merged(candidateId, job.candidate(state, candidateId), job);
-    if (shards === undefined) return;
-    activities.set(candidateId, { stage: "evaluating", shardsMerged: shards.length });
-    environment.changed(jobId);
-    for (const task of tasks) {
-      const key = publicationKey(candidateId, task, part);
-      const generation = generationOf(state, candidateId, task);
-      await publishEvaluation(publication, job, state, { candidateId, task, part, generation, shards });
-      published.add(key);
-    }
-  };
-
-  const estimate = async (id: string, parts: readonly Part[], job: PreparedJob): Promise<void> => {
-    const shards = await merged(id, job.candidate(state, id), job);
-    if (shards === undefined) return;
-    const { task } = job.estimate(id)!;
-    for (const part of parts) {
-      const key = estimateKey(id, part);
-      const { generation } = estimateOf(state, id);
-      const inUse = [id, ...estimatesInUse(state, job.facts, (candidate) => job.estimatesOf(state, candidate))];
-      await publishEvaluation(publication, job, state, { candidateId: id, task, part, generation, inUse, shards });
-      published.add(key);
-    }
-  };
-
-  /** Undefined when these coefficients give weights that no model can have: the candidate failed, the search goes on. */
-  const merged = async (
-    candidateId: string,
-    merge: CandidateMerge,
-    job: PreparedJob,
-  ): Promise<MergedShard[] | undefined> => {
-    try {
-      return await mergeCandidate(merge, mergeEnvironment, (shardsMerged) => {
-        activities.set(candidateId, { stage: "merging", shardsMerged });
-        environment.changed(jobId);
-      });
-    } catch (thrown) {
-      const { code, message } = toAmalgamError(thrown);
-      // Its other shards are under way with what is lost.
-      if (thrown instanceof GivenInputLost) fleet.drop(jobId, [merge.mergeId]);
-      if (code !== "out_of_range") throw thrown;
-      const scaled = job.estimate(candidateId);
-      if (scaled === undefined) record({ type: "candidateFailed", candidateId, problem: message });
-      else {
-        const problem = estimateProblem(scaled.model, message);
-        record({ type: "estimateFailed", estimateId: candidateId, problem });
-      }
-      settle(candidateId);
-      return undefined;
-    }
-  };
+  const candidates = createCandidateRuns({
+    publication: { jobId, bus, address: environment.address, log, signal: abort.signal },
+    merging: mergeEnvironment,
+    activities,
+    state: () => state,
+    changed: () => environment.changed(jobId),
+    failed(event) {
+      record(event);
+      if (event.type === "candidateFailed") settle(event.candidateId);
+    },
+  });
 
   const stage = (job: PreparedJob): Promise<Staged> => {
     staged ??= stageJob(job, state).then((result) => {
@@ -395,7 +336,7 @@ export function createJobRunner(jobId: string, events: readonly JobEvent[], envi
     },
     record,
     publishAgain() {
-      published.clear();
+      candidates.publishAgain();
       advance();
     },
     async [Symbol.asyncDispose]() {

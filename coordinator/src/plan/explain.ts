@@ -3,6 +3,8 @@ import { dtypeBytes } from "@amalgam/checkpoint";
 import type { Stage } from "@amalgam/kernels";
 import { BASE_ROW, type SearchStrategy } from "../recipe/index.ts";
 import { type CoefficientCoverage, coefficientCoverage } from "./coverage.ts";
+import { explainedImportance, type ImportanceExplanation, importanceRows } from "./explain-importance.ts";
+import { formatBytes } from "./format-bytes.ts";
 import type { TaskInput } from "./tasks.ts";
 import type { Plan, PlannedVariant, PlanTotals } from "./types.ts";
 
@@ -26,6 +28,8 @@ export interface PlanExplanation {
     readonly parallel: number;
     readonly dimensions: readonly CoefficientCoverage[];
   };
+  /** What entries are weighted by, where that is no input. */
+  readonly importance?: ImportanceExplanation;
   readonly comparison: readonly string[];
   readonly tasks: readonly string[];
   readonly notes: readonly string[];
@@ -38,7 +42,9 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
   const statistics = { sums: passes("reduce"), orderStatistics: passes("select") };
   return {
     method: recipe.method,
-    inputs: plan.slots.map(({ kind, name }, index) => ({ kind, name, path: plan.roots[index] ?? "" })),
+    inputs: plan.slots.flatMap(({ kind, name, given }, index) =>
+      given ? [] : [{ kind, name, path: plan.roots[index] ?? "" }],
+    ),
     layers: slicedLayers(plan),
     totals,
     shards: plan.shards.length,
@@ -59,6 +65,7 @@ export function explainPlan(plan: Plan, tasks: readonly TaskInput[] = []): PlanE
             dimensions: coefficientCoverage(recipe, variants[0] as PlannedVariant, plan.tensors),
           },
         }),
+    ...explainedImportance(plan, tasks),
     comparison: variants.filter(({ variant }) => variant.role === "comparison").map(({ variant }) => variant.name),
     tasks: tasks.map(({ name }) => name),
     notes: plan.notes,
@@ -144,6 +151,7 @@ export function explanationRows(explanation: PlanExplanation): [label: string, t
       for (const dimension of dimensions) rows.push(["coefficient", coverageText(dimension)]);
     }
   }
+  if (explanation.importance !== undefined) rows.push(...importanceRows(explanation.importance));
   if (explanation.tasks.length > 0) rows.push(["tasks", explanation.tasks.join(", ")]);
   if (explanation.comparison.length > 0) rows.push(["compared with", explanation.comparison.join(", ")]);
   for (const note of explanation.notes) rows.push(["note", note]);
@@ -178,16 +186,4 @@ function passesText({ statistics: { sums, orderStatistics } }: PlanExplanation):
     );
   }
   return passes.join(", ");
-}
-
-/** Decimal units, as disks are sold and as transformers counts files. */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`;
 }

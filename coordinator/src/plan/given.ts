@@ -3,6 +3,7 @@ import { type Checkpoint, type DType, dtypeBytes, elementCount, isFloat, type Te
 import type { Slot, SlotHeader } from "./types.ts";
 
 export const GIVEN_DTYPE: DType = "F32";
+export const GIVEN_DTYPE_BYTES: number = dtypeBytes(GIVEN_DTYPE);
 
 /** `headers` has those of the checkpoints. One that could not be opened was told, and has nothing to be accompanied. */
 export function givenHeader(slot: Slot, headers: readonly SlotHeader[]): SlotHeader {
@@ -32,5 +33,5 @@ const givenTensor = ({ name, shape }: TensorRef): TensorRef => ({
   shape,
   file: "",
   offset: 0,
-  byteLength: dtypeBytes(GIVEN_DTYPE) * elementCount(shape),
+  byteLength: GIVEN_DTYPE_BYTES * elementCount(shape),
 });

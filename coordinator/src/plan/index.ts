@@ -1,7 +1,8 @@
 /** Plans: what a recipe means for the checkpoints it names. Pure, but for `loadPlanInputs`. */
 export { deviceNotes } from "./device-notes.ts";
 export { type EstimateTasks, estimateTasks } from "./estimate-tasks.ts";
-export { explainPlan, explanationRows, formatBytes, type PlanExplanation } from "./explain.ts";
+export { explainPlan, explanationRows, type PlanExplanation } from "./explain.ts";
+export { formatBytes } from "./format-bytes.ts";
 export { loadPlanInputs, type PlanInputs, type StageModels } from "./load.ts";
 export { requireOwnOutput } from "./output.ts";
 export { type PlanInput, planJob } from "./plan-job.ts";

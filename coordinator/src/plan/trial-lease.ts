@@ -1,5 +1,5 @@
 /** A lease that is never given to a worker: one shard of the plan's own merge, to see how long it takes on a machine. */
-import { type Lease, LeaseSchema, StatisticValueSchema } from "@amalgam/proto";
+import { GivenInputSchema, type Lease, LeaseSchema, StatisticValueSchema } from "@amalgam/proto";
 import { create } from "@bufbuild/protobuf";
 import { searchDimensions } from "../recipe/index.ts";
 import { scalarRows } from "./scalars.ts";
@@ -31,6 +31,7 @@ export function trialLease(plan: Plan): Lease | undefined {
       variant: variantMessage(planned),
       scalars: scalarRows(plan, planned, Object.fromEntries(middle))(shard),
       statistics,
+      given: plan.slots.flatMap(({ given }, slot) => (given ? [create(GivenInputSchema, { slot, constant: 1 })] : [])),
     },
     task: { case: "merge", value: {} },
   });
