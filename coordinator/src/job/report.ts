@@ -14,9 +14,10 @@ export function eventsOfReport(state: JobState, report: ScoreReport): JobEvent[]
   // A score of an earlier life may be of other inputs.
   if (generation < state.firstGeneration) return [];
   if (firstPiece !== (state.partialScores.get(candidateId)?.get(task)?.end ?? 0)) return [];
-  const failed = (problem: string): JobEvent[] => [
-    { type: "candidateFailed", candidateId, problem: `task ${task}: ${problem}` },
-  ];
+  const failed = (problem: string): JobEvent[] => {
+    const place = `task ${task}: `;
+    return [{ type: "candidateFailed", candidateId, problem: problem.startsWith(place) ? problem : place + problem }];
+  };
   switch (outcome.case) {
     case "score": {
       const { items, metric, score: value, standardError, loss, perItem } = outcome.value;
