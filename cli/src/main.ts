@@ -124,10 +124,10 @@ const onThisMachine = (command: Command): Command =>
     .option("--digest-inputs", "record the sha256 of every input file in the manifest (reads all of them once more)")
     .option("--processes <n>", "run a coordinator, n workers, an evaluator and NATS as processes", count);
 
-const allowCommands = (): Option =>
+const allowCommands = (note = ""): Option =>
   new Option(
     "--allow-commands",
-    "let tasks run the commands they name, with your rights; only for task files that you trust",
+    `let tasks run the commands they name, with your rights; only for task files that you trust${note}`,
   );
 const provider = (): Option =>
   new Option("--provider <name>", "onnxruntime's execution provider that scores models: cpu, webgpu, cuda, ...").env(
@@ -330,7 +330,7 @@ roleOptions(program.command("evaluator").description("run an evaluator: scores c
   .option("--id <name>", "unique name (default: host and process, env: AMALGAM_ID)")
   .option("--threads <n>", "compute threads (default: all cores, env: AMALGAM_THREADS)", count)
   .addOption(provider())
-  .addOption(allowCommands())
+  .addOption(allowCommands(" (env: AMALGAM_ALLOW_COMMANDS)"))
   .option("--slots <n>", "evaluations under way at a time (default: 2, env: AMALGAM_SLOTS)", count)
   .addOption(natsOption())
   .addOption(insecure())

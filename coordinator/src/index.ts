@@ -1,5 +1,6 @@
 // The coordinator role: recipe to plan to leases to trials to published model; its journal is the only truth.
 export { type Coordinator, type CoordinatorOptions, createCoordinator, jobIdOf } from "./engine/coordinator.ts";
+export { evaluationSpec } from "./engine/evaluation-spec.ts";
 export { needsStages } from "./engine/prepared-job.ts";
 export type { RecordedStudy } from "./engine/recorded-study.ts";
 export type { JobSpec } from "./job/events.ts";

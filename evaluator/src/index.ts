@@ -1,6 +1,7 @@
 export type { Batch, BatchLimits, Encoding } from "./batches.ts";
 export { makeBatches } from "./batches.ts";
 export { EvaluatorError } from "./errors.ts";
+export { checkEvaluationSpec } from "./evaluation-spec.ts";
 export { type EvaluatorOptions, reportDeadLetter, runEvaluator } from "./evaluator.ts";
 export { type Estimator, estimators } from "./fisher/answers.ts";
 export type { EstimateOptions, FisherEstimate, RunningSum } from "./fisher/estimate.ts";

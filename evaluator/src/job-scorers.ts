@@ -1,17 +1,9 @@
 // What an evaluator keeps of the jobs it works on: their specification, fetched once from the coordinator, and a scorer.
 import { createHash } from "node:crypto";
-import {
-  type CoordinatorService,
-  type Evaluation,
-  EvaluationSpecSchema,
-  type FisherSpec,
-  type ShardLayout,
-} from "@amalgam/proto";
+import type { CoordinatorService, Evaluation, FisherSpec, ShardLayout } from "@amalgam/proto";
 import { AmalgamError, type ClientPool } from "@amalgam/runtime";
-import { fromBinary } from "@bufbuild/protobuf";
-import { parsePreprocessor } from "./images/processor.ts";
+import { readEvaluationSpec } from "./evaluation-spec.ts";
 import { createScorer, type Scorer } from "./scorer.ts";
-import { parseTasks } from "./task.ts";
 
 export interface JobScorer {
   readonly scorer: Scorer;
@@ -52,26 +44,9 @@ export function createJobScorers(
         `the coordinator has other tasks for job ${jobId} than the evaluation names`,
       );
     }
-    const spec = fromBinary(EvaluationSpecSchema, bytes);
-    const tasks = parseTasks(
-      spec.tasks.map(({ name, yaml, files }) => ({ path: name, yaml, files: new Map(Object.entries(files)) })),
-    );
-    const { tokenizerJson, tokenizerConfigJson: tokenizerConfig } = spec;
-    const tokenizer = { tokenizerJson, ...(tokenizerConfig === "" ? {} : { tokenizerConfig }) };
-    const stored = new Set(spec.shards.flatMap(({ segments }) => segments.map(({ tensor }) => tensor)));
-    const scorer = await createScorer({
-      config: JSON.parse(spec.configJson),
-      stored: (tensor) => stored.has(tensor),
-      tokenizer: tokenizerJson === "" ? undefined : tokenizer,
-      preprocessor: parsePreprocessor(spec.preprocessorConfigJson || undefined),
-      tasks,
-      allowCommands: options.allowCommands,
-      sideFiles: new Map(Object.entries(spec.sideFiles)),
-      threads: options.threads,
-      provider: options.provider,
-    });
-    const layouts = new Map(spec.shards.map((layout) => [layout.shard, layout]));
-    return { scorer, layouts, fisher: spec.fisher };
+    const { subject, sideFiles, layouts, fisher } = readEvaluationSpec(bytes);
+    const scorer = await createScorer({ ...subject, sideFiles, ...options });
+    return { scorer, layouts, fisher };
   };
 
   const close = async (key: string): Promise<void> => {

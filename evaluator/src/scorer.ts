@@ -6,34 +6,17 @@ import { EvaluatorError } from "./errors.ts";
 import { type EstimateOptions, type FisherEstimate, FisherEstimator } from "./fisher/estimate.ts";
 import { readSample, type SampleOptions } from "./fisher/items.ts";
 import { activationBytesPerToken } from "./graph/activation-bytes.ts";
-import type { BuildOptions, BuiltModel } from "./graph/families/family.ts";
-import { buildModel } from "./graph/families/index.ts";
-import { createImageReader, type ImageItem, type ImageReader } from "./images/reader.ts";
-import { classification } from "./measures/classification.ts";
-import { generation } from "./measures/generation.ts";
-import { imageClassification } from "./measures/image-classification.ts";
-import type { Bench, Measure, Portion } from "./measures/measure.ts";
-import { multipleChoice } from "./measures/multiple-choice.ts";
-import { perplexity } from "./measures/perplexity.ts";
+import type { ImageItem } from "./images/reader.ts";
+import { type ModelTask, measureOf } from "./measures/index.ts";
+import type { Bench, Portion } from "./measures/measure.ts";
 import { ModelRunner } from "./model-runner.ts";
 import { type Part, WHOLE } from "./pieces.ts";
 import type { ItemScores } from "./score.ts";
+import { openSubject, type Subject, type SubjectOptions } from "./subject.ts";
 import type { Split, Task, TaskSet } from "./task.ts";
-import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
 import type { Weights } from "./weights.ts";
 
-export interface ScorerOptions {
-  /** The parsed `config.json`. */
-  readonly config: unknown;
-  /** Whether the models have a tensor of this name, which says how they store weights that modules share; see {@link buildModel}. */
-  readonly stored?: (tensor: string) => boolean;
-  /** Without it a model of texts cannot be run. */
-  readonly tokenizer?: TokenizerFiles | undefined;
-  /** The parsed `preprocessor_config.json`; without it a model of images cannot be run. */
-  readonly preprocessor?: unknown;
-  readonly tasks: TaskSet;
-  /** Whether tasks may run commands; not by default. */
-  readonly allowCommands?: boolean | undefined;
+export interface ScorerOptions extends SubjectOptions {
   /** What commands find beside the weights, by name: config.json, the tokenizer's files. */
   readonly sideFiles?: ReadonlyMap<string, Uint8Array>;
   /** Batches computed at the same time, each on a thread of its own. Scores do not depend on it. */
@@ -105,26 +88,14 @@ const batchBytes = 2 ** 28;
 /** One candidate under evaluation and the one that its last tasks overlap with. */
 const defaultResidentModels = 2;
 
-type ModelTask = Exclude<Task, { readonly kind: "command" }>;
-
-const measures: { readonly [K in ModelTask["kind"]]: Measure<K> } = {
-  classification,
-  image_classification: imageClassification,
-  multiple_choice: multipleChoice,
-  perplexity,
-  generation,
-};
-
 /**
  * Builds the model's graph, starts the threads and checks the tasks against the model. Where all tasks are commands it needs neither.
  * @throws EvaluatorError for an unsupported architecture, a broken tokenizer, all tasks that do not fit the model, or commands that are not allowed.
  */
 export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   const { tasks, sideFiles = new Map() } = options;
-  const problems = options.allowCommands === true ? [] : [...tasks.values()].flatMap(refusedCommand);
-  if (problems.length > 0) throw new EvaluatorError(problems);
-  const needsModel = tasks.size === 0 || [...tasks.values()].some(({ kind }) => kind !== "command");
-  const bench = needsModel ? openBench(options) : undefined;
+  const subject = openSubject(options);
+  const bench = subject && openBench(subject, options);
   const { session } = bench?.runner ?? {};
   const ready = (): ModelBench => {
     if (bench === undefined) throw new EvaluatorError("all tasks are commands: there is no model that is run here");
@@ -179,37 +150,15 @@ interface ModelBench extends Bench {
   readonly estimator: FisherEstimator;
 }
 
-function openBench(options: ScorerOptions): ModelBench {
-  const { config, stored, residentModels = defaultResidentModels, threads } = options;
-  const build = (how?: BuildOptions): BuiltModel => buildModel(config, stored, how);
-  const { image } = build();
-  const tokenizer = image === undefined ? openTokenizer(options) : undefined;
-  const images = image === undefined ? undefined : openImages(options, image);
+function openBench(subject: Subject, options: ScorerOptions): ModelBench {
+  const { build, tokenizer, images, model } = subject;
+  const { residentModels = defaultResidentModels, threads, batchItems = defaultBatchItems } = options;
   const runner = new ModelRunner(build, { ...options, residentModels });
-  const { model, session, models } = runner;
   const tokens = Math.min(batchTokens, Math.floor(batchBytes / activationBytesPerToken(model)));
-  const limits = { items: options.batchItems ?? defaultBatchItems, tokens };
-  const bench = { runner, datasets: new Datasets(tokenizer, model.vocabularySize ?? 0, limits), images };
-  const problems = [...options.tasks.values()].flatMap((task) =>
-    task.kind === "command" ? [] : measureOf(task).misfits(task, bench),
-  );
-  if (problems.length > 0) {
-    void runner[Symbol.asyncDispose]();
-    throw new EvaluatorError(problems);
-  }
-  return { ...bench, estimator: new FisherEstimator(session, models, build, threads, limits) };
-}
-
-function openTokenizer({ config, tokenizer }: ScorerOptions): TextTokenizer {
-  if (tokenizer !== undefined) return createTokenizer(tokenizer, specialIds(config));
-  const remedy = "a fast tokenizer's save_pretrained writes it";
-  throw new EvaluatorError(`tokenizer.json: is missing, and texts cannot be read without it (${remedy})`);
-}
-
-function openImages({ preprocessor }: ScorerOptions, image: NonNullable<BuiltModel["image"]>): ImageReader {
-  if (preprocessor !== undefined) return createImageReader(preprocessor, image);
-  const remedy = "an image processor's save_pretrained writes it";
-  throw new EvaluatorError(`preprocessor_config.json: is missing, and images cannot be read without it (${remedy})`);
+  const limits = { items: batchItems, tokens };
+  const datasets = new Datasets(tokenizer, model.vocabularySize ?? 0, limits);
+  const estimator = new FisherEstimator(runner.session, runner.models, build, threads, limits);
+  return { runner, datasets, images, estimator };
 }
 
 /** A text that was asked for with no file to name. */
@@ -217,16 +166,6 @@ function placedText(item: string | TextPair, index: number): Text {
   const pair = typeof item === "string" ? { text: item, textPair: undefined } : item;
   return { ...pair, place: `text ${index + 1}` };
 }
-
-/** The measure of a task's own kind. */
-const measureOf = (task: ModelTask): Measure<ModelTask["kind"]> => measures[task.kind] as Measure<ModelTask["kind"]>;
-
-const refusedCommand = ({ name, kind }: Task): string[] =>
-  kind === "command"
-    ? [
-        `task ${name}: runs a command, which a task file may not do by itself: start the evaluator with --allow-commands if you trust it`,
-      ]
-    : [];
 
 /** @throws EvaluatorError for a task or split that does not exist */
 function find(tasks: TaskSet, taskName: string, splitName: string): { readonly task: Task; readonly split: Split } {
@@ -238,11 +177,3 @@ function find(tasks: TaskSet, taskName: string, splitName: string): { readonly t
 }
 
 const listed = (known: ReadonlyMap<string, unknown>): string => [...known.keys()].join(", ");
-
-/** Some models' configs name the tokens that begin and end texts. */
-function specialIds(config: unknown): SpecialIds {
-  const { bos_token_id: bos, eos_token_id: eos } = (config ?? {}) as Record<string, unknown>;
-  const one = (id: unknown): number | undefined =>
-    typeof id === "number" && Number.isInteger(id) && id >= 0 ? id : undefined;
-  return { bosTokenId: one(bos), eosTokenId: one(Array.isArray(eos) ? eos[0] : eos) };
-}

@@ -144,3 +144,31 @@ splits: { test: data.txt }
   const scored = await run("eval", out, "--task", join(tasks, "judge.yaml"), "--allow-commands");
   expect(scored.stdout).toMatch(/^judge +test +1 +[\d.]+ ±0\.010/m);
 }, 180_000);
+
+test("what no trial could be scored for is one clear error before any work", async () => {
+  const directory = family();
+  const base = join(directory, "base");
+  writeFileSync(join(directory, "tasks", "mood.jsonl"), lines({ text: "good", label: "good" }));
+  const task = "name: mood\nkind: classification\nlabels: [bad, good]\nsplits: { test: mood.jsonl }\n";
+  writeFileSync(join(directory, "tasks", "mood.yaml"), task);
+  const path = recipe(directory, ["mood.yaml"], "{ trials: 2, parallel: 1 }");
+  const refusal = async (): Promise<string> => {
+    const { code, stderr } = await run("search", path, join(directory, "out"));
+    expect(code).toBe(65);
+    return stderr.trim();
+  };
+  expect(await refusal()).toBe(
+    "amalgam: task mood: GPT2LMHeadModel has no head that classifies texts: score it by `kind: multiple_choice`, with the labels as choices",
+  );
+  writeFileSync(join(base, "tokenizer.json"), '{"model": {"type": "WordSalad"}}');
+  expect(await refusal()).toMatch(/^amalgam: tokenizer.json: is no tokenizer that can be loaded \(.*\)$/);
+  const config = JSON.parse(readFileSync(join(base, "config.json"), "utf8")) as object;
+  writeFileSync(join(base, "config.json"), JSON.stringify({ ...config, architectures: ["MoodForMusic"] }));
+  expect(await refusal()).toMatch(
+    /^amalgam: config.json: architectures: MoodForMusic cannot be run \(supported: .*\)$/,
+  );
+  writeFileSync(join(directory, "tasks", "mood.jsonl"), lines({ text: "good", label: "great" }));
+  expect(await refusal()).toMatch(/^amalgam: .*mood.jsonl:1: unknown label "great"$/);
+  writeFileSync(join(directory, "tasks", "mood.jsonl"), "");
+  expect(await refusal()).toMatch(/^amalgam: .*mood.jsonl: has no examples$/);
+}, 60_000);

@@ -2,10 +2,18 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOutput, isRemote } from "@amalgam/checkpoint";
-import { deviceNotes, type JobSpec, jobIdOf, type Plan, requireOwnOutput, splitReference } from "@amalgam/coordinator";
+import {
+  deviceNotes,
+  evaluationSpec,
+  type JobSpec,
+  jobIdOf,
+  type Plan,
+  requireOwnOutput,
+  splitReference,
+} from "@amalgam/coordinator";
 import { AUTO, WASM } from "@amalgam/devices/names";
 import type { CoordinatorService, JobView } from "@amalgam/proto";
-import { AmalgamError, type Client, formatScore, scaleOf } from "@amalgam/runtime";
+import { type Client, formatScore, scaleOf } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
 import { jobJson } from "../render/job-json.ts";
 import {
@@ -21,7 +29,7 @@ import { formatBytes, formatDuration } from "../render/units.ts";
 import { watchJob } from "../render/watch-job.ts";
 import { defaultThreads, type LocalRoles, startLocalRoles } from "../roles/local.ts";
 import { startProcesses } from "../roles/processes.ts";
-import { type CheckedRecipe, checkRecipe, type RecipeText } from "./check-recipe.ts";
+import { type CheckedRecipe, type CheckedStage, checkRecipe, type RecipeText } from "./check-recipe.ts";
 import { makeStages } from "./stages.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
@@ -56,7 +64,7 @@ export function runJob(
     const outputDirectory = resolve(out);
     const { overwrite = false, digestInputs = false } = options;
     const recipe = await checkRecipe(source, { ...options, kind });
-    requireAllowed(recipe, options.allowCommands);
+    if (kind === "search") await requireScorable(recipe.stages.at(-1)!, options.allowCommands ?? false);
     const fitting = fittingShardBytes(recipe, options);
     const shardBytes = fitting ?? 0;
     const { text, name: recipeName, baseDirectory } = recipe;
@@ -107,14 +115,11 @@ async function chooseBackend(
 /** Whether a merge is made with estimates of importance. */
 const needsEvaluators = ({ variants }: Plan): boolean => variants.some(({ variant }) => variant.role === "estimated");
 
-/** Told before any work: each trial would fail for it. */
-function requireAllowed({ stages }: CheckedRecipe, allowCommands: boolean | undefined): void {
-  const task = stages.flatMap(({ tasks }) => tasks).find(({ kind }) => kind === "command");
-  if (task === undefined || allowCommands === true) return;
-  throw new AmalgamError(
-    "invalid_argument",
-    `task ${task.name}: runs a command, which a task file may not do by itself: say --allow-commands if you trust it`,
-  );
+/** Whether the tasks fit the model is told before any work: each trial would fail for it. */
+async function requireScorable({ plan, headers, tasks }: CheckedStage, allowCommands: boolean): Promise<void> {
+  const { bytes } = await evaluationSpec(plan, headers, tasks);
+  const { checkEvaluationSpec } = await import("@amalgam/evaluator");
+  checkEvaluationSpec(bytes, allowCommands);
 }
 
 function startRoles(

@@ -162,7 +162,7 @@ test("an abort stops the command and rejects with the signal's reason", async ()
 
 test("without leave no command is run: a task file can come from anywhere", async () => {
   await expect(scoreBy("", "", { allowCommands: false })).rejects.toThrow(
-    "task judge: runs a command, which a task file may not do by itself: start the evaluator with --allow-commands if you trust it",
+    "task judge: runs a command, which a task file may not do by itself: say --allow-commands if you trust it",
   );
 });
 

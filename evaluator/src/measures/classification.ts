@@ -5,8 +5,8 @@ import { noScores, scoreClassification } from "../score.ts";
 import type { Measure } from "./measure.ts";
 
 export const classification: Measure<"classification"> = {
-  misfits(task, { runner, datasets }) {
-    const { kind, architecture, labels = 0, maxTokens = Number.MAX_SAFE_INTEGER } = runner.model;
+  misfits(task, { model, tokenizer }) {
+    const { kind, architecture, labels = 0, maxTokens = Number.MAX_SAFE_INTEGER } = model;
     if (kind !== "sequence-classification") {
       return [`task ${task.name}: ${architecture} has no head that classifies texts: ${insteadOf(kind)}`];
     }
@@ -20,7 +20,7 @@ export const classification: Measure<"classification"> = {
       const most = `config.json's max_position_embeddings is ${maxTokens}`;
       problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, but ${most}`);
     }
-    if (task.maxTokens <= datasets.tokenizer.specialTokens) {
+    if (task.maxTokens <= (tokenizer?.specialTokens ?? 0)) {
       problems.push(`task ${task.name}: max_tokens is ${task.maxTokens}, which the special tokens fill already`);
     }
     return problems;

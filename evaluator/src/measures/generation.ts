@@ -10,9 +10,9 @@ import { languageMisfits, tokensRead } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";
 
 export const generation: Measure<"generation"> = {
-  misfits(task, bench) {
-    const problems = languageMisfits(task, bench, ["causal-lm", "seq2seq-lm"]);
-    const room = promptRoom(task, bench.runner.model);
+  misfits(task, subject) {
+    const problems = languageMisfits(task, subject, ["causal-lm", "seq2seq-lm"]);
+    const room = promptRoom(task, subject.model);
     if (problems.length > 0 || room > 0) return problems;
     return [`task ${task.name}: max_new_tokens is ${task.maxNewTokens}, which leaves no token to the prompt`];
   },

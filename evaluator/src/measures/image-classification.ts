@@ -5,8 +5,8 @@ import { noScores, scoreClassification } from "../score.ts";
 import type { Measure } from "./measure.ts";
 
 export const imageClassification: Measure<"image_classification"> = {
-  misfits(task, { runner }) {
-    const { kind, architecture, labels = 0 } = runner.model;
+  misfits(task, { model }) {
+    const { kind, architecture, labels = 0 } = model;
     if (kind !== "image-classification") {
       return [`task ${task.name}: ${architecture} has no head that classifies images`];
     }

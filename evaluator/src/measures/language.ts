@@ -1,8 +1,9 @@
 /** What tasks of language models have in common. */
 
 import type { BuiltModel, ModelKind } from "../graph/families/family.ts";
+import type { Subject } from "../subject.ts";
 import type { Task } from "../task.ts";
-import { type Bench, manyTokens } from "./measure.ts";
+import { manyTokens } from "./measure.ts";
 
 /** The most tokens that a task lets the model read. */
 export const tokensRead = (
@@ -15,7 +16,7 @@ const names: Partial<Record<ModelKind, string>> = { "causal-lm": "causal", "seq2
 /** Why a model cannot do a task of language models. */
 export function languageMisfits(
   task: Extract<Task, { readonly maxTokens: number | undefined }>,
-  { runner: { model } }: Bench,
+  { model }: Pick<Subject, "model">,
   kinds: readonly ModelKind[],
 ): string[] {
   if (!kinds.includes(model.kind)) {

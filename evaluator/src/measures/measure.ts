@@ -5,6 +5,7 @@ import type { ImageReader } from "../images/reader.ts";
 import type { ModelRunner } from "../model-runner.ts";
 import type { Part } from "../pieces.ts";
 import type { ItemScores } from "../score.ts";
+import type { Subject } from "../subject.ts";
 import type { Split, TaskOf } from "../task.ts";
 import type { ExampleOf } from "../task-data.ts";
 import type { TaskHeader } from "../task-header.ts";
@@ -27,7 +28,7 @@ export interface Portion<K extends TaskHeader["kind"]> {
 
 export interface Measure<K extends TaskHeader["kind"]> {
   /** What a task asks that the model or the tokenizer cannot give. */
-  misfits(task: TaskOf<K>, bench: Bench): string[];
+  misfits(task: TaskOf<K>, subject: Subject): string[];
   /** The score of a part that may have no items. */
   score(portion: Portion<K>, weights: Weights, bench: Bench, signal?: AbortSignal): Promise<ItemScores>;
 }

@@ -14,7 +14,7 @@ import { languageMisfits, tokensRead } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";
 
 export const multipleChoice: Measure<"multiple_choice"> = {
-  misfits: (task, bench) => languageMisfits(task, bench, ["causal-lm", "seq2seq-lm"]),
+  misfits: (task, subject) => languageMisfits(task, subject, ["causal-lm", "seq2seq-lm"]),
 
   async score(portion, weights, bench, signal) {
     const { items, batches } = await prepared(portion, bench);

@@ -15,10 +15,10 @@ import { languageMisfits, tokensRead } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";
 
 export const perplexity: Measure<"perplexity"> = {
-  misfits(task, bench) {
-    const problems = languageMisfits(task, bench, ["causal-lm"]);
+  misfits(task, subject) {
+    const problems = languageMisfits(task, subject, ["causal-lm"]);
     if (problems.length > 0) return problems;
-    const window = tokensRead(task, bench.runner.model);
+    const window = tokensRead(task, subject.model);
     if ((task.stride ?? window) <= window) return [];
     return [`task ${task.name}: stride is ${task.stride}, and would leave out tokens between windows of ${window}`];
   },

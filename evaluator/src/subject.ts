@@ -1,0 +1,79 @@
+/** What is scored, as far as it is known without weights: the model, how it reads, and whether the tasks fit it. Runs nothing. */
+
+import { EvaluatorError } from "./errors.ts";
+import type { BuildOptions, BuiltModel } from "./graph/families/family.ts";
+import { buildModel } from "./graph/families/index.ts";
+import { createImageReader, type ImageReader } from "./images/reader.ts";
+import { measureOf } from "./measures/index.ts";
+import type { Task, TaskSet } from "./task.ts";
+import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
+
+export interface SubjectOptions {
+  /** The parsed `config.json`. */
+  readonly config: unknown;
+  /** Whether the models have a tensor of this name, which says how they store weights that modules share; see {@link buildModel}. */
+  readonly stored?: (tensor: string) => boolean;
+  /** Without it a model of texts cannot be run. */
+  readonly tokenizer?: TokenizerFiles | undefined;
+  /** The parsed `preprocessor_config.json`; without it a model of images cannot be run. */
+  readonly preprocessor?: unknown;
+  readonly tasks: TaskSet;
+  /** Whether tasks may run commands; not by default. */
+  readonly allowCommands?: boolean | undefined;
+}
+
+export interface Subject {
+  /** What the model is; its graph is not to be added to. */
+  readonly model: BuiltModel;
+  /** The model, a graph of its own at each call. */
+  readonly build: (how?: BuildOptions) => BuiltModel;
+  /** Of a model that reads texts. */
+  readonly tokenizer: TextTokenizer | undefined;
+  /** Of a model that reads images. */
+  readonly images: ImageReader | undefined;
+}
+
+/**
+ * The subject of these tasks; undefined where all are commands, which need no model that is run here.
+ * @throws EvaluatorError for an unsupported architecture, a broken tokenizer, all tasks that do not fit the model, or commands that are not allowed.
+ */
+export function openSubject(options: SubjectOptions): Subject | undefined {
+  const tasks = [...options.tasks.values()];
+  const refused = options.allowCommands === true ? [] : tasks.flatMap(refusedCommand);
+  if (refused.length > 0) throw new EvaluatorError(refused);
+  if (tasks.length > 0 && tasks.every(({ kind }) => kind === "command")) return undefined;
+  const build = (how?: BuildOptions): BuiltModel => buildModel(options.config, options.stored, how);
+  const model = build();
+  const { image } = model;
+  const tokenizer = image === undefined ? openTokenizer(options) : undefined;
+  const images = image === undefined ? undefined : openImages(options, image);
+  const subject = { model, build, tokenizer, images };
+  const problems = tasks.flatMap((task) => (task.kind === "command" ? [] : measureOf(task).misfits(task, subject)));
+  if (problems.length > 0) throw new EvaluatorError(problems);
+  return subject;
+}
+
+const refusedCommand = ({ name, kind }: Task): string[] =>
+  kind === "command"
+    ? [`task ${name}: runs a command, which a task file may not do by itself: say --allow-commands if you trust it`]
+    : [];
+
+function openTokenizer({ config, tokenizer }: SubjectOptions): TextTokenizer {
+  if (tokenizer !== undefined) return createTokenizer(tokenizer, specialIds(config));
+  const remedy = "a fast tokenizer's save_pretrained writes it";
+  throw new EvaluatorError(`tokenizer.json: is missing, and texts cannot be read without it (${remedy})`);
+}
+
+function openImages({ preprocessor }: SubjectOptions, image: NonNullable<BuiltModel["image"]>): ImageReader {
+  if (preprocessor !== undefined) return createImageReader(preprocessor, image);
+  const remedy = "an image processor's save_pretrained writes it";
+  throw new EvaluatorError(`preprocessor_config.json: is missing, and images cannot be read without it (${remedy})`);
+}
+
+/** Some models' configs name the tokens that begin and end texts. */
+function specialIds(config: unknown): SpecialIds {
+  const { bos_token_id: bos, eos_token_id: eos } = (config ?? {}) as Record<string, unknown>;
+  const one = (id: unknown): number | undefined =>
+    typeof id === "number" && Number.isInteger(id) && id >= 0 ? id : undefined;
+  return { bosTokenId: one(bos), eosTokenId: one(Array.isArray(eos) ? eos[0] : eos) };
+}
