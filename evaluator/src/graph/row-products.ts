@@ -14,14 +14,18 @@ import {
 } from "onnx-buf";
 import { type Attribute, attributeProto, int } from "./attributes.ts";
 
-/** `Add(MatMul(x, Transpose(weight)), bias)`: x `[..., inputs]`, weight `[outputs, inputs]`, bias `[outputs]`. */
+/** `Add(MatMul(x, weight), bias)`: x `[..., inputs]`, weight `[inputs, outputs]` or a transposed `[outputs, inputs]`, bias `[outputs]`. */
 interface LinearLayer {
   readonly x: string;
   readonly weight: string;
+  readonly transposed: boolean;
   readonly bias: string;
   readonly inputs: number;
   readonly outputs: number;
 }
+
+const isTransposition = ({ opType, attribute }: NodeProto): boolean =>
+  opType === "Transpose" && attribute.every(({ name, ints }) => name !== "perm" || ints.join() === "1,0");
 
 /**
  * The graph with every linear layer whose product nothing else reads as `Reshape(Gemm(Reshape(x), weight, bias))`. What the layers were made of
@@ -61,10 +65,12 @@ export function withRowProducts(graph: GraphProto, weights: ReadonlyMap<string, 
     if (opType !== "Add" || multiply?.opType !== "MatMul" || uses.get(product) !== 1) return undefined;
     const [x = "", factor = ""] = multiply.input;
     const transpose = producers.get(factor);
-    const weight = transpose?.opType === "Transpose" ? transpose.input[0]! : "";
-    const [outputs, inputs, ...more] = weights.get(weight) ?? [];
-    if (outputs === undefined || inputs === undefined || more.length > 0) return undefined;
-    return weights.get(bias)?.join() === `${outputs}` ? { x, weight, bias, inputs, outputs } : undefined;
+    const transposed = transpose !== undefined && isTransposition(transpose);
+    const weight = transposed ? transpose.input[0]! : factor;
+    const shape = weights.get(weight) ?? [];
+    const [inputs, outputs] = transposed ? shape.toReversed() : shape;
+    if (inputs === undefined || outputs === undefined || shape.length > 2) return undefined;
+    return weights.get(bias)?.join() === `${outputs}` ? { x, weight, transposed, bias, inputs, outputs } : undefined;
   };
 
   for (const node of graph.node) {
@@ -73,9 +79,9 @@ export function withRowProducts(graph: GraphProto, weights: ReadonlyMap<string, 
       nodes.push(node);
       continue;
     }
-    const { x, weight, bias, inputs, outputs } = layer;
+    const { x, weight, transposed, bias, inputs, outputs } = layer;
     const rows = op(`rows:${x}`, "Reshape", [x, int64s(-1, inputs)]);
-    const product = op(`product:${node.name}`, "Gemm", [rows, weight, bias], { transB: int(1) });
+    const product = op(`product:${node.name}`, "Gemm", [rows, weight, bias], { transB: int(transposed ? 1 : 0) });
     const lead = op(`lead:${x}`, "Shape", [x], { start: int(0), end: int(-1) });
     const shape = op(`shape:${x}:${outputs}`, "Concat", [lead, int64s(outputs)], { axis: int(0) });
     op(node.output[0]!, "Reshape", [product, shape]);

@@ -34,7 +34,7 @@ const bertConfig = z
     type_vocab_size: positiveInt.default(2),
     hidden_act: z.enum(activationNames).default("gelu"),
     layer_norm_eps: z.number().positive().default(1e-12),
-    pad_token_id: z.number().int().nonnegative().nullish(),
+    pad_token_id: z.number().int().nullish(),
     position_embedding_type: z.literal("absolute").default("absolute"),
     is_decoder: z.literal(false).default(false),
     ...labelKeys,

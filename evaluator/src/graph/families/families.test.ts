@@ -41,7 +41,7 @@ test.each([
   [{ is_decoder: true }, /is_decoder: /],
   [
     { architectures: ["RobertaForMaskedLM"], max_position_embeddings: 2 },
-    /max_position_embeddings: must be more than pad_token_id \+ 1/,
+    /pad_token_id: must be at least 0 and less than max_position_embeddings - 1/,
   ],
   [
     { architectures: ["DistilBertForMaskedLM"], dim: 16, hidden_dim: 8, n_layers: 1, n_heads: 3 },
@@ -65,6 +65,7 @@ test("a model's limits are those of its config: RoBERTa's positions begin after 
   const roberta = { ...config, architectures: ["XLMRobertaForMaskedLM"] };
   expect(buildModel(roberta)).toMatchObject({ kind: "masked-lm", maxTokens: 62 });
   expect(buildModel({ ...roberta, pad_token_id: 5 }).maxTokens).toBe(58);
+  expect(buildModel({ ...config, pad_token_id: -1 }).maxTokens).toBe(64);
   expect(buildModel(t5Config)).toMatchObject({ kind: "seq2seq-lm", vocabularySize: 20, decoderStart: 0 });
   expect(buildModel({ ...t5Config, pad_token_id: 3 }).decoderStart).toBe(3);
   expect(buildModel(t5Config).maxTokens).toBeUndefined();

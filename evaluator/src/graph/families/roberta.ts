@@ -22,9 +22,9 @@ export const roberta: Family = {
     const config = parseBertConfig(json);
     const padding = config.pad_token_id ?? defaultPadding;
     const maxTokens = config.max_position_embeddings - padding - 1;
-    if (maxTokens < 1) {
+    if (padding < 0 || maxTokens < 1) {
       throw new EvaluatorError(
-        "config.json: max_position_embeddings: must be more than pad_token_id + 1, the first position",
+        "config.json: pad_token_id: must be at least 0 and less than max_position_embeddings - 1, because positions are counted from it",
       );
     }
     return buildTextEncoder(architecture, {
