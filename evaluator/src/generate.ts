@@ -5,15 +5,21 @@
  */
 
 import { EvaluatorError } from "./errors.ts";
+import { int } from "./graph/attributes.ts";
+import { GraphBuilder } from "./graph/builder.ts";
+import type { CacheSlot } from "./graph/causal-reading.ts";
 import { type BuiltModel, inputNames } from "./graph/families/family.ts";
 import { nextTokenHead, nextTokenNames } from "./graph/heads.ts";
-import { float32, int32, programOf, type Tensors } from "./program.ts";
+import { float32, int32, type Program, programOf, type Tensors } from "./program.ts";
 import type { Chain, LoadedModel, OpenedProgram, Session } from "./session.ts";
 
 /** A language model that writes. */
 export interface Generator extends Disposable {
   readonly model: BuiltModel;
+  /** Reads tokens, and says what comes next. */
   readonly step: OpenedProgram;
+  /** Drops the caches of texts that have ended; absent where nothing is cached. */
+  readonly select: OpenedProgram | undefined;
 }
 
 export interface GenerationOptions {
@@ -43,9 +49,25 @@ const uncachedTokens = 4096;
 export async function openGenerator(session: Session, model: BuiltModel): Promise<Generator> {
   if (model.kind !== "causal-lm" && model.kind !== "seq2seq-lm")
     throw new EvaluatorError(`${model.architecture} writes no text`);
-  const carried = model.cache ?? [];
-  const step = await session.open(programOf(nextTokenHead(model), carried));
-  return { model, step, [Symbol.dispose]: () => step[Symbol.dispose]() };
+  const cache = model.cache ?? [];
+  using scope = new DisposableStack();
+  const step = scope.use(await session.open(programOf(nextTokenHead(model), cache)));
+  const select = cache.length === 0 ? undefined : scope.use(await session.open(selectProgram(cache)));
+  const opened = scope.move();
+  return { model, step, select, [Symbol.dispose]: () => opened.dispose() };
+}
+
+const keptName = "kept";
+
+/** Keeps some items of every cache: those at the places `kept`, int32. */
+function selectProgram(cache: readonly CacheSlot[]): Program {
+  const g = new GraphBuilder("select");
+  const kept = g.input(keptName, "int32", ["kept"]);
+  for (const { input, output, heads, features } of cache) {
+    const all = g.input(input, "float32", ["items", heads, input, features]);
+    g.output(output, g.op("Gather", [all, kept], { axis: int(0) }), "float32", ["kept", heads, input, features]);
+  }
+  return programOf(g.build(), cache);
 }
 
 /**
@@ -113,40 +135,46 @@ function bytesPerToken({ cache = [] }: BuiltModel): number {
 
 async function writeBatch(
   chain: Chain,
-  { model, step }: Generator,
+  { model, step, select }: Generator,
   prompts: readonly (readonly number[])[],
   { maxNewTokens, endTokens, ends = () => false, signal }: GenerationOptions,
 ): Promise<number[][]> {
   const decodes = model.kind === "seq2seq-lm";
-  const starts = decodes ? prompts.map(() => [model.decoderStart!]) : prompts;
-  const texts = starts.map((start) => [...start]);
-  const ended = starts.map(() => maxNewTokens === 0);
-  const shortest = Math.min(...starts.map((start) => start.length));
-  const cached = (model.cache ?? []).length > 0;
-  const chunk = cached ? Math.max(1, Math.floor(runTokens / starts.length)) : shortest;
-  for (let read = 0, end = 0; ended.includes(false); ) {
+  const texts = prompts.map((prompt) => {
+    const start = decodes ? [model.decoderStart!] : prompt;
+    return { prompt, start, tokens: [...start], ended: maxNewTokens === 0 };
+  });
+  const longest = Math.max(...prompts.map((prompt) => prompt.length));
+  const shortest = Math.min(...texts.map(({ start }) => start.length));
+  const chunk = select === undefined ? shortest : Math.max(1, Math.floor(runTokens / texts.length));
+  let running = texts.filter(({ ended }) => !ended);
+  for (let read = 0, end = 0; running.some(({ ended }) => !ended); ) {
     signal?.throwIfAborted();
     end = end < shortest ? Math.min(shortest, end + chunk) : end + 1;
+    const unread = running.map(({ tokens }) => tokens);
     const outputs = await chain.run(step, {
-      ...(read === 0 ? emptyCaches(model, starts.length) : {}),
-      ...(decodes ? encoderFeeds(prompts, read === 0) : {}),
-      [decodes ? inputNames.decoderIds : inputNames.ids]: rows(texts, read, end),
+      ...(read === 0 ? emptyCaches(model, running.length) : {}),
+      ...(decodes ? encoderFeeds(running, longest, read === 0) : {}),
+      [decodes ? inputNames.decoderIds : inputNames.ids]: rows(unread, read, end),
     });
     const next = outputs[nextTokenNames.tokens]!.data;
     const logLikelihood = outputs[nextTokenNames.logLikelihood]!.data;
-    for (const [i, text] of texts.entries()) {
-      const start = starts[i]!;
-      if (ended[i] || end < start.length) continue;
-      if (!Number.isFinite(logLikelihood[i]!)) throw new EvaluatorError("the model's logits are not finite");
-      const token = next[i]!;
-      const isEnd = endTokens.includes(token);
-      if (!isEnd) text.push(token);
-      const written = text.slice(start.length);
-      ended[i] = isEnd || written.length === maxNewTokens || ends(written);
+    for (const [row, text] of running.entries()) {
+      if (text.ended || end < text.start.length) continue;
+      if (!Number.isFinite(logLikelihood[row]!)) throw new EvaluatorError("the model's logits are not finite");
+      const isEnd = endTokens.includes(next[row]!);
+      if (!isEnd) text.tokens.push(next[row]!);
+      const written = text.tokens.slice(text.start.length);
+      text.ended = isEnd || written.length === maxNewTokens || ends(written);
     }
-    if (cached) read = end;
+    if (select !== undefined) read = end;
+    const left = [...running.keys()].filter((row) => !running[row]!.ended);
+    if (left.length > 0 && left.length <= running.length / 2) {
+      if (select !== undefined) await chain.run(select, { [keptName]: int32([left.length], Int32Array.from(left)) });
+      running = left.map((row) => running[row]!);
+    }
   }
-  return texts.map((text, i) => text.slice(starts[i]!.length));
+  return texts.map(({ start, tokens }) => tokens.slice(start.length));
 }
 
 /** The tokens `[from, to)` of each text; one that has ended, or is short, is padded with anything. */
@@ -155,13 +183,17 @@ function rows(texts: readonly (readonly number[])[], from: number, to: number): 
   return int32([texts.length, to - from], Int32Array.from(ids));
 }
 
-/** What an encoder reads: the prompts, or nothing where an earlier run has read them. */
-function encoderFeeds(prompts: readonly (readonly number[])[], unread: boolean): Tensors {
-  const longest = Math.max(...prompts.map((prompt) => prompt.length));
-  const mask = prompts.flatMap((prompt) => Array.from({ length: longest }, (_, t) => (t < prompt.length ? 1 : 0)));
+/** What an encoder reads: the prompts, padded to `tokens`, or nothing where an earlier run has read them. */
+function encoderFeeds(
+  texts: readonly { readonly prompt: readonly number[] }[],
+  tokens: number,
+  unread: boolean,
+): Tensors {
+  const mask = texts.flatMap(({ prompt }) => Array.from({ length: tokens }, (_, t) => (t < prompt.length ? 1 : 0)));
+  const prompts = texts.map(({ prompt }) => prompt);
   return {
-    [inputNames.ids]: rows(prompts, 0, unread ? longest : 0),
-    [inputNames.mask]: float32([prompts.length, longest], Float32Array.from(mask)),
+    [inputNames.ids]: rows(prompts, 0, unread ? tokens : 0),
+    [inputNames.mask]: float32([texts.length, tokens], Float32Array.from(mask)),
   };
 }
 

@@ -38,12 +38,18 @@ export function keyValueCache(g: GraphBuilder, prefix: string, { layers, heads, 
   const slotsOf = (kind: "keys" | "values") =>
     Array.from({ length: layers }, (_, layer) => {
       const [input, output] = [`past_${prefix}${kind}.${layer}`, `${prefix}${kind}.${layer}`];
-      return { input, output, heads, features, past: g.input(input, "float32", ["items", heads, "past", features]) };
+      return {
+        input,
+        output,
+        heads,
+        features,
+        past: g.input(input, "float32", ["items", heads, `past_${prefix}tokens`, features]),
+      };
     });
   const [keys, values] = [slotsOf("keys"), slotsOf("values")];
   const extended = ({ past, output }: (typeof keys)[number], read: Value): Value => {
     const whole = g.op("Concat", [past, read], { axis: int(2) });
-    g.output(output, whole, "float32", ["items", heads, "seen", features]);
+    g.output(output, whole, "float32", ["items", heads, `${prefix}tokens_so_far`, features]);
     return whole;
   };
   return {
