@@ -16,7 +16,7 @@ import { float32, type Tensors } from "../program.ts";
 import type { LoadedModel, OpenedProgram, Session } from "../session.ts";
 import { answersOf, type Estimator } from "./answers.ts";
 import { KeptPrograms } from "./kept-programs.ts";
-import { type AnswerHead, drawNames, drawProgram, likelihoodProgram } from "./programs.ts";
+import { type AnswerHead, drawNames, drawProgram, headFeeds, likelihoodProgram } from "./programs.ts";
 import type { AnsweredItem } from "./runs.ts";
 
 /** An item as an estimate reads it. */
@@ -41,8 +41,8 @@ export interface FisherSample {
   readonly items: readonly FisherItem[];
 }
 
-/** Programs kept open, for the tasks of a search. */
-const programsKept = 8;
+/** Programs kept open: of labels, of tokens, and of draws. */
+const programsKept = 3;
 
 export class AnswerChooser {
   readonly #session: Session;
@@ -86,18 +86,21 @@ export class AnswerChooser {
       items.flatMap(({ texts }) => texts),
       this.#limits,
     );
-    const open = (): Promise<OpenedProgram> => this.#session.open(likelihoodProgram(this.#build(), head));
-    const outputs = await this.#programs.use(JSON.stringify(head), open, (program) =>
-      this.#session.run(model, program, batches.map(feedsOf), signal),
+    const open = (): Promise<OpenedProgram> => this.#session.open(likelihoodProgram(this.#build(), head.kind));
+    const feeds = batches.map((batch) => ({ ...feedsOf(batch), ...headFeeds(head) }));
+    const outputs = await this.#programs.use(head.kind, open, (program) =>
+      this.#session.run(model, program, feeds, signal),
     );
     const rows = scatterRows(
       batches,
       outputs.map((output) => output[likelihoodNames[head.kind]]!),
     );
+    const own = (row: Float32Array): Float32Array =>
+      head.kind === "labels" ? row.subarray(head.offset, head.offset + head.labels) : row;
     const starts = [0];
     for (const { texts } of items) starts.push(starts.at(-1)! + texts.length);
     return items.map(({ place }, index) => {
-      const values = rows.slice(starts[index], starts[index + 1]).flatMap((row) => [...row]);
+      const values = rows.slice(starts[index], starts[index + 1]).flatMap((row) => [...own(row)]);
       requireFinite(values, "log-likelihoods", place);
       return values;
     });

@@ -20,7 +20,7 @@ const weights = await loadWeightsFromCheckpoint(goldenDirectory);
 const always = (value: number) => (count: number) => new Float32Array(count).fill(value);
 const sampleOf = (all: readonly FisherItem[]): FisherSample => ({
   ...{ task: "golden", openEnded: false, items: all },
-  head: { kind: "labels", offset: 0, labels: 3 },
+  head: { kind: "labels", offset: 0, labels: 3, classes: 3 },
 });
 const items: FisherItem[] = expected.inputs.input_ids.map((row, i) => {
   const ids = row.slice(

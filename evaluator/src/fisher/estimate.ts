@@ -14,7 +14,7 @@ import type { Weights } from "../weights.ts";
 import { AnswerChooser, type FisherSample } from "./answer-chooser.ts";
 import type { Estimator } from "./answers.ts";
 import { KeptPrograms } from "./kept-programs.ts";
-import { type AnswerHead, type SquaresProgram, squaresProgram } from "./programs.ts";
+import { type AnswerHead, type HeadKind, type SquaresProgram, squaresProgram } from "./programs.ts";
 import { rangesOf } from "./ranges.ts";
 import { type AnsweredItem, runsOf } from "./runs.ts";
 
@@ -48,8 +48,8 @@ interface Squares extends SquaresProgram, Disposable {
   readonly opened: OpenedProgram;
 }
 
-/** Programs kept open, for the tasks of a search. */
-const programsKept = 8;
+/** Programs kept open: of both kinds of heads for the tensors that a search merges. */
+const programsKept = 2;
 
 export class FisherEstimator {
   readonly #session: Session;
@@ -93,8 +93,8 @@ export class FisherEstimator {
     if (done < items.length) {
       await this.#models.use(weights, async (model) => {
         const answered = await this.#answers.choose(model, sample, estimator, signal);
-        const open = (): Promise<Squares> => this.#openSquares(head, wanted);
-        await this.#squares.use(JSON.stringify([head, wanted]), open, (squares) =>
+        const open = (): Promise<Squares> => this.#openSquares(head.kind, wanted);
+        await this.#squares.use(JSON.stringify([head.kind, wanted]), open, (squares) =>
           this.#sum(model, head, squares, { items: answered, done, total }, options),
         );
       });
@@ -102,8 +102,8 @@ export class FisherEstimator {
     return { items: items.length, tensors: await meanOf(total, items.length) };
   }
 
-  async #openSquares(head: AnswerHead, wanted: readonly string[]): Promise<Squares> {
-    const squares = await squaresProgram(this.#build(), head, wanted);
+  async #openSquares(kind: HeadKind, wanted: readonly string[]): Promise<Squares> {
+    const squares = await squaresProgram(this.#build(), kind, wanted);
     const opened = await this.#session.open(squares.program);
     return { ...squares, opened, [Symbol.dispose]: () => opened[Symbol.dispose]() };
   }

@@ -16,6 +16,7 @@ import type { TextTokenizer } from "../tokenize.ts";
 import type { FisherItem, FisherSample } from "./answer-chooser.ts";
 import type { Estimator } from "./answers.ts";
 import { answerDraws, sampleItems } from "./draws.ts";
+import type { AnswerHead } from "./programs.ts";
 
 /** N of DF-Merge (arXiv 2504.18992). */
 export const defaultItems = 30;
@@ -60,7 +61,7 @@ async function readAnswers(bench: Bench, task: Task, split: Split, indexes: read
       const items = chosen(split.examples as readonly Example[]);
       const encodings = await datasets.encode(items, task.maxTokens);
       return {
-        head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
+        head: labelHead(task, bench),
         openEnded: false,
         answered: items.map(({ place, label }, at) => ({ place, truth: label, texts: [encodings[at]!] })),
       };
@@ -69,7 +70,7 @@ async function readAnswers(bench: Bench, task: Task, split: Split, indexes: read
       const items = indexes.map((index) => (split.examples as readonly ImageExample[])[index]!);
       const images = await bench.images!.read(items);
       return {
-        head: { kind: "labels", offset: task.labelOffset, labels: task.labels.length },
+        head: labelHead(task, bench),
         openEnded: false,
         answered: items.map(({ place, label }, at) => ({ place, truth: label, texts: [images[at]!] })),
       };
@@ -105,6 +106,13 @@ async function readAnswers(bench: Bench, task: Task, split: Split, indexes: read
     case "command":
       throw new EvaluatorError(`task ${task.name}: a command cannot be differentiated: name a task of another kind`);
   }
+}
+
+function labelHead(
+  { labelOffset, labels }: { readonly labelOffset: number; readonly labels: readonly string[] },
+  { runner }: Bench,
+): AnswerHead {
+  return { kind: "labels", offset: labelOffset, labels: labels.length, classes: runner.model.labels! };
 }
 
 function openEnded(items: readonly Placed[], encodings: readonly Encoding[]): Answers {

@@ -8,27 +8,41 @@ import { int } from "../graph/attributes.ts";
 import type { Value } from "../graph/builder.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { differentiate } from "../graph/gradient/differentiate.ts";
-import { labelLogLikelihood, likelihoodNames, tokenLogLikelihood } from "../graph/heads.ts";
-import { type Program, programOf } from "../program.ts";
+import { likelihoodNames, tokenLogLikelihood } from "../graph/heads.ts";
+import { float32, type Program, programOf, type Tensors } from "../program.ts";
 import { runLimits } from "./limits.ts";
 
 /** What the answers of an item are. */
 export type AnswerHead =
-  /** Logits of a classifier: `labels` of them from `offset`. One text has all answers. */
-  | { readonly kind: "labels"; readonly offset: number; readonly labels: number }
+  /** Logits of a classifier: `labels` of its `classes`, from `offset`. One text or image has all answers. */
+  | { readonly kind: "labels"; readonly offset: number; readonly labels: number; readonly classes: number }
   /** Target tokens: each answer is a text of its own. */
   | { readonly kind: "tokens" };
 
-/** Input of the squares' program, float32: what each log-likelihood weighs, `[rows, labels]` or `[rows]`; see {@link squaresProgram}. */
+export type HeadKind = AnswerHead["kind"];
+
+/** Input of programs for labels, float32 `[1, classes]`: 1 for the task's own. An input, so that all tasks of a model share its programs. */
+const labelMaskName = "label_mask";
+/** Stands for the other logits: nothing is left of its exponential. */
+const noLogit = -1e30;
+
+/** What programs read of the head itself. */
+export function headFeeds(head: AnswerHead): Tensors {
+  if (head.kind === "tokens") return {};
+  const mask = new Float32Array(head.classes).fill(1, head.offset, head.offset + head.labels);
+  return { [labelMaskName]: float32([1, head.classes], mask) };
+}
+
+/** Input of the squares' program, float32: what each log-likelihood weighs, `[rows, classes]` or `[rows]`; see {@link squaresProgram}. */
 export const cotangentName = "cotangent";
 
 const sumName = (tensor: string): string => `fisher:${tensor}`;
 const beforeName = (tensor: string): string => `before:${tensor}`;
 
-/** Output: `[items, labels]` or `[items]`, under the name of the head's kind in {@link likelihoodNames}. */
-export function likelihoodProgram(model: BuiltModel, head: AnswerHead): Program {
-  const dims = head.kind === "labels" ? ["items", head.labels] : ["items"];
-  model.graph.output(likelihoodNames[head.kind], likelihood(model, head), "float32", dims);
+/** Output: `[items, classes]` or `[items]`, under the name of the head's kind in {@link likelihoodNames}. */
+export function likelihoodProgram(model: BuiltModel, kind: HeadKind): Program {
+  const dims = kind === "labels" ? ["items", "classes"] : ["items"];
+  model.graph.output(likelihoodNames[kind], likelihood(model, kind), "float32", dims);
   return programOf(model.graph.build());
 }
 
@@ -70,12 +84,12 @@ export interface SquaresProgram {
  */
 export async function squaresProgram(
   model: BuiltModel,
-  head: AnswerHead,
+  kind: HeadKind,
   wanted: readonly string[],
 ): Promise<SquaresProgram> {
   const { graph } = model;
-  const output = likelihood(model, head);
-  const dims = head.kind === "labels" ? ["rows", head.labels] : ["rows"];
+  const output = likelihood(model, kind);
+  const dims = kind === "labels" ? ["rows", "classes"] : ["rows"];
   const cotangent = graph.input(cotangentName, "float32", dims);
   const limits = runLimits(model, wanted);
   const before = new Map(
@@ -94,6 +108,9 @@ export async function squaresProgram(
   };
 }
 
-function likelihood(model: BuiltModel, head: AnswerHead): Value {
-  return head.kind === "labels" ? labelLogLikelihood(model, head) : tokenLogLikelihood(model);
+function likelihood(model: BuiltModel, kind: HeadKind): Value {
+  if (kind === "tokens") return tokenLogLikelihood(model);
+  const { graph: g, logits, labels } = model;
+  const own = g.op("Greater", [g.input(labelMaskName, "float32", [1, labels!]), g.floats([], [0])]);
+  return g.op("LogSoftmax", [g.op("Where", [own, logits, g.floats([], [noLogit])])], { axis: int(-1) });
 }

@@ -8,6 +8,7 @@ import { rangesOf } from "./ranges.ts";
 import { runsOf } from "./runs.ts";
 
 const labels = 5;
+const offset = 2;
 const limits = { items: 4, tokens: 40 };
 
 /** A text that names itself: its first id is no other's. */
@@ -55,9 +56,9 @@ test("labels: every chosen answer is one row of its text, within the limits", ()
         texts: [textOf(id + 1, tokens)],
         answers: all.map((weight, answer) => ({ answer, weight })),
       }));
-      const runs = runsOf({ kind: "labels", offset: 0, labels }, items, limits);
+      const runs = runsOf({ kind: "labels", offset, labels, classes: 9 }, items, limits);
       const expected = items.flatMap(({ answers }, id) =>
-        answers.map(({ answer, weight }) => [id + 1, answer, weight]),
+        answers.map(({ answer, weight }) => [id + 1, offset + answer, weight]),
       );
       expectSame(rowsOf(runs), expected);
     }),

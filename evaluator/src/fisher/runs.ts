@@ -6,7 +6,9 @@
 import { type Batch, type BatchLimits, feedsOf, type ModelInput, makeBatches } from "../batches.ts";
 import { float32, type Tensors } from "../program.ts";
 import type { Answer } from "./answers.ts";
-import { type AnswerHead, cotangentName } from "./programs.ts";
+import { type AnswerHead, cotangentName, headFeeds } from "./programs.ts";
+
+type LabelHead = AnswerHead & { readonly kind: "labels" };
 
 export interface AnsweredItem<Text extends ModelInput = ModelInput> {
   /** One text that has all answers where they are labels, else a text for each answer. */
@@ -37,12 +39,12 @@ export function runsOf(head: AnswerHead, items: readonly AnsweredItem[], limits:
     limits,
   );
   return [
-    ...several.flatMap((item) => runsOfOneText(item, head.labels, limits)),
+    ...several.flatMap((item) => runsOfOneText(item, head, limits)),
     ...batches.map((batch) =>
       labelRun(
         batch,
         batch.items.map((row) => single[row]!.answers[0]!),
-        head.labels,
+        head,
       ),
     ),
   ];
@@ -50,16 +52,19 @@ export function runsOf(head: AnswerHead, items: readonly AnsweredItem[], limits:
 
 const isSeveral = ({ answers }: AnsweredItem): boolean => answers.length > 1;
 
-function runsOfOneText({ texts, answers }: AnsweredItem, labels: number, limits: BatchLimits): Tensors[] {
+function runsOfOneText({ texts, answers }: AnsweredItem, head: LabelHead, limits: BatchLimits): Tensors[] {
   const [batch] = makeBatches(texts, limits);
   const rows = Math.max(1, Math.min(limits.items, Math.floor(limits.tokens / batch!.tokens)));
   return Array.from({ length: Math.ceil(answers.length / rows) }, (_, run) =>
-    labelRun(batch!, answers.slice(run * rows, (run + 1) * rows), labels),
+    labelRun(batch!, answers.slice(run * rows, (run + 1) * rows), head),
   );
 }
 
-function labelRun(batch: Batch, answers: readonly Answer[], labels: number): Tensors {
-  const cotangent = new Float32Array(answers.length * labels);
-  for (const [row, { answer, weight }] of answers.entries()) cotangent[row * labels + answer] = Math.sqrt(weight);
-  return { ...feedsOf(batch), [cotangentName]: float32([answers.length, labels], cotangent) };
+function labelRun(batch: Batch, answers: readonly Answer[], head: LabelHead): Tensors {
+  const { offset, classes } = head;
+  const cotangent = new Float32Array(answers.length * classes);
+  for (const [row, { answer, weight }] of answers.entries()) {
+    cotangent[row * classes + offset + answer] = Math.sqrt(weight);
+  }
+  return { ...feedsOf(batch), ...headFeeds(head), [cotangentName]: float32([answers.length, classes], cotangent) };
 }
