@@ -38,6 +38,7 @@ test("what is no method is told what it lacks", () => {
   expect(bad({ parameters: { t: { kind: "enum", scope: "global", doc: "", default: "a" } } })).toThrow(
     "needs `choices`",
   );
+  expect(bad({ conditionedOn: "weight" })).toThrow("`conditionedOn` must name a number parameter of the models");
   expect(bad({ build: (m: { param: (name: string) => unknown }) => m.param("t") })).toThrow(
     "declares no global number",
   );

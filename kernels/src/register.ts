@@ -21,7 +21,7 @@ export function registerMethod(method: MergeMethod): void {
 }
 
 function* metadataProblems(method: MergeMethod): Generator<string> {
-  const { summary, reference, base, minModels, companions, parameters, build } = method;
+  const { summary, reference, base, minModels, companions, parameters, conditionedOn, build } = method;
   if (typeof summary !== "string") yield "`summary` must be a text";
   if (typeof reference !== "string") yield "`reference` must be a text";
   if (!["required", "optional", "none"].includes(base)) yield '`base` must be "required", "optional" or "none"';
@@ -30,6 +30,9 @@ function* metadataProblems(method: MergeMethod): Generator<string> {
   if (typeof build !== "function") yield "`build` must be a function";
   if (typeof parameters !== "object" || parameters === null) yield "`parameters` must be an object, such as {}";
   else for (const [name, parameter] of Object.entries(parameters)) yield* parameterProblems(name, parameter);
+  const condition = conditionedOn === undefined ? undefined : parameters?.[conditionedOn];
+  if (conditionedOn !== undefined && (condition?.kind !== "number" || condition.scope !== "model" || base === "none"))
+    yield "`conditionedOn` must name a number parameter of the models, of a method that uses a base";
 }
 
 function* parameterProblems(name: string, parameter: Parameter): Generator<string> {
