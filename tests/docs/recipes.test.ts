@@ -7,7 +7,8 @@ import { blocksOf, PAGES, readPage } from "./markdown.ts";
 // The recipe of a method that a page loads from a file is run by adding-a-method.test.ts.
 const yaml = PAGES.flatMap(blocksOf).filter(({ language }) => language === "yaml");
 
-test.each(yaml.filter(({ note }) => note !== "task" && note !== "recipe of agreement"))(
+// The tasks of docs/tasks.md are run by tasks.test.ts.
+test.each(yaml.filter(({ note }) => !/^task\b/.test(note) && note !== "recipe of agreement"))(
   "$page: the recipe is one: $text",
   ({ page, text }) => {
     const recipe = parseRecipe(text, { fileName: page });
