@@ -70,10 +70,9 @@ function openImages({ preprocessor }: SubjectOptions, image: NonNullable<BuiltMo
   throw new EvaluatorError(`preprocessor_config.json: is missing, and images cannot be read without it (${remedy})`);
 }
 
-/** Some models' configs name the tokens that begin and end texts. */
+/** Some models' configs name the tokens that begin and end texts; of those that end one there may be several. */
 function specialIds(config: unknown): SpecialIds {
   const { bos_token_id: bos, eos_token_id: eos } = (config ?? {}) as Record<string, unknown>;
-  const one = (id: unknown): number | undefined =>
-    typeof id === "number" && Number.isInteger(id) && id >= 0 ? id : undefined;
-  return { bosTokenId: one(bos), eosTokenId: one(Array.isArray(eos) ? eos[0] : eos) };
+  const isId = (id: unknown): id is number => typeof id === "number" && Number.isInteger(id) && id >= 0;
+  return { bosTokenId: [bos].find(isId), eosTokenIds: [eos].flat().filter(isId) };
 }

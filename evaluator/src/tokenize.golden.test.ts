@@ -33,13 +33,15 @@ test.each(kinds.filter((kind) => kind !== "bert"))(
 
 test("what a text begins with is the post-processor's, and where it has nothing, what the tokenizer's config names", () => {
   const of = (kind: string) => createTokenizer(goldenTokenizer(kind));
-  expect(of("llama3")).toMatchObject({ prefix: [0], start: 0, end: 1 });
-  expect(of("llama2")).toMatchObject({ prefix: [1], start: 1, end: 2 });
-  expect(of("gpt2")).toMatchObject({ prefix: [], start: 0, end: 0 });
-  expect(of("t5")).toMatchObject({ prefix: [], start: 1, end: 1 });
-  expect(of("bert")).toMatchObject({ prefix: [2], start: undefined, end: undefined });
-  expect(createTokenizer({ tokenizerJson: goldenTokenizer("qwen2").tokenizerJson }, { eosTokenId: 7 })).toMatchObject({
+  expect(of("llama3")).toMatchObject({ prefix: [0], start: 0, ends: [1] });
+  expect(of("llama2")).toMatchObject({ prefix: [1], start: 1, ends: [2] });
+  expect(of("gpt2")).toMatchObject({ prefix: [], start: 0, ends: [0] });
+  expect(of("t5")).toMatchObject({ prefix: [], start: 1, ends: [1] });
+  expect(of("bert")).toMatchObject({ prefix: [2], start: undefined, ends: [] });
+  expect(
+    createTokenizer({ tokenizerJson: goldenTokenizer("qwen2").tokenizerJson }, { eosTokenIds: [7, 9] }),
+  ).toMatchObject({
     start: 7,
-    end: 7,
+    ends: [7, 9],
   });
 });

@@ -18,8 +18,8 @@ export interface TextTokenizer {
   readonly start: number | undefined;
   /** Special tokens that are added to a single text. */
   readonly specialTokens: number;
-  /** The token that ends texts, where it is known. */
-  readonly end: number | undefined;
+  /** The tokens that end texts, as far as they are known: that of the tokenizer's config, and those of the model's. */
+  readonly ends: readonly number[];
   /** At most `maxTokens` ids with special tokens; of a pair, the longer text is cut first. */
   encode(text: string, textPair: string | undefined, maxTokens: number): Encoding;
   /** Ids of a text without special tokens but those that are written in it. */
@@ -31,7 +31,7 @@ export interface TextTokenizer {
 /** Ids of special tokens that `config.json` may name where `tokenizer_config.json` does not. */
 export interface SpecialIds {
   readonly bosTokenId?: number | undefined;
-  readonly eosTokenId?: number | undefined;
+  readonly eosTokenIds?: readonly number[];
 }
 
 /** @throws EvaluatorError when the files are no JSON or describe no tokenizer that the library knows. */
@@ -61,12 +61,14 @@ export function createTokenizer(files: TokenizerFiles, specials: SpecialIds = {}
   const plainIds = (text: string): number[] => plain(text).map(toId);
   const { tokens: around } = complete([probe], null);
   const idOf = (key: string): number | undefined => tokenizer.token_to_id(contentOf(config[key]) ?? "");
+  const named = [idOf("eos_token"), ...(specials.eosTokenIds ?? [])];
+  const ends = [...new Set(named.filter((id) => id !== undefined))];
 
   return {
     specialTokens: added.single,
     prefix: around.slice(0, Math.max(0, around.indexOf(probe))).map(toId),
-    start: idOf("bos_token") ?? specials.bosTokenId ?? idOf("eos_token") ?? specials.eosTokenId,
-    end: idOf("eos_token") ?? specials.eosTokenId,
+    start: idOf("bos_token") ?? specials.bosTokenId ?? ends[0],
+    ends,
     ids: plainIds,
     decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true })),
     encode(text, textPair, maxTokens) {

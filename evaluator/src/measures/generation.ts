@@ -24,7 +24,7 @@ export const generation: Measure<"generation"> = {
     const { tokenizer } = bench.datasets;
     const written = await bench.runner.generate(weights, prompts, {
       maxNewTokens: task.maxNewTokens,
-      endTokens: tokenizer.end === undefined ? [] : [tokenizer.end],
+      endTokens: tokenizer.ends,
       ends: (tokens) => firstStop(tokenizer.decode(tokens), task.stop) !== undefined,
       signal,
     });
