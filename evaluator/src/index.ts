@@ -9,6 +9,8 @@ export { type EstimateProgress, type FisherFileOptions, writeFisherFile } from "
 export { defaultEstimator } from "./fisher/items.ts";
 export { type GenerationOptions, type Generator, generateGreedy, openGenerator } from "./generate.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
+export type { TensorShapes } from "./graph/imported/checks.ts";
+export type { OwnGraph } from "./graph/imported/import.ts";
 export { createHeldEstimates, type HeldEstimates } from "./held-estimates.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";

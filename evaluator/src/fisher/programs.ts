@@ -5,7 +5,7 @@
 
 import type { BatchLimits } from "../batches.ts";
 import { int } from "../graph/attributes.ts";
-import type { Value } from "../graph/builder.ts";
+import type { GraphBuilder, Value } from "../graph/builder.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { differentiate } from "../graph/gradient/differentiate.ts";
 import { likelihoodNames, tokenLogLikelihood } from "../graph/heads.ts";
@@ -95,7 +95,10 @@ export async function squaresProgram(
   const before = new Map(
     wanted.map((tensor) => [tensor, graph.input(beforeName(tensor), "float32", graph.weights.get(tensor)!)]),
   );
-  const sums = await differentiate(graph, { output, cotangent, wrt: wanted, reduction: "squares", onto: before });
+  const sums =
+    model.itemsApart === false
+      ? await squaresOfOne(graph, { output, cotangent, before })
+      : await differentiate(graph, { output, cotangent, wrt: wanted, reduction: "squares", onto: before });
   const carried = [...sums].map(([tensor, sum]) => {
     const shape = graph.weights.get(tensor)!;
     graph.output(sumName(tensor), sum, "float32", shape);
@@ -104,8 +107,27 @@ export async function squaresProgram(
   return {
     program: programOf(graph.build(), carried),
     tensors: new Map([...sums.keys()].map((tensor) => [sumName(tensor), tensor])),
-    limits,
+    // Gradients that cannot be kept apart are had of one row at a time.
+    limits: model.itemsApart === false ? { ...limits, items: 1 } : limits,
   };
+}
+
+/** The squares of the gradients of one row, added to what was before. */
+async function squaresOfOne(
+  graph: GraphBuilder,
+  {
+    output,
+    cotangent,
+    before,
+  }: Record<"output" | "cotangent", Value> & { readonly before: ReadonlyMap<string, Value> },
+): Promise<Map<string, Value>> {
+  const gradients = await differentiate(graph, { output, cotangent, wrt: before.keys(), reduction: "sum" });
+  return new Map(
+    [...gradients].map(([tensor, gradient]) => {
+      const square = graph.op("Mul", [gradient, gradient]);
+      return [tensor, graph.op("Add", [before.get(tensor)!, square])];
+    }),
+  );
 }
 
 function likelihood(model: BuiltModel, kind: HeadKind): Value {

@@ -12,7 +12,9 @@ import {
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  type OperatorSetIdProto,
   OperatorSetIdProtoSchema,
+  type TensorProto,
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
@@ -25,7 +27,7 @@ import { type Attribute, attributeProto, int } from "./attributes.ts";
 import { withRowProducts } from "./row-products.ts";
 
 /** The newest opset and IR that onnxruntime 1.17 and later run; Gelu entered at 20. */
-const opset = 20n;
+const opset = 20;
 const irVersion = 10n;
 
 export type ElementType = "float32" | "int32" | "int64";
@@ -54,10 +56,14 @@ export class GraphBuilder {
   readonly #weights = new Map<string, readonly number[]>();
   readonly #renamed = new Map<string, string>();
   readonly #constants = new Map<string, Value>();
+  readonly #opsets: readonly OperatorSetIdProto[];
   #count = 0;
 
-  constructor(name: string) {
+  /** @param opsets of a graph that was read from a file: its version, if newer, and other sets of operators */
+  constructor(name: string, opsets: { readonly opset?: number; readonly others?: readonly OperatorSetIdProto[] } = {}) {
     this.#graph = create(GraphProtoSchema, { name });
+    const version = BigInt(Math.max(opset, opsets.opset ?? opset));
+    this.#opsets = [create(OperatorSetIdProtoSchema, { domain: "", version }), ...(opsets.others ?? [])];
   }
 
   /** Shape of each weight declared so far, by tensor name. */
@@ -136,6 +142,12 @@ export class GraphBuilder {
     return output as Value[];
   }
 
+  /** Appends what a file has, under names that nothing of this graph has. */
+  append(nodes: readonly NodeProto[], constants: readonly TensorProto[]): void {
+    this.#graph.node.push(...nodes);
+    this.#graph.initializer.push(...constants);
+  }
+
   /** A value's elements as another type. */
   cast(value: Value, type: ElementType): Value {
     return this.op("Cast", [value], { to: int(dataTypes[type]) });
@@ -153,7 +165,7 @@ export class GraphBuilder {
     const model = create(ModelProtoSchema, {
       irVersion,
       producerName: "amalgam",
-      opsetImport: [create(OperatorSetIdProtoSchema, { domain: "", version: opset })],
+      opsetImport: [...this.#opsets],
       graph: this.#graph,
     });
     return { model, weights: this.#weights };

@@ -61,6 +61,8 @@ export interface BuiltModel {
   readonly maxTokens?: number;
   /** The token that the decoder of a sequence-to-sequence model starts with. */
   readonly decoderStart?: number;
+  /** False where the items may not stay on axis 0 throughout, as in a graph that others made: gradients are then had of one item at a time. */
+  readonly itemsApart?: boolean;
   /** What pixels must be. */
   readonly image?: ImageSizes & {
     /** How many tokens the model makes of an image: its patches and the class token. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file amalgam/v1/evaluation.proto.
  */
 export const file_amalgam_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEipAIKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDRIqCgplc3RpbWF0aW9uGAwgASgLMhYuYW1hbGdhbS52MS5Fc3RpbWF0aW9uIhwKCkVzdGltYXRpb24SDgoGaW5fdXNlGAEgAygJIr8CCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SAASKAoIZXN0aW1hdGUYDCABKAsyFC5hbWFsZ2FtLnYxLkVzdGltYXRlSABCCQoHb3V0Y29tZSKKAQoFU2NvcmUSDQoFaXRlbXMYASABKA0SDgoGbWV0cmljGAIgASgJEg0KBXNjb3JlGAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESDgoEYml0cxgGIAEoDEgAEhEKB2Zsb2F0MzIYByABKAxIAEIKCghwZXJfaXRlbSJVCghFc3RpbWF0ZRINCgVpdGVtcxgBIAEoDRIpCgZzaGFyZHMYAiADKAsyGS5hbWFsZ2FtLnYxLlNoYXJkTG9jYXRpb24SDwoHc2Vjb25kcxgDIAEoASIoCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSIcCgpTaGFyZHNMb3N0Eg4KBnNoYXJkcxgBIAMoDSLmAgoORXZhbHVhdGlvblNwZWMSEwoLY29uZmlnX2pzb24YASABKAkSFgoOdG9rZW5pemVyX2pzb24YAiABKAkSHQoVdG9rZW5pemVyX2NvbmZpZ19qc29uGAMgASgJEiQKBXRhc2tzGAQgAygLMhUuYW1hbGdhbS52MS5UYXNrRmlsZXMSIAoYcHJlcHJvY2Vzc29yX2NvbmZpZ19qc29uGAggASgJEicKBnNoYXJkcxgFIAMoCzIXLmFtYWxnYW0udjEuU2hhcmRMYXlvdXQSJgoGZmlzaGVyGAYgASgLMhYuYW1hbGdhbS52MS5GaXNoZXJTcGVjEj0KCnNpZGVfZmlsZXMYByADKAsyKS5hbWFsZ2FtLnYxLkV2YWx1YXRpb25TcGVjLlNpZGVGaWxlc0VudHJ5GjAKDlNpZGVGaWxlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiTQoKRmlzaGVyU3BlYxINCgVpdGVtcxgBIAEoDRIRCgllc3RpbWF0b3IYAiABKAkSDAoEc2VlZBgDIAEoBBIPCgd0ZW5zb3JzGAQgAygJIoYBCglUYXNrRmlsZXMSDAoEbmFtZRgBIAEoCRIMCgR5YW1sGAIgASgJEi8KBWZpbGVzGAMgAygLMiAuYW1hbGdhbS52MS5UYXNrRmlsZXMuRmlsZXNFbnRyeRosCgpGaWxlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiSQoLU2hhcmRMYXlvdXQSDQoFc2hhcmQYASABKA0SKwoIc2VnbWVudHMYAiADKAsyGS5hbWFsZ2FtLnYxLlNlZ21lbnRMYXlvdXQiZgoNU2VnbWVudExheW91dBIOCgZ0ZW5zb3IYASABKAkSDQoFc2hhcGUYAiADKAQSDQoFZHR5cGUYAyABKAkSFQoNZmlyc3RfZWxlbWVudBgEIAEoBBIQCghlbGVtZW50cxgFIAEoBGIGcHJvdG8z", [file_amalgam_v1_shard]);
+  fileDesc("ChthbWFsZ2FtL3YxL2V2YWx1YXRpb24ucHJvdG8SCmFtYWxnYW0udjEipAIKCkV2YWx1YXRpb24SDgoGam9iX2lkGAEgASgJEhQKDGNhbmRpZGF0ZV9pZBgCIAEoCRIMCgR0YXNrGAMgASgJEg0KBXNwbGl0GAQgASgJEhIKCmdlbmVyYXRpb24YBSABKA0SKQoGc2hhcmRzGAYgAygLMhkuYW1hbGdhbS52MS5TaGFyZExvY2F0aW9uEhsKE2Nvb3JkaW5hdG9yX2FkZHJlc3MYByABKAkSEwoLc3BlY19zaGEyNTYYCCABKAkSDgoGcGllY2VzGAkgASgNEhMKC2ZpcnN0X3BpZWNlGAogASgNEhEKCWVuZF9waWVjZRgLIAEoDRIqCgplc3RpbWF0aW9uGAwgASgLMhYuYW1hbGdhbS52MS5Fc3RpbWF0aW9uIhwKCkVzdGltYXRpb24SDgoGaW5fdXNlGAEgAygJIr8CCgtTY29yZVJlcG9ydBIOCgZqb2JfaWQYASABKAkSFAoMY2FuZGlkYXRlX2lkGAIgASgJEgwKBHRhc2sYAyABKAkSDQoFc3BsaXQYBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoDRIUCgxldmFsdWF0b3JfaWQYBiABKAkSEwoLZmlyc3RfcGllY2UYCiABKA0SIgoFc2NvcmUYByABKAsyES5hbWFsZ2FtLnYxLlNjb3JlSAASJgoHZmFpbHVyZRgIIAEoCzITLmFtYWxnYW0udjEuRmFpbHVyZUgAEi0KC3NoYXJkc19sb3N0GAkgASgLMhYuYW1hbGdhbS52MS5TaGFyZHNMb3N0SAASKAoIZXN0aW1hdGUYDCABKAsyFC5hbWFsZ2FtLnYxLkVzdGltYXRlSABCCQoHb3V0Y29tZSKKAQoFU2NvcmUSDQoFaXRlbXMYASABKA0SDgoGbWV0cmljGAIgASgJEg0KBXNjb3JlGAMgASgBEhYKDnN0YW5kYXJkX2Vycm9yGAQgASgBEgwKBGxvc3MYBSABKAESDgoEYml0cxgGIAEoDEgAEhEKB2Zsb2F0MzIYByABKAxIAEIKCghwZXJfaXRlbSJVCghFc3RpbWF0ZRINCgVpdGVtcxgBIAEoDRIpCgZzaGFyZHMYAiADKAsyGS5hbWFsZ2FtLnYxLlNoYXJkTG9jYXRpb24SDwoHc2Vjb25kcxgDIAEoASIoCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSIcCgpTaGFyZHNMb3N0Eg4KBnNoYXJkcxgBIAMoDSKLAwoORXZhbHVhdGlvblNwZWMSEwoLY29uZmlnX2pzb24YASABKAkSFgoOdG9rZW5pemVyX2pzb24YAiABKAkSHQoVdG9rZW5pemVyX2NvbmZpZ19qc29uGAMgASgJEiQKBXRhc2tzGAQgAygLMhUuYW1hbGdhbS52MS5UYXNrRmlsZXMSIAoYcHJlcHJvY2Vzc29yX2NvbmZpZ19qc29uGAggASgJEiMKBWdyYXBoGAkgASgLMhQuYW1hbGdhbS52MS5Pd25HcmFwaBInCgZzaGFyZHMYBSADKAsyFy5hbWFsZ2FtLnYxLlNoYXJkTGF5b3V0EiYKBmZpc2hlchgGIAEoCzIWLmFtYWxnYW0udjEuRmlzaGVyU3BlYxI9CgpzaWRlX2ZpbGVzGAcgAygLMikuYW1hbGdhbS52MS5FdmFsdWF0aW9uU3BlYy5TaWRlRmlsZXNFbnRyeRowCg5TaWRlRmlsZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBIk0KCkZpc2hlclNwZWMSDQoFaXRlbXMYASABKA0SEQoJZXN0aW1hdG9yGAIgASgJEgwKBHNlZWQYAyABKAQSDwoHdGVuc29ycxgEIAMoCSImCghPd25HcmFwaBIMCgRwYXRoGAEgASgJEgwKBG9ubngYAiABKAwihgEKCVRhc2tGaWxlcxIMCgRuYW1lGAEgASgJEgwKBHlhbWwYAiABKAkSLwoFZmlsZXMYAyADKAsyIC5hbWFsZ2FtLnYxLlRhc2tGaWxlcy5GaWxlc0VudHJ5GiwKCkZpbGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASJJCgtTaGFyZExheW91dBINCgVzaGFyZBgBIAEoDRIrCghzZWdtZW50cxgCIAMoCzIZLmFtYWxnYW0udjEuU2VnbWVudExheW91dCJmCg1TZWdtZW50TGF5b3V0Eg4KBnRlbnNvchgBIAEoCRINCgVzaGFwZRgCIAMoBBINCgVkdHlwZRgDIAEoCRIVCg1maXJzdF9lbGVtZW50GAQgASgEEhAKCGVsZW1lbnRzGAUgASgEYgZwcm90bzM", [file_amalgam_v1_shard]);
 
 /**
  * Score one candidate on one task. One bus message each.
@@ -376,6 +376,13 @@ export type EvaluationSpec = Message<"amalgam.v1.EvaluationSpec"> & {
   preprocessorConfigJson: string;
 
   /**
+   * Runs the models in place of the graph that their config describes.
+   *
+   * @generated from field: amalgam.v1.OwnGraph graph = 9;
+   */
+  graph?: OwnGraph | undefined;
+
+  /**
    * Per shard, the segments in the order their bytes are streamed.
    *
    * @generated from field: repeated amalgam.v1.ShardLayout shards = 5;
@@ -445,6 +452,30 @@ export const FisherSpecSchema: GenMessage<FisherSpec> = /*@__PURE__*/
   messageDesc(file_amalgam_v1_evaluation, 8);
 
 /**
+ * An ONNX file of the user's, whose initialisers carry the names of the model's tensors.
+ *
+ * @generated from message amalgam.v1.OwnGraph
+ */
+export type OwnGraph = Message<"amalgam.v1.OwnGraph"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: bytes onnx = 2;
+   */
+  onnx: Uint8Array;
+};
+
+/**
+ * Describes the message amalgam.v1.OwnGraph.
+ * Use `create(OwnGraphSchema)` to create a new message.
+ */
+export const OwnGraphSchema: GenMessage<OwnGraph> = /*@__PURE__*/
+  messageDesc(file_amalgam_v1_evaluation, 9);
+
+/**
  * @generated from message amalgam.v1.TaskFiles
  */
 export type TaskFiles = Message<"amalgam.v1.TaskFiles"> & {
@@ -471,7 +502,7 @@ export type TaskFiles = Message<"amalgam.v1.TaskFiles"> & {
  * Use `create(TaskFilesSchema)` to create a new message.
  */
 export const TaskFilesSchema: GenMessage<TaskFiles> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 9);
+  messageDesc(file_amalgam_v1_evaluation, 10);
 
 /**
  * @generated from message amalgam.v1.ShardLayout
@@ -493,7 +524,7 @@ export type ShardLayout = Message<"amalgam.v1.ShardLayout"> & {
  * Use `create(ShardLayoutSchema)` to create a new message.
  */
 export const ShardLayoutSchema: GenMessage<ShardLayout> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 10);
+  messageDesc(file_amalgam_v1_evaluation, 11);
 
 /**
  * @generated from message amalgam.v1.SegmentLayout
@@ -530,5 +561,5 @@ export type SegmentLayout = Message<"amalgam.v1.SegmentLayout"> & {
  * Use `create(SegmentLayoutSchema)` to create a new message.
  */
 export const SegmentLayoutSchema: GenMessage<SegmentLayout> = /*@__PURE__*/
-  messageDesc(file_amalgam_v1_evaluation, 11);
+  messageDesc(file_amalgam_v1_evaluation, 12);
 
