@@ -129,6 +129,8 @@ const allowCommands = (note = ""): Option =>
     "--allow-commands",
     `let tasks run the commands they name, with your rights; only for task files that you trust${note}`,
   );
+const ownGraph = (): Option =>
+  new Option("--graph <file>", "ONNX file that runs the model in place of the graph that its config describes");
 const provider = (): Option =>
   new Option("--provider <name>", "onnxruntime's execution provider that scores models: cpu, webgpu, cuda, ...").env(
     "AMALGAM_PROVIDER",
@@ -189,6 +191,7 @@ program
   .argument("<model>", "checkpoint: a directory, a model of the Hub (org/name), or a URL")
   .requiredOption("--task <file...>", "task YAML, one or several")
   .option("--split <name>", "split to score", "test")
+  .addOption(ownGraph())
   .option("--threads <n>", "compute threads (default: all cores)", count)
   .addOption(provider().default("cpu"))
   .option("--items-out <file>", "also write what every item brought, as JSON")
@@ -225,6 +228,7 @@ program
     "file (.safetensors) or folder to write (default: fisher.safetensors in the model's folder)",
   )
   .option("--overwrite", "replace the file if it is there")
+  .addOption(ownGraph())
   .option("--threads <n>", "compute threads (default: all cores)", count)
   .option("--memory <size>", "memory for weights and sums (default: half of this machine's)", bytes)
   .addOption(provider().default("cpu"))

@@ -19,7 +19,9 @@ export function readEvaluationSpec(bytes: Uint8Array): ReadSpec {
   const spec = fromBinary(EvaluationSpecSchema, bytes);
   const { tokenizerJson, tokenizerConfigJson: tokenizerConfig } = spec;
   const tokenizer = { tokenizerJson, ...(tokenizerConfig === "" ? {} : { tokenizerConfig }) };
-  const stored = new Set(spec.shards.flatMap(({ segments }) => segments.map(({ tensor }) => tensor)));
+  const stored = new Map(
+    spec.shards.flatMap(({ segments }) => segments.map(({ tensor, shape }) => [tensor, shape.map(Number)] as const)),
+  );
   const tasks = spec.tasks.map(({ name, yaml, files }) => {
     return { path: name, yaml, files: new Map(Object.entries(files)) };
   });
@@ -27,6 +29,7 @@ export function readEvaluationSpec(bytes: Uint8Array): ReadSpec {
     subject: {
       config: spec.configJson === "" ? undefined : JSON.parse(spec.configJson),
       stored: (tensor) => stored.has(tensor),
+      graph: spec.graph && { path: spec.graph.path, bytes: spec.graph.onnx, tensors: stored },
       tokenizer: tokenizerJson === "" ? undefined : tokenizer,
       preprocessor: parsePreprocessor(spec.preprocessorConfigJson || undefined),
       tasks: parseTasks(tasks),

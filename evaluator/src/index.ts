@@ -9,11 +9,10 @@ export { type EstimateProgress, type FisherFileOptions, writeFisherFile } from "
 export { defaultEstimator } from "./fisher/items.ts";
 export { type GenerationOptions, type Generator, generateGreedy, openGenerator } from "./generate.ts";
 export { supportedArchitectures } from "./graph/families/index.ts";
-export type { TensorShapes } from "./graph/imported/checks.ts";
-export type { OwnGraph } from "./graph/imported/import.ts";
 export { createHeldEstimates, type HeldEstimates } from "./held-estimates.ts";
 export { createEvaluatorMetrics, type EvaluatorMetrics } from "./metrics.ts";
 export { loadWeightsFromCheckpoint, type ModelDirectory, readModelDirectory } from "./model-directory.ts";
+export { type GraphOfModels, readOwnGraph } from "./own-graph.ts";
 export { type Carried, type Program, programOf, type TensorData, type Tensors } from "./program.ts";
 export { type ItemScores, type Labelled, scoreClassification, standardError } from "./score.ts";
 export {

@@ -3,8 +3,10 @@
 import { EvaluatorError } from "./errors.ts";
 import type { BuildOptions, BuiltModel } from "./graph/families/family.ts";
 import { buildModel } from "./graph/families/index.ts";
+import { importModel } from "./graph/imported/import.ts";
 import { createImageReader, type ImageReader } from "./images/reader.ts";
 import { measureOf } from "./measures/index.ts";
+import type { GraphOfModels } from "./own-graph.ts";
 import type { Task, TaskSet } from "./task.ts";
 import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
 
@@ -13,6 +15,8 @@ export interface SubjectOptions {
   readonly config: unknown;
   /** Whether the models have a tensor of this name, which says how they store weights that modules share; see {@link buildModel}. */
   readonly stored?: (tensor: string) => boolean;
+  /** Runs the models in place of the graph that their config describes. */
+  readonly graph?: GraphOfModels | undefined;
   /** Without it a model of texts cannot be run. */
   readonly tokenizer?: TokenizerFiles | undefined;
   /** The parsed `preprocessor_config.json`; without it a model of images cannot be run. */
@@ -42,7 +46,9 @@ export function openSubject(options: SubjectOptions): Subject | undefined {
   const refused = options.allowCommands === true ? [] : tasks.flatMap(refusedCommand);
   if (refused.length > 0) throw new EvaluatorError(refused);
   if (tasks.length > 0 && tasks.every(({ kind }) => kind === "command")) return undefined;
-  const build = (how?: BuildOptions): BuiltModel => buildModel(options.config, options.stored, how);
+  const { config, graph, stored } = options;
+  const build = (how?: BuildOptions): BuiltModel =>
+    graph === undefined ? buildModel(config, stored, how) : importModel(graph, config, graph.tensors);
   const model = build();
   const { image } = model;
   const tokenizer = image === undefined ? openTokenizer(options) : undefined;

@@ -5,6 +5,7 @@ import {
   createScorer,
   loadTasks,
   readModelDirectory,
+  readOwnGraph,
   type Scorer,
   storedIn,
   type Task,
@@ -25,6 +26,7 @@ export interface EvalOptions {
   readonly allowCommands?: boolean;
   readonly itemsOut?: string;
   readonly logits?: string;
+  readonly graph?: string;
 }
 
 export async function run(context: CommandContext, directory: string, options: EvalOptions): Promise<void> {
@@ -40,6 +42,7 @@ export async function run(context: CommandContext, directory: string, options: E
   await using scorer = await createScorer({
     config,
     stored: storedIn(weights),
+    ...(options.graph !== undefined && { graph: await readOwnGraph(options.graph, weights) }),
     tokenizer,
     preprocessor,
     tasks,

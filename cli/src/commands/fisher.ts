@@ -18,6 +18,7 @@ import {
   createScorer,
   type Estimator,
   readModelDirectory,
+  readOwnGraph,
   type Scorer,
   storedIn,
   writeFisherFile,
@@ -30,6 +31,7 @@ import { readFisherData } from "./fisher-data.ts";
 
 export interface FisherOptions {
   readonly task?: string;
+  readonly graph?: string;
   readonly data?: string;
   readonly split: string;
   readonly items: number;
@@ -67,6 +69,7 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   await using scorer = await createScorer({
     config,
     stored: storedIn(weights),
+    ...(options.graph !== undefined && { graph: await readOwnGraph(options.graph, weights) }),
     tokenizer,
     preprocessor,
     tasks,

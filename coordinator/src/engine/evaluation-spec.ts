@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { collectSideFiles, readSideFile } from "@amalgam/checkpoint";
 import { EvaluationSpecSchema, type FisherSpecSchema } from "@amalgam/proto";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { evaluationLayout, type Plan, type SlotHeader, type TaskInput } from "../plan/index.ts";
+import { evaluationLayout, type Plan, type PlanInputs, type SlotHeader } from "../plan/index.ts";
 import { outputTexts } from "./output-config.ts";
 
 /** The encoded EvaluationSpec and its sha256 (hex). */
@@ -15,10 +15,16 @@ export interface EncodedSpec {
 /** The largest `tokenizer.json` on the Hub has about 35 MB. */
 const MAX_TEXT_BYTES = 256 * 2 ** 20;
 
+/** What candidates are evaluated on, and with. */
+export interface Evaluated {
+  readonly tasks: PlanInputs["tasks"];
+  readonly graph: PlanInputs["graph"] | undefined;
+}
+
 export async function evaluationSpec(
   plan: Plan,
   headers: readonly SlotHeader[],
-  tasks: readonly TaskInput[],
+  { tasks, graph }: Evaluated,
 ): Promise<EncodedSpec> {
   const { checkpoint } = headers[plan.donorSlot]!;
   const changed = outputTexts(plan);
@@ -34,6 +40,7 @@ export async function evaluationSpec(
     tokenizerConfigJson: await text("tokenizer_config.json"),
     preprocessorConfigJson: await text("preprocessor_config.json"),
     tasks: tasks.map(({ path, yaml, files }) => ({ name: path, yaml, files: Object.fromEntries(files) })),
+    ...(graph && { graph }),
     shards: evaluationLayout(plan),
     ...(plan.slots.some(({ given }) => given) && { fisher: fisherSpec(plan) }),
     ...(tasks.some(({ kind }) => kind === "command") && { sideFiles: await sideFilesOf(plan, headers) }),

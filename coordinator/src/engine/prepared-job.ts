@@ -29,11 +29,10 @@ import {
   requireOwnOutput,
   type SlotHeader,
   scalarRows,
-  type TaskInput,
   variantMessage,
 } from "../plan/index.ts";
 import { type Pins, parseStages, pinned, requireJobKind, type Stage } from "../recipe/index.ts";
-import { type EncodedSpec, evaluationSpec } from "./evaluation-spec.ts";
+import { type EncodedSpec, type Evaluated, evaluationSpec } from "./evaluation-spec.ts";
 import { jobImportance, type PlannedEstimate } from "./importance.ts";
 import { jobFacts } from "./job-facts.ts";
 import type { CandidateMerge } from "./merge-candidate.ts";
@@ -88,14 +87,14 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
   requireJobKind(recipe, spec.kind, spec.recipeName);
   if (uses.length > 0 && spec.stagesDirectory === "") throw needsStages(spec.recipeName);
   const made = new Map(uses.map((name) => [name, join(spec.stagesDirectory, name)]));
-  const { headers, tasks, tokenizer, earlier } = await loadPlanInputs(recipe, spec.baseDirectory, {
+  const { headers, tasks, graph, tokenizer, earlier } = await loadPlanInputs(recipe, spec.baseDirectory, {
     pins,
     stages: made,
   });
   await requireOwnOutput(headers, spec.outputDirectory);
   const estimating = estimateTasks(recipe, tasks);
   const plan = planJob({ recipe, headers, tokenizer, ...(spec.shardBytes > 0 ? { shardBytes: spec.shardBytes } : {}) });
-  const planDigest = digestJob(plan, tasks, spec.backend);
+  const planDigest = digestJob(plan, { tasks, graph }, spec.backend);
   const facts = jobFacts(spec, plan, tasks);
   const sources = new Map<number, Promise<CheckpointSource>>();
   const importance = jobImportance(plan, estimating);
@@ -166,7 +165,7 @@ export async function prepareJob(jobId: string, spec: JobSpec, pins?: Pins): Pro
     headers,
     facts,
     planDigest,
-    evaluationSpec: await evaluationSpec(plan, headers, tasks),
+    evaluationSpec: await evaluationSpec(plan, headers, { tasks, graph }),
     candidateOf,
     candidate,
     estimatesOf(state, candidateId) {
@@ -223,12 +222,13 @@ export const needsStages = (recipeName: string): AmalgamError =>
   );
 
 /** Identifies inputs and tasks: a job whose digest changed while it was away starts anew. */
-function digestJob(plan: Plan, tasks: readonly TaskInput[], backend: string): string {
+function digestJob(plan: Plan, { tasks, graph }: Evaluated, backend: string): string {
   const hash = createHash("sha256").update(plan.digest).update(backend);
   for (const { name, yaml, files } of tasks) {
     hash.update(JSON.stringify([name, yaml]));
     for (const [path, bytes] of files) hash.update(path).update(bytes);
   }
+  if (graph !== undefined) hash.update(graph.onnx);
   return hash.digest("hex");
 }
 

@@ -14,6 +14,7 @@ import {
 import { type Pins, pinned, type Recipe, splitReference, studyDimensions } from "../recipe/index.ts";
 import { estimateTasks } from "./estimate-tasks.ts";
 import { givenHeader, withGiven } from "./given.ts";
+import { type OwnGraph, readGraph } from "./own-graph.ts";
 import { PlanProblems } from "./problems.ts";
 import { searchTaskProblems } from "./search-tasks.ts";
 import { companionFile, slotsOf } from "./slots.ts";
@@ -27,6 +28,8 @@ export interface PlanInputs {
   readonly headers: readonly SlotHeader[];
   /** In the order of the recipe; empty without an evaluate section. */
   readonly tasks: readonly TaskInput[];
+  /** What runs the models in place of the graph that their config describes. */
+  readonly graph?: OwnGraph;
   readonly tokenizer?: OutputTokenizer;
   /** What the search starts from, where the recipe names an earlier one. */
   readonly earlier?: EarlierSearch;
@@ -77,6 +80,7 @@ export async function loadPlanInputs(
   }
   const { evaluate, search } = recipe;
   const tasks = evaluate === undefined ? [] : await readTasks(evaluate, baseDirectory, problems);
+  const graph = evaluate && (await readGraph(evaluate, baseDirectory, problems));
   if (search !== undefined && tasks.length === evaluate?.tasks.length) {
     problems.push(...searchTaskProblems(search, tasks));
   }
@@ -89,7 +93,13 @@ export async function loadPlanInputs(
   }
   try {
     const written = await withTokenizer(recipe, headers, { baseDirectory, pins }, signal);
-    return { tasks, ...(earlier && { earlier }), ...written, headers: withGiven(written.headers) };
+    return {
+      tasks,
+      ...(graph && { graph }),
+      ...(earlier && { earlier }),
+      ...written,
+      headers: withGiven(written.headers),
+    };
   } catch (error) {
     signal?.throwIfAborted();
     throw new PlanProblems(problemsOf(error).map(({ message }) => `tokenizer: ${message}`));

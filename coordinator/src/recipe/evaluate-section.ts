@@ -18,7 +18,7 @@ export function readEvaluate(
   base: string | undefined,
   merged: MergedModels,
 ): EvaluateSection | undefined {
-  const entries = reader.map(node, "`evaluate`", ["tasks", "split", "confirm", "objective", "compare"]);
+  const entries = reader.map(node, "`evaluate`", ["tasks", "split", "confirm", "objective", "compare", "graph"]);
   if (entries === undefined) return undefined;
   const tasksEntry = reader.required(entries, "tasks", node.line, "`evaluate`");
   const tasks = tasksEntry === undefined ? [] : readTasks(reader, tasksEntry.value);
@@ -29,11 +29,13 @@ export function readEvaluate(
   const objectiveEntry = entries.get("objective");
   if (objectiveEntry !== undefined) reader.choice(objectiveEntry.value, "`objective`", ["mean"]);
   const confirm = text("confirm");
+  const graph = text("graph");
   const compareEntry = entries.get("compare");
   return {
     tasks,
     split: text("split") ?? SEARCH_SPLIT,
     ...(confirm === undefined ? {} : { confirm }),
+    ...(graph === undefined ? {} : { graph }),
     objective: "mean",
     compare: compareEntry === undefined ? [] : readCompare(reader, compareEntry.value, base, merged),
   };

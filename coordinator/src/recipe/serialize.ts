@@ -48,6 +48,7 @@ export function recipeDocument(recipe: Recipe): Record<string, unknown> {
         tasks: evaluate.tasks,
         split: evaluate.split,
         confirm: evaluate.confirm,
+        graph: evaluate.graph,
         objective: evaluate.objective,
         compare: evaluate.compare.length === 0 ? undefined : evaluate.compare.map(comparisonDocument),
       }),

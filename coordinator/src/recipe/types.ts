@@ -97,6 +97,8 @@ export interface EvaluateSection {
   readonly split: string;
   /** Split of the final table; undefined: `test` when every task has it, else `split`. */
   readonly confirm?: string;
+  /** ONNX file, relative to the recipe, that runs the models in place of the graph that their config describes. */
+  readonly graph?: string;
   readonly objective: "mean";
   readonly compare: readonly Comparison[];
 }

@@ -6,8 +6,10 @@ import { AttributeProtoSchema, type ModelProto, ModelProtoSchema, NodeProtoSchem
 import { expect, test } from "vitest";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
 import { float32, int32, programOf, type Tensors } from "../../program.ts";
+import { createScorer } from "../../scorer.ts";
 import { createSession } from "../../session.ts";
-import { goldenPath } from "../../testing/fixtures.ts";
+import { parseTasks } from "../../task.ts";
+import { goldenPath, jsonLines, wordPiece } from "../../testing/fixtures.ts";
 import type { Weights } from "../../weights.ts";
 import { inputNames, logitsName } from "../families/family.ts";
 import { logitsHead } from "../heads.ts";
@@ -38,6 +40,9 @@ function feedsOf({ inputs, pixel_values: pixels }: Golden): Tensors {
   };
 }
 
+const config = await json("bert/config.json");
+const shapes = shapesOf(await loadWeightsFromCheckpoint(goldenPath("bert")));
+
 test.each([
   ["bert.onnx", "bert", { kind: "sequence-classification", labels: 3, maxTokens: 40, vocabularySize: 120 }],
   ["bert-opset17.onnx", "bert", { kind: "sequence-classification", labels: 3 }],
@@ -58,8 +63,29 @@ test.each([
   expect(Math.max(...differences)).toBeLessThan(1e-5);
 });
 
-const config = await json("bert/config.json");
-const shapes = shapesOf(await loadWeightsFromCheckpoint(goldenPath("bert")));
+test.each(["bert.onnx", "bert-opset17.onnx"])(
+  "%s: scores and Fisher information are those of the family's graph",
+  async (file) => {
+    const weights = await loadWeightsFromCheckpoint(goldenPath("bert"));
+    const yaml = "name: t\nkind: classification\nlabels: [a, b, c]\nmax_tokens: 8\nsplits: {test: t.jsonl}\n";
+    const rows = ["good", "bad bad", "good bad good", "bad"].map((text, i) => ({ text, label: "abc"[i % 3] }));
+    const tasks = parseTasks([{ path: "t.yaml", yaml, files: new Map([["t.jsonl", jsonLines(...rows)]]) }]);
+    const options = { config, tasks, tokenizer: wordPiece(["good", "bad"]), threads: 1 };
+    const own = { path: file, bytes: await bytesOf(file), tensors: shapes };
+    await using ours = await createScorer(options);
+    await using theirs = await createScorer({ ...options, graph: own });
+    const [expected, score] = [await ours.score(weights, "t", "test"), await theirs.score(weights, "t", "test")];
+    expect(score).toMatchObject({ items: 4, score: expected.score });
+    expect(score.loss).toBeCloseTo(expected.loss, 5);
+    const [fisher, found] = [await ours.fisher(weights, "t", "test"), await theirs.fisher(weights, "t", "test")];
+    for (const [name, values] of fisher.tensors) {
+      const largest = Math.max(...values);
+      const differences = values.map((value, i) => Math.abs(value - found.tensors.get(name)![i]!));
+      expect(Math.max(...differences), name).toBeLessThanOrEqual(1e-4 * largest + 1e-12);
+    }
+  },
+);
+
 const problemsOf = (bytes: Uint8Array, tensors: TensorShapes = shapes): readonly string[] => {
   try {
     importModel({ path: "m.onnx", bytes }, config, tensors);

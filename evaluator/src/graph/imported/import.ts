@@ -4,7 +4,7 @@
  * that onnxruntime itself has are run.
  */
 
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { clone, fromBinary } from "@bufbuild/protobuf";
 import {
   TensorProto_DataType as DataType,
   type GraphProto,
@@ -20,6 +20,7 @@ import { int } from "../attributes.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
 import type { BuiltModel } from "../families/family.ts";
 import { problemsOf, type TensorShapes } from "./checks.ts";
+import { foldIntegers } from "./fold.ts";
 import { adaptInputs } from "./inputs.ts";
 import { upgradeNodes, versionOf } from "./opset.ts";
 import { describe, outputOf } from "./purpose.ts";
@@ -63,15 +64,15 @@ export function importModel({ path, bytes }: OwnGraph, config: unknown, tensors:
     names.set(name, dataType === DataType.FLOAT ? weight : g.op("Cast", [weight], { to: int(dataType) }));
   }
   // Other values of the file get names that nothing appended later has.
-  const valueOf = (name: string): Value => names.get(name) ?? ((name === "" ? "" : `file:${name}`) as Value);
-  const { nodes, constants } = upgradeNodes(model);
+  const nameOf = (name: string): Value => names.get(name) ?? ((name === "" ? "" : `file:${name}`) as Value);
+  const own = graph.initializer.filter(({ name }) => !names.has(name));
+  const upgraded = upgradeNodes(model);
+  const { nodes, constants } = foldIntegers({ node: upgraded.nodes, initializer: [...own, ...upgraded.constants] });
   g.append(
-    nodes.map((node) => renamed(node, valueOf)),
-    [...graph.initializer.filter(({ name }) => !names.has(name)), ...constants].map((tensor) =>
-      constant(tensor, valueOf),
-    ),
+    nodes.map((node) => renamed(node, nameOf)),
+    [...own, ...upgraded.constants, ...constants].map((tensor) => named(tensor, nameOf(tensor.name))),
   );
-  const logits = g.op("Cast", [valueOf(output!.name)], { to: int(DataType.FLOAT) });
+  const logits = g.op("Cast", [nameOf(output!.name)], { to: int(DataType.FLOAT) });
   const built = describe({ graph, output: output! }, config, problems);
   refuse(path, problems);
   return { ...built!, graph: g, logits };
@@ -94,8 +95,12 @@ function refuse(path: string, problems: readonly string[]): void {
   throw new EvaluatorError(more > 0 ? [...shown, `${path}: ... and ${more} more`] : shown);
 }
 
-const renamed = (node: NodeProto, valueOf: (name: string) => Value): NodeProto =>
-  create(NodeProtoSchema, { ...node, input: node.input.map(valueOf), output: node.output.map(valueOf) });
+function renamed(node: NodeProto, nameOf: (name: string) => Value): NodeProto {
+  return Object.assign(clone(NodeProtoSchema, node), {
+    input: node.input.map(nameOf),
+    output: node.output.map(nameOf),
+  });
+}
 
-const constant = (tensor: TensorProto, valueOf: (name: string) => Value): TensorProto =>
-  create(TensorProtoSchema, { ...tensor, name: valueOf(tensor.name) });
+const named = (tensor: TensorProto, name: Value): TensorProto =>
+  Object.assign(clone(TensorProtoSchema, tensor), { name });

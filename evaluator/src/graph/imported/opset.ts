@@ -1,6 +1,6 @@
 /** Operators as one opset has them in the words of a newer one, so that what is appended to a graph and the graph agree. */
 
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import {
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
@@ -45,11 +45,13 @@ export function upgradeNodes(model: ModelProto): { readonly nodes: NodeProto[]; 
     const axes = attribute.find(({ name }) => name === "axes")?.ints;
     if (reductions.test(opType) && axes !== undefined) {
       const others = attribute.filter(({ name }) => name !== "axes");
-      return create(NodeProtoSchema, { ...node, input: [input[0]!, axesOf(axes)], attribute: others });
+      const inputs = [input[0]!, axesOf(axes)];
+      return Object.assign(clone(NodeProtoSchema, node), { input: inputs, attribute: others });
     }
     if (opType === "Split" && (input[1] ?? "") === "") {
       const parts = { name: "num_outputs", type: AttributeType.INT, i: BigInt(output.length) };
-      return create(NodeProtoSchema, { ...node, attribute: [...attribute, create(AttributeProtoSchema, parts)] });
+      const attributes = [...attribute, create(AttributeProtoSchema, parts)];
+      return Object.assign(clone(NodeProtoSchema, node), { attribute: attributes });
     }
     return node;
   };
