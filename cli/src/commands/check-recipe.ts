@@ -24,6 +24,7 @@ export interface CheckedStage {
   readonly plan: Plan;
   readonly headers: PlanInputs["headers"];
   readonly tasks: PlanInputs["tasks"];
+  readonly graph: PlanInputs["graph"] | undefined;
 }
 
 export interface RecipeText {
@@ -121,9 +122,9 @@ export async function checkStage(
     const { evaluate } = recipe;
     const readable =
       problems.length === 0 || evaluate === undefined ? recipe : { ...recipe, evaluate: { ...evaluate, tasks: [] } };
-    const { headers, tasks, tokenizer } = await loadPlanInputs(readable, baseDirectory, { stages: made });
+    const { headers, tasks, graph, tokenizer } = await loadPlanInputs(readable, baseDirectory, { stages: made });
     const plan = planJob({ recipe, headers, tokenizer, ...(shardBytes === undefined ? {} : { shardBytes }) });
-    if (problems.length === 0) return { stage, plan, headers, tasks };
+    if (problems.length === 0) return { stage, plan, headers, tasks, graph };
   } catch (error) {
     if (!(error instanceof PlanProblems)) throw error;
     failures.push(error);

@@ -116,8 +116,8 @@ async function chooseBackend(
 const needsEvaluators = ({ variants }: Plan): boolean => variants.some(({ variant }) => variant.role === "estimated");
 
 /** Whether the tasks fit the model is told before any work: each trial would fail for it. */
-async function requireScorable({ plan, headers, tasks }: CheckedStage, allowCommands: boolean): Promise<void> {
-  const { bytes } = await evaluationSpec(plan, headers, tasks);
+async function requireScorable({ plan, headers, tasks, graph }: CheckedStage, allowCommands: boolean): Promise<void> {
+  const { bytes } = await evaluationSpec(plan, headers, { tasks, graph });
   const { checkEvaluationSpec } = await import("@amalgam/evaluator");
   checkEvaluationSpec(bytes, allowCommands);
 }
