@@ -10,8 +10,10 @@ export interface EstimateTasks {
   readonly problems: readonly string[];
 }
 
-/** Kinds of tasks that Fisher information can be estimated on; without a word of it a task is a classification. */
-const WITH_ANSWERS = new Set(["", "classification", "multiple_choice"]);
+/** Kinds of tasks whose items have answers that can be gone through; without a word of it a task is a classification. */
+const WITH_ANSWERS = new Set(["", "classification", "image_classification", "multiple_choice"]);
+/** Kinds whose answers are all texts. */
+const OPEN_ENDED = new Set(["perplexity", "generation"]);
 
 /**
  * What the recipe says; else the task with the model's name; where no task has the name of any model, the first model has the first
@@ -38,10 +40,16 @@ export function estimateTasks(recipe: Recipe, inputs: readonly TaskInput[]): Est
   });
   for (const task of new Set(found)) {
     if (task === undefined) continue;
-    if (!WITH_ANSWERS.has(task.kind))
+    if (OPEN_ENDED.has(task.kind) && fisher.estimator === "exact") {
+      const hint = "set `estimator` to sampled or empirical";
       problems.push(
-        `fisher: ${task.path}: items of a ${task.kind} task have no finite set of answers: estimate on one of kind classification or multiple_choice`,
+        `fisher: ${task.path}: answers of a ${task.kind} task are all texts, and no expectation over them can be exact: ${hint}`,
       );
+    } else if (!WITH_ANSWERS.has(task.kind) && !OPEN_ENDED.has(task.kind)) {
+      problems.push(
+        `fisher: ${task.path}: a ${task.kind} cannot be differentiated: estimate on a task of another kind`,
+      );
+    }
     if (task.splits.includes(split)) continue;
     problems.push(
       `fisher: ${task.path}: the task has no split \`${split}\` to estimate on (it has ${task.splits.join(", ")}): name one with \`split\``,
