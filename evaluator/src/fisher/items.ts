@@ -4,7 +4,7 @@ import type { Encoding } from "../batches.ts";
 import type { Placed } from "../datasets.ts";
 import { EvaluatorError } from "../errors.ts";
 import { beginOf, createReading } from "../measures/continuations.ts";
-import { tokensRead } from "../measures/language.ts";
+import { tokensRead, windowTokens } from "../measures/language.ts";
 import type { Bench } from "../measures/measure.ts";
 import { encodeChoices } from "../measures/multiple-choice.ts";
 import { windowsOf } from "../measures/perplexity.ts";
@@ -84,7 +84,7 @@ async function readAnswers(bench: Bench, task: Task, split: Split, indexes: read
       return { head: { kind: "tokens" }, openEnded: false, answered };
     }
     case "perplexity": {
-      const size = tokensRead(task, runner.model);
+      const size = windowTokens(task, runner.model);
       const items = chosen(split.examples as readonly TextExample[]);
       const encodings = await datasets.encodeEach(items, ({ text, place }) => [
         firstWindow(datasets.tokenizer, text, { size, addSpecialTokens: task.addSpecialTokens, place }),

@@ -101,6 +101,35 @@ test("what follows a stop is not part of the answer, and one of several answers 
   expect((await scoreOf("gpt2", header, rows)).score).toBe(1);
 });
 
+test("weights that give no finite log-likelihoods are an error that names the item", async () => {
+  const { config, weights } = await readModelDirectory(`${tasksDirectory}/models/gpt2`);
+  const broken = {
+    names: () => weights.names(),
+    get(name: string) {
+      const tensor = weights.get(name);
+      if (tensor === undefined || !name.endsWith("ln_f.weight")) return tensor;
+      return { ...tensor, bytes: new Uint8Array(new Float32Array(16).fill(Number.NaN).buffer) };
+    },
+  };
+  const yaml = (kind: string): string => `name: ${kind}\nkind: ${kind}\nsplits: { test: ${kind}.jsonl }\n`;
+  const rows = {
+    multiple_choice: expected.items[0],
+    perplexity: { text: "x y" },
+    generation: { prompt: "x", answer: "y" },
+  };
+  const tasks = parseTasks(
+    Object.entries(rows).map(([kind, row]) => {
+      return { path: kind, yaml: yaml(kind), files: new Map([[`${kind}.jsonl`, jsonLines(row)]]) };
+    }),
+  );
+  await using scorer = await createScorer({ config, tokenizer: goldenTokenizer("gpt2"), tasks, threads: 1 });
+  await expect(scorer.score(broken, "multiple_choice", "test")).rejects.toThrow(
+    /^multiple_choice.jsonl:1: non-finite log-likelihoods/,
+  );
+  await expect(scorer.score(broken, "perplexity", "test")).rejects.toThrow(/^perplexity.jsonl:1: non-finite/);
+  await expect(scorer.score(broken, "generation", "test")).rejects.toThrow(/not finite/);
+});
+
 test("threads and parts do not change what items bring", async () => {
   const header = "kind: multiple_choice\n";
   const whole = await scoreOf("gpt2", header, expected.items);

@@ -11,6 +11,15 @@ export const tokensRead = (
   model: Pick<BuiltModel, "maxTokens">,
 ): number => maxTokens ?? model.maxTokens ?? manyTokens;
 
+/** A long window's logits over a large vocabulary take gigabytes: 2048 tokens of 128,000 one, and their probabilities another. */
+const windowDefault = 1024;
+
+/** The tokens that a window over texts has. */
+export const windowTokens = (
+  { maxTokens }: { readonly maxTokens: number | undefined },
+  model: Pick<BuiltModel, "maxTokens">,
+): number => maxTokens ?? Math.min(model.maxTokens ?? windowDefault, windowDefault);
+
 const names: Partial<Record<ModelKind, string>> = { "causal-lm": "causal", "seq2seq-lm": "sequence-to-sequence" };
 
 /** Why a model cannot do a task of language models. */

@@ -11,14 +11,14 @@ import { WHOLE } from "../pieces.ts";
 import { noScores, scoreTokens } from "../score.ts";
 import type { TextExample } from "../task-data.ts";
 import { beginOf } from "./continuations.ts";
-import { languageMisfits, tokensRead } from "./language.ts";
+import { languageMisfits, windowTokens } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";
 
 export const perplexity: Measure<"perplexity"> = {
   misfits(task, subject) {
     const problems = languageMisfits(task, subject, ["causal-lm"]);
     if (problems.length > 0) return problems;
-    const window = tokensRead(task, subject.model);
+    const window = windowTokens(task, subject.model);
     if ((task.stride ?? window) <= window) return [];
     return [`task ${task.name}: stride is ${task.stride}, and would leave out tokens between windows of ${window}`];
   },
@@ -49,7 +49,7 @@ interface Windows {
 
 function prepared({ task, name, split, part }: Portion<"perplexity">, { runner, datasets }: Bench): Promise<Windows> {
   return datasets.prepared(task, name, part, async () => {
-    const size = tokensRead(task, runner.model);
+    const size = windowTokens(task, runner.model);
     const { tokenizer } = datasets;
     const all = itemsOf(split, WHOLE);
     const items = itemsOf(split, part);
