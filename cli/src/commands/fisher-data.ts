@@ -16,13 +16,14 @@ export interface FisherDataOptions {
   readonly task?: string;
   readonly data?: string;
   readonly split: string;
+  readonly estimator?: Estimator;
 }
 
 export interface FisherData {
   readonly tasks: TaskSet;
   readonly task: string;
   readonly split: string;
-  /** The estimator that is taken where none is named. */
+  /** The one that is named, else the one that the task's kind has. */
   readonly estimator: Estimator;
   /** How many the split has. */
   readonly items: number;
@@ -31,11 +32,9 @@ export interface FisherData {
 }
 
 /** @param config the model's `config.json` */
-export async function readFisherData(
-  config: unknown,
-  { task: path, data, split }: FisherDataOptions,
-): Promise<FisherData> {
-  const tasks = await readTask(config, path, data, split);
+export async function readFisherData(config: unknown, options: FisherDataOptions): Promise<FisherData> {
+  const { split } = options;
+  const tasks = await readTask(config, options);
   const [task] = tasks.values();
   if (task!.kind === "command") {
     throw new AmalgamError("invalid_argument", `task ${task!.name}: a command cannot be differentiated`);
@@ -49,7 +48,7 @@ export async function readFisherData(
   const digest = createHash("sha256")
     .update(JSON.stringify([header, items.examples], digested))
     .digest("hex");
-  const estimator = defaultEstimator(task!);
+  const estimator = options.estimator ?? defaultEstimator(task!);
   return { tasks, task: task!.name, split, estimator, items: items.examples.length, digest };
 }
 
@@ -58,19 +57,15 @@ function digested(_: string, value: unknown): unknown {
   return value instanceof Uint8Array ? createHash("sha256").update(value).digest("hex") : value;
 }
 
-async function readTask(
-  config: unknown,
-  path: string | undefined,
-  data: string | undefined,
-  split: string,
-): Promise<TaskSet> {
+async function readTask(config: unknown, { task: path, data, split, estimator }: FisherDataOptions): Promise<TaskSet> {
   if (data === undefined) {
     if (path !== undefined) return loadTasks([path]);
     throw new AmalgamError("invalid_argument", "name what the model is to be tried on, with --task, --data or both");
   }
   const file = { path: data, bytes: await read(data) };
-  if (path === undefined) return parseTasks([taskOfModel(config, split, file)]);
-  return parseTasks([taskWithData(path, new TextDecoder().decode(await read(path)), split, file)]);
+  const options = { split, data: file, unlabelled: estimator !== "empirical" };
+  if (path === undefined) return parseTasks([taskOfModel(config, options)]);
+  return parseTasks([taskWithData(path, new TextDecoder().decode(await read(path)), options)]);
 }
 
 async function read(path: string): Promise<Uint8Array> {

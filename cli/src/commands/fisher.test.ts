@@ -75,6 +75,17 @@ test("a data file needs no task where its labels are the model's, and patterns c
   ]);
 });
 
+test("items need no labels where none are asked for", async () => {
+  const data = join(directory, "texts.jsonl");
+  writeFileSync(data, '{"text": "He : He considered some"}\n{"text": "dimly : The Golden Calf was dimly lit"}\n');
+  const args = ["fisher", expert, "--task", task, "--data", data, "--tensors", "classifier", "-o"];
+  const exact = await runCli([...args, join(directory, "exact.safetensors")]);
+  expect(exact.code, exact.stderr).toBe(0);
+  const empirical = await runCli([...args, join(directory, "empirical.safetensors"), "--estimator", "empirical"]);
+  expect(empirical.code).toBe(65);
+  expect(empirical.stderr).toContain("texts.jsonl:1: label: ");
+});
+
 test.for([
   [[], 73, "expert-speech/fisher.safetensors: is there already (--overwrite replaces it)"],
   [["-o", "x"], 65, "name what the model is to be tried on, with --task, --data or both"],

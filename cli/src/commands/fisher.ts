@@ -25,7 +25,7 @@ import {
 } from "@amalgam/evaluator";
 import { AmalgamError } from "@amalgam/runtime";
 import { type CommandContext, stoppable } from "../context.ts";
-import { formatCount, formatDuration } from "../render/units.ts";
+import { formatBytes, formatCount, formatDuration } from "../render/units.ts";
 import { defaultThreads } from "../roles/local.ts";
 import { readFisherData } from "./fisher-data.ts";
 
@@ -64,12 +64,13 @@ async function estimate(context: CommandContext, model: string, options: FisherO
   const tensors = wantedTensors(checkpoint, options);
   const { config, tokenizer, preprocessor, weights } = await readModelDirectory(location, signal);
   const data = await readFisherData(config, options);
-  const { tasks, task, split } = data;
-  const { estimator = data.estimator, seed, provider, threads = defaultThreads() } = options;
+  const { tasks, task, split, estimator } = data;
+  const { seed, provider, threads = defaultThreads() } = options;
+  const graph = options.graph === undefined ? undefined : await readOwnGraph(options.graph, weights);
   await using scorer = await createScorer({
     config,
     stored: storedIn(weights),
-    ...(options.graph !== undefined && { graph: await readOwnGraph(options.graph, weights) }),
+    graph,
     tokenizer,
     preprocessor,
     tasks,
@@ -77,8 +78,9 @@ async function estimate(context: CommandContext, model: string, options: FisherO
     provider,
   });
   const items = Math.min(options.items, data.items);
-  const about = { task, split, items, estimator, seed, data_sha256: data.digest };
-  const metadata = await metadataOf(checkpoint, [tokenizer, preprocessor], about, signal);
+  const about = { task, split, items, estimator, seed, provider, data_sha256: data.digest };
+  const readers = [tokenizer, preprocessor, graph && createHash("sha256").update(graph.bytes).digest("hex")];
+  const metadata = await metadataOf(checkpoint, readers, about, signal);
   const redraw = context.live ? (await import("log-update")).default : undefined;
   try {
     await writeFisherFile({
@@ -110,12 +112,16 @@ async function estimate(context: CommandContext, model: string, options: FisherO
     redraw?.done();
   }
   const parameters = tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  if (context.json)
-    return context.printJson({ model, file: path, ...metadata, items, seed, tensors: tensors.length, parameters });
+  const peakBytes = 1024 * process.resourceUsage().maxRSS;
+  if (context.json) {
+    const sizes = { tensors: tensors.length, parameters, peakBytes };
+    return context.printJson({ model, file: path, ...metadata, items, seed, ...sizes });
+  }
   context.print(
     `${estimator} Fisher information of ${formatCount(parameters)} parameters on ${items} items of ${task}, ${split}`,
   );
-  context.print(`wrote ${path} in ${formatDuration(performance.now() - startedMs)}`);
+  const took = formatDuration(performance.now() - startedMs);
+  context.print(`wrote ${path} in ${took}, with ${formatBytes(peakBytes)} of memory at most`);
 }
 
 /** Sums in memory beside those that the threads are at: the total, and one that waits to be added. */
