@@ -18,23 +18,27 @@ export function findPath(facts: Facts, rules: Rules, output: Value, parameters: 
   const needed = ancestors(facts, output);
   const reached = new Set(parameters);
   const nodes: NodeProto[] = [];
-  const lacking: string[] = [];
+  const lacking = new Map<string, string[]>();
   for (const node of facts.nodes) {
     if (!needed.has(node) || !node.input.some((name) => reached.has(name as Value))) continue;
     const outputs = node.output.filter((name) => facts.isFloat(name as Value)) as Value[];
     if (outputs.length === 0) continue;
     const rule = ruleOf(rules, node);
     if (rule === undefined) {
-      lacking.push(`${node.domain === "" ? "" : `${node.domain}.`}${node.opType} ${node.name || node.output[0]}`);
+      const operator = `${node.domain === "" ? "" : `${node.domain}.`}${node.opType}`;
+      lacking.set(operator, [...(lacking.get(operator) ?? []), node.name || node.output[0]!]);
     } else if (node.input.some((name, i) => reached.has(name as Value) && inputRule(rule, i) !== undefined)) {
       nodes.push(node);
     } else continue;
     for (const name of outputs) reached.add(name);
   }
-  if (lacking.length > 0) {
+  if (lacking.size > 0) {
+    const list = [...lacking].map(([operator, [first, ...others]]) => {
+      return `${operator} (node ${first}${others.length === 0 ? "" : ` and ${others.length} more`})`;
+    });
     const supported = Object.keys(rules).toSorted().join(", ");
     throw new EvaluatorError(
-      `operators that cannot be differentiated lie between the parameters and the output: ${lacking.join(", ")}; those that can: ${supported}`,
+      `operators that cannot be differentiated lie between the parameters and the output: ${list.join(", ")}; those that can: ${supported}`,
     );
   }
   return { nodes, reached };
