@@ -161,10 +161,14 @@ test("rotary positions are read from the keys of transformers 5 and from those b
 test.each([
   [
     { rope_scaling: { rope_type: "yarn", factor: 4 } },
-    /^config.json: rope_scaling.rope_type: .*default.*linear.*llama3/,
+    /^config.json: rope_scaling.rope_type: yarn cannot be run \(supported: default, linear, llama3\)$/,
   ],
   [{ rope_parameters: { rope_type: "dynamic", factor: 4 } }, /^config.json: rope_parameters.rope_type: /],
   [{ rope_scaling: { type: "linear" } }, /^config.json: rope_scaling.factor: /],
+  [
+    { rope_parameters: { full_attention: { rope_type: "default" } } },
+    /^config.json: rope_parameters.full_attention: parameters by kind of layer cannot be run$/,
+  ],
   [{ partial_rotary_factor: 0.5 }, /^config.json: partial_rotary_factor: /],
   [{ num_attention_heads: 5 }, /^config.json: num_attention_heads: must divide hidden_size/],
   [{ num_key_value_heads: 3 }, /^config.json: num_key_value_heads: must divide num_attention_heads/],

@@ -20,27 +20,43 @@ interface Llama3Scaling {
   readonly original_max_position_embeddings?: number | undefined;
 }
 
-const scaling = z.discriminatedUnion("rope_type", [
-  z.object({ rope_type: z.literal("default") }),
-  z.object({ rope_type: z.literal("linear"), factor: positive }),
-  z.object({
-    rope_type: z.literal("llama3"),
-    factor: positive,
-    low_freq_factor: positive,
-    high_freq_factor: positive,
-    original_max_position_embeddings: positiveInt.optional(),
-  }),
-]);
+const scaling = z.discriminatedUnion(
+  "rope_type",
+  [
+    z.object({ rope_type: z.literal("default") }),
+    z.object({ rope_type: z.literal("linear"), factor: positive }),
+    z.object({
+      rope_type: z.literal("llama3"),
+      factor: positive,
+      low_freq_factor: positive,
+      high_freq_factor: positive,
+      original_max_position_embeddings: positiveInt.optional(),
+    }),
+  ],
+  {
+    error: ({ code, input }) =>
+      code === "invalid_union" ? `${typeOf(input)} cannot be run (supported: default, linear, llama3)` : undefined,
+  },
+);
+
+const typeOf = (input: unknown): unknown => (input as { readonly rope_type?: unknown }).rope_type;
+
+/** Some models, none of these families, have parameters by kind of layer. */
+const byLayer = z.never({ error: "parameters by kind of layer cannot be run" }).optional();
+
+const common = z.object({
+  rope_theta: positive.optional(),
+  partial_rotary_factor: z.literal(1).optional(),
+  full_attention: byLayer,
+  sliding_attention: byLayer,
+});
 
 /** Older files say `type` where newer ones say `rope_type`; neither means that nothing is scaled. */
-const namedScaling = z.preprocess(
-  (value) => {
-    if (typeof value !== "object" || value === null) return value;
-    const { rope_type, type } = value as { rope_type?: unknown; type?: unknown };
-    return { ...value, rope_type: rope_type ?? type ?? "default" };
-  },
-  scaling.and(z.object({ rope_theta: positive.optional(), partial_rotary_factor: z.literal(1).optional() })),
-);
+const namedScaling = z.preprocess((value) => {
+  if (typeof value !== "object" || value === null) return value;
+  const { rope_type, type } = value as { rope_type?: unknown; type?: unknown };
+  return { ...value, rope_type: rope_type ?? type ?? "default" };
+}, scaling.and(common));
 
 export interface RopeConfig {
   readonly rope_theta: number;
