@@ -186,7 +186,8 @@ async function estimate(evaluation: Evaluation, job: JobScorer, work: Work): Pro
   const name = { jobId, estimateId: candidateId, key };
   const known = estimates.get(name);
   if (known !== undefined) return known;
-  const weights = await weightsOf(evaluation, layouts, work);
+  // No other evaluation is of these weights: they take no place among those of candidates.
+  const weights = candidateWeights(layouts, shards, await work.shards.fetch(jobId, shards, work.signal));
   const startedMs = performance.now();
   const wanted = new Set(fisher.tensors);
   const { items, tensors } = await scorer.fisher(weights, task, split, {

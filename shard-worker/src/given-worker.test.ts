@@ -1,6 +1,6 @@
 // Merges whose importance comes with the candidate: fetched from holders, verified, added term by term, beside inputs that stay.
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BLOCK_ELEMENTS } from "@amalgam/kernels";
@@ -226,5 +226,63 @@ test("statistics over the whole model are those of the values that came with the
     const merge = dfMerge([0.2, 0.3], "l2");
     const merged = await mergeByLeases(coordinator, worker, job, { ...merge, given }, { keepInputs: true });
     expect(merged).toEqual(mergeAtOnce([...slots, ...values], merge));
+  }
+});
+
+interface Golden {
+  readonly inputs: {
+    readonly order: readonly string[];
+    readonly shapes: Readonly<Record<string, readonly number[]>>;
+    readonly base: Nested;
+    readonly task_vectors: readonly Nested[];
+  };
+  readonly fisher: { readonly F: readonly Nested[]; readonly coef: readonly number[]; readonly raw_no_favor: Nested };
+  readonly df_merge: { readonly lam: readonly number[]; readonly theta: Nested };
+}
+type Nested = Readonly<Record<string, readonly number[] | readonly (readonly number[])[]>>;
+
+test("the published methods' numbers come out, with their Fisher information given", async () => {
+  const file = new URL("../../tests/golden/methods/golden_vectors.json", import.meta.url);
+  const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
+  const { order, shapes: of, base, task_vectors: taus } = golden.inputs;
+  const flat = (nested: Nested, name: string): number[] => nested[name]!.flat();
+  const tensorsOf = (values: (name: string) => number[]): TestTensor[] =>
+    order.map((name) => floatTensor(name, of[name]!, Float32Array.from(values(name))));
+  const models = taus.map((tau) =>
+    tensorsOf((name) => flat(base, name).map((value, i) => value + flat(tau, name)[i]!)),
+  );
+  const job = makeJob({ directory, slots: [tensorsOf((name) => flat(base, name)), ...models], givenSlots: 3 });
+  const { mergeAll, hold } = await setUp(job);
+  const given = (shard: number): Promise<Given> =>
+    Promise.all(
+      golden.fisher.F.map(async (information, i) => {
+        const tensors = tensorsOf((name) => flat(information, name));
+        return { slot: 4 + i, terms: [whole(await hold(shard, tensors))] };
+      }),
+    );
+  const weights = (values: readonly number[]) => Object.fromEntries(values.map((value, i) => [`weight[${i}]`, value]));
+  const cases: [TestMerge, Nested][] = [
+    [
+      {
+        ...{ method: "df_merge", models: 3, hasBase: true, options: {} },
+        scalars: { ...weights(golden.df_merge.lam), epsilon: 1e-12 },
+      },
+      golden.df_merge.theta,
+    ],
+    [
+      {
+        ...{ method: "fisher", models: 3, hasBase: false, options: { favor_target: false }, slots: [1, 2, 3, 4, 5, 6] },
+        scalars: { ...weights(golden.fisher.coef), floor: 1e-6 },
+      },
+      golden.fisher.raw_no_favor,
+    ],
+  ];
+  for (const [merge, expected] of cases) {
+    const bytes = await mergeAll(merge, given);
+    const found = new Float32Array(Uint8Array.from(bytes).buffer);
+    const wanted = order.flatMap((name) => flat(expected, name));
+    expect(found).toHaveLength(wanted.length);
+    for (const [i, value] of wanted.entries())
+      expect(Math.abs(found[i]! - value)).toBeLessThan(1e-6 * (1 + Math.abs(value)));
   }
 });

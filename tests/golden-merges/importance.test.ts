@@ -23,15 +23,24 @@ interface Merge {
   /** The `fisher` section. */
   readonly fisher?: string;
   readonly options?: readonly string[];
+  /** Further lines of the recipe. */
+  readonly more?: readonly string[];
 }
 
 /** Tensors of a merge of the experts; each is estimated on the task of its own name. */
-async function merge({ method = "df_merge", weights = [1, 1], experts = EXPERTS, fisher, options = [] }: Merge) {
+async function merge({
+  method = "df_merge",
+  weights = [1, 1],
+  experts = EXPERTS,
+  fisher,
+  options = [],
+  more = [],
+}: Merge) {
   const models = experts.map(
     (name, index) => `  - { model: ./expert-${name}, name: ${name}, parameters: { weight: ${weights[index]} } }`,
   );
   const recipe = join(family.directory, `merge-${++merges}.yaml`);
-  const lines = [`merge_method: ${method}`, "base_model: ./base", "models:", ...models];
+  const lines = [`merge_method: ${method}`, "base_model: ./base", "models:", ...models, ...more];
   if (fisher !== undefined)
     lines.push("evaluate: { tasks: [tasks/sentiment.yaml, tasks/section.yaml] }", `fisher: ${fisher}`);
   await writeFile(recipe, `${lines.join("\n")}\n`);
@@ -74,10 +83,12 @@ test("importance of 1 makes it task arithmetic", async () => {
 });
 
 test("at scale 1 the importance conditioned on the coefficients is that of the models, however shards are cut and items divided", async () => {
-  const conditioned = await merge({ fisher: "{ items: 3 }" });
-  const fixed = await merge({ fisher: "{ estimate: once, items: 3 }", options: ["--shard-bytes", "400000"] });
+  // Norms over the whole model, which cross shards, are norms of what was estimated.
+  const more = ["parameters: { normalize: l2 }"];
+  const conditioned = await merge({ fisher: "{ items: 3 }", more });
+  const fixed = await merge({ fisher: "{ estimate: once, items: 3 }", more, options: ["--shard-bytes", "400000"] });
   expect(fixed.tensors).toEqual(conditioned.tensors);
-  const otherwise = await merge({ weights: [0.5, 0.5], fisher: "{ items: 3 }" });
+  const otherwise = await merge({ weights: [0.5, 0.5], fisher: "{ items: 3 }", more });
   expect(otherwise.tensors).not.toEqual(conditioned.tensors);
   // What is published says how, and how again.
   expect(conditioned.recipe).toContain("fisher:\n  estimate: per_trial\n  items: 3\n");

@@ -6,6 +6,7 @@ import {
   claimLine,
   coefficientText,
   constraintsText,
+  importanceText,
   liveLines,
   plainLines,
   progressBar,
@@ -38,6 +39,17 @@ test("of a search from coarse to fine, the stage is told with each trial", () =>
   const trial = { ...t1, stage: "scale" };
   expect(plainLines(searching([]), searching([trial]))).toEqual(["trial t1 (1/3, stage scale): 80.0 ±1.0"]);
   expect(liveLines(searching([trial]))[1]).toMatch(/ 1\/3, stage scale {3}best/);
+});
+
+test("what models are weighted by is told, with what was estimated for it", () => {
+  const made = { estimate: "per_trial", made: 12, reused: 3, seconds: 90 };
+  const line =
+    "Fisher information at each candidate's coefficients: 12 estimates in 1 min 30 s of evaluators, 3 more found made";
+  expect(importanceText(searching([], { importance: made }))).toBe(line);
+  expect(liveLines(searching([t0], { importance: made }))).toContain(`weighted ${line}`);
+  expect(importanceText(searching([], { importance: { estimate: "files" } }))).toBe("Fisher information from files");
+  expect(importanceText(searching([]))).toBeUndefined();
+  expect(liveLines(searching([{ ...t0, state: "estimating" }])).at(-1)).toContain("t0: estimating");
 });
 
 test("a bar is full when there is nothing to do", () => {

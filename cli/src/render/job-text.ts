@@ -136,11 +136,11 @@ export function liveLines(view: JobView): string[] {
       const settled = rows.filter(isSettled).length;
       lines.push(`compare  ${progressBar(settled, rows.length)} ${settled}/${rows.length}`);
     }
-    if ((view.importance?.made ?? 0) > 0) lines.push(`weighted ${importanceText(view)}`);
     for (const open of view.candidates.filter((each) => !isSettled(each) && each.state !== "waiting")) {
       lines.push(`  ${open.name}: ${stageText(view, open)}  ${coefficientText(open.coefficients)}`.trimEnd());
     }
   }
+  if (view.state === "estimating" || (view.importance?.made ?? 0) > 0) lines.push(`weighted ${importanceText(view)}`);
   if (view.shardsWritten > 0 || ["writing", "publishing"].includes(view.state)) {
     lines.push(`write    ${progressBar(view.shardsWritten, view.shards)} ${view.shardsWritten}/${view.shards} shards`);
   }

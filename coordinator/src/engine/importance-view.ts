@@ -20,3 +20,13 @@ export function importanceView(state: JobState): MessageInitShape<typeof Importa
   const { made, seconds } = state.estimation;
   return { estimate: importance.estimate, made, reused: Math.max(0, wanted - distinct), seconds };
 }
+
+/** Whether a merge waits for what it is merged with. */
+export function isEstimating({ facts, estimates, written }: JobState): boolean {
+  if (facts?.kind !== "merge" || written.size === facts.shards) return false;
+  const held = estimates
+    .values()
+    .filter(({ isHeld }) => isHeld)
+    .toArray().length;
+  return held < (facts.importance?.own ?? 0);
+}

@@ -12,7 +12,7 @@ import { FINAL_ID } from "../job/decide.ts";
 import type { Belief, LostRace, ViewFacts } from "../job/events.ts";
 import { type JobState, metricOf, objective } from "../job/state.ts";
 import { objectiveTitle, type TrialScore, trialScore } from "../job/trial-score.ts";
-import { importanceView } from "./importance-view.ts";
+import { importanceView, isEstimating } from "./importance-view.ts";
 
 /** What a candidate is doing right now; absent for those that wait or are settled. */
 export interface CandidateActivity {
@@ -125,6 +125,7 @@ function phase(state: JobState, facts: ViewFacts | undefined, live: LiveFacts): 
   if (state.end) return state.end.kind;
   if (facts === undefined) return "planning";
   if (live.publishing) return "publishing";
+  if (isEstimating(state)) return "estimating";
   if (facts.kind === "merge" || state.written.size > 0) return "writing";
   if (state.recommended === undefined) return "searching";
   const settled = (id: string): boolean => state.failures.has(id) || objective(state, id, facts.tasks) !== undefined;

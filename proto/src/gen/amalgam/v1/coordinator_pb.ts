@@ -265,7 +265,7 @@ export type JobView = Message<"amalgam.v1.JobView"> & {
   kind: string;
 
   /**
-   * queued, searching, comparing, writing, publishing, done, failed, cancelled.
+   * planning, searching, comparing, estimating (of a merge), writing, publishing, done, failed, cancelled.
    *
    * @generated from field: string state = 3;
    */
