@@ -22,11 +22,17 @@ export interface ScoreScale {
   shown(score: number): string;
   /** The standard error of what is shown: `0.9`. */
   shownError(score: number, standardError: number): string;
+  /** What lies between two scores, as it is shown: `70.1 to 72.3`. */
+  interval(low: number, high: number): string;
   /** A difference of two scores, or its standard error: `2.3`. */
   difference(size: number): string;
+  /** Where a score lies that differs from another by this: above it or below; of what is better where less is shown, in those words. */
+  side(difference: number): string;
 }
 
 const title = (metric: string): string => metric.replaceAll("_", " ");
+
+const heights = (difference: number): string => (difference < 0 ? "below" : "above");
 
 const percent = (metric: string): ScoreScale => ({
   name: title(metric),
@@ -38,21 +44,25 @@ const percent = (metric: string): ScoreScale => ({
   differenceUnit: " points",
   shown: (score) => (100 * score).toFixed(1),
   shownError: (_, standardError) => (100 * standardError).toFixed(1),
+  interval: (low, high) => `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`,
   difference: (size) => (100 * size).toFixed(1),
+  side: heights,
 });
 
 const perplexity: ScoreScale = {
   name: "log-likelihood of a token",
   quantity: "perplexity",
   title: "perplexity",
-  axis: "log-likelihood of a token, nats",
+  axis: "log-likelihood, nats",
   factor: 1,
   unit: "",
   differenceUnit: " nats",
   shown: (score) => significant(Math.exp(-score), 4),
   // exp is nearly a line over a standard error.
   shownError: (score, standardError) => significant(Math.exp(-score) * standardError, 2),
+  interval: (low, high) => `${significant(Math.exp(-high), 4)} to ${significant(Math.exp(-low), 4)}`,
   difference: (size) => size.toFixed(3),
+  side: (difference) => (difference < 0 ? "worse than" : "better than"),
 };
 
 const plain = (metric: string): ScoreScale => ({
@@ -65,7 +75,9 @@ const plain = (metric: string): ScoreScale => ({
   differenceUnit: "",
   shown: (score) => significant(score, 4),
   shownError: (_, standardError) => significant(standardError, 2),
+  interval: (low, high) => `${significant(low, 4)} to ${significant(high, 4)}`,
   difference: (size) => significant(size, 3),
+  side: heights,
 });
 
 /** Metrics that are fractions of the items. */

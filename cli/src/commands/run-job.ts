@@ -185,7 +185,7 @@ const chosenBy = (origin: string): string =>
   ["alone", "soup"].includes(origin) ? "the greedy soup" : "chosen by posterior mean";
 
 const formatInterval = (metric: string, { low, high }: { readonly low: number; readonly high: number }): string =>
-  `${scaleOf(metric).shown(low)} to ${scaleOf(metric).shown(high)}`;
+  scaleOf(metric).interval(low, high);
 
 function summary(job: JobView, out: string, elapsedMs: number): string[] {
   const lines: string[] = [];

@@ -201,7 +201,7 @@ export function plainLines(before: JobView | undefined, after: JobView): string[
 function raceText(view: JobView, { scores, lostRace }: CandidateView): string {
   const items = scores.reduce((sum, score) => sum + score.items, 0);
   const { difference = 0, standardError = 0 } = lostRace?.difference ?? {};
-  return ` on ${items} items, ${differenceText(view, difference, standardError)} below ${lostRace?.against}: given up`;
+  return ` on ${items} items, ${differenceText(view, difference, standardError)} ${scaleOf(view.metric).side(-1)} ${lostRace?.against}: given up`;
 }
 
 /** What a first look shows, told in a line and taken as known. Undefined when nothing is done yet. */
@@ -223,7 +223,7 @@ export function claimLine(view: JobView): string | undefined {
   const paired = best?.publishedMinusThis;
   if (best === undefined || paired === undefined || published?.state !== "scored") return undefined;
   const { difference, standardError, probabilityBetter } = paired;
-  const side = difference < 0 ? "below" : "above";
+  const side = scaleOf(view.metric).side(difference);
   const size = `${differenceText(view, difference, standardError)} ${side} ${best.name}, the best row, on the same items`;
   if (Math.abs(difference) < 2 * standardError) return `${size}: within noise, so no gain is claimed`;
   const chance = difference < 0 ? 1 - probabilityBetter : probabilityBetter;

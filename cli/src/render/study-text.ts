@@ -20,7 +20,7 @@ export function studyLines({ spec, metric }: RecordedStudy, summary: StudySummar
     const rows = leaders.map(({ id, values, mean, credibleInterval, probabilityBest }) => [
       String(id),
       scale.shown(mean),
-      credibleInterval.map(scale.shown).join(" to "),
+      scale.interval(...credibleInterval),
       `${Math.round(100 * probabilityBest)} %`,
       coefficientText(values as Readonly<Record<string, number>>),
     ]);

@@ -39,7 +39,8 @@ export const coefficient = (value: number): string =>
 
 const signed = (value: number, decimals: number): string => typographic(value.toFixed(decimals));
 
-const typographic = (text: string): string =>
+/** A number, or several in words, with signs as they are printed; zero has none. */
+export const typographic = (text: string): string =>
   Number(text) === 0 ? text.replace("-", "") : text.replaceAll("-", MINUS);
 
 /** A measured score with one standard error, or a difference of two. */

@@ -226,7 +226,7 @@ test("perplexities are shown as such, their differences in nats, and charts have
   expect(report).toContain("Perplexity on the test split ± one standard error");
   expect(report).toContain(`${Math.exp(-final.objective).toPrecision(4)} <span class="error">`);
   expect(report).toMatch(/<small>nats/);
-  expect(report).toContain("log-likelihood of a token, nats");
+  expect(report).toContain("log-likelihood, nats");
   expect(report).not.toContain("accuracy");
   expect(report).not.toMatch(/NaN|undefined|Infinity/);
 });

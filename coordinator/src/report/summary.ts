@@ -28,7 +28,7 @@ function gain({ searched, rows }: ReportData): Markup | undefined {
   if (reference === undefined || searched.mean === undefined) return undefined;
   const change = reference.published ?? difference(searched.mean, reference.mean);
   const size = sizeWithError(change);
-  const side = change.value < 0 ? "below" : "above";
+  const side = scaleOf(change.metric).side(change.value);
   const what = html`${referenceKind(reference)} (${reference.name}, ${withUnit(reference.mean)})`;
   return isNoise(change)
     ? html`, ${size} ${side} ${what}: a difference within noise`
@@ -52,7 +52,7 @@ export function tiles(data: ReportData): Markup {
     ${
       change &&
       html`<div><dt>against ${reference.name}</dt><dd>${signedWithError(change)}
-        <small>${differenceUnit.trim()}${isNoise(change) ? ", within noise" : ""}</small></dd></div>`
+        <small>${[differenceUnit.trim(), isNoise(change) ? "within noise" : ""].filter(Boolean).join(", ")}</small></dd></div>`
     }
     <div><dt>trials</dt><dd>${trials.length} <small>${failures === 0 ? "none failed" : `${failures} failed`}</small></dd></div>
     <div><dt>${recommended.probabilityBest === undefined ? "" : "expected "}${split} ${scaleOf(data.metric).quantity} of ${recommended.candidateId}</dt>

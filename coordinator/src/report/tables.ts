@@ -4,7 +4,15 @@ import { scaleOf } from "@amalgam/runtime";
 import type { Belief } from "../job/events.ts";
 import { tone } from "./charts/theme.ts";
 import { type Content, html, Markup } from "./html.ts";
-import { coefficient, type Estimate, shown, shownError, signedWithError, sizeWithError } from "./numbers.ts";
+import {
+  coefficient,
+  type Estimate,
+  shown,
+  shownError,
+  signedWithError,
+  sizeWithError,
+  typographic,
+} from "./numbers.ts";
 import type { ReportData, Row, RowKind, SearchData, Trial } from "./report-data.ts";
 
 const KIND_LABELS: Readonly<Record<RowKind, string>> = {
@@ -111,7 +119,7 @@ export function trialTable(data: SearchData): Markup {
     }
     const given =
       lostRace &&
-      html`<br><small title="given up: ${lostRace.difference.value < 0 ? "below" : "above"} ${lostRace.against} by ${sizeWithError(lostRace.difference)} on the same items">${trial.items} items</small>`;
+      html`<br><small title="given up: ${scaleOf(lostRace.difference.metric).side(lostRace.difference.value)} ${lostRace.against} by ${sizeWithError(lostRace.difference)} on the same items">${trial.items} items</small>`;
     const cells = tasks.map((task) => {
       const score = trial.scores.get(task);
       if (score === undefined) return html`<td>–</td>`;
@@ -132,7 +140,7 @@ export function trialTable(data: SearchData): Markup {
 
 /** The trials that are believed to be best, with the chance of each to be it, and to keep the constraints where there are any. */
 export function leaderTable({ recommended, trials, metric }: SearchData): Markup {
-  const text = (value: number): string => shown({ metric, value });
+  const interval = (low: number, high: number): string => typographic(scaleOf(metric).interval(low, high));
   const measured = new Map(trials.map(({ id, objective }) => [id, objective]));
   const leaders = [recommended, ...(recommended.runnersUp ?? [])];
   const bounded = leaders.some(({ probabilityFeasible }) => probabilityFeasible !== undefined);
@@ -143,7 +151,7 @@ export function leaderTable({ recommended, trials, metric }: SearchData): Markup
     const score = measured.get(candidateId);
     const [low, high] = credibleInterval ?? [mean - standardDeviation, mean + standardDeviation];
     return html`<tr class="${rank === 0 ? "chosen" : ""}"><th scope="row">${candidateId}${rank === 0 ? " (recommended)" : ""}</th>
-      <td>${cell({ metric, value: mean, standardError: standardDeviation })}</td><td>${text(low)} to ${text(high)}</td>
+      <td>${cell({ metric, value: mean, standardError: standardDeviation })}</td><td>${interval(low, high)}</td>
       ${chanceCell(probabilityBest)}${bounded ? chanceCell(probabilityFeasible) : ""}<td>${score ? cell(score) : "–"}</td></tr>\n`;
   };
   const columns = ["trial", "believed objective", "95 % interval", "chance to be the best"];

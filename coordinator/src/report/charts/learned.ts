@@ -96,7 +96,7 @@ export function slicePanel({ name, points }: Slice, found: number, metric: strin
             y: {
               field: "low",
               type: "quantitative",
-              title: `objective: ${axis}`,
+              title: axis,
               scale: { zero: false, nice: true },
               axis: { tickCount: 5 },
             },

@@ -57,7 +57,10 @@ export function taskPanel(data: SearchData, task: string): Chart {
 }
 
 /** The objective's axis. */
-const objectiveAxis = ({ metric }: SearchData): string => `objective: ${scaleOf(metric).axis}`;
+const objectiveAxis = ({ metric }: SearchData): string => {
+  const { unit, axis } = scaleOf(metric);
+  return unit === " %" ? "objective, %" : axis;
+};
 
 /** One coefficient against the objective. */
 export function coefficientPanel(data: SearchData, name: string): Chart {
