@@ -57,6 +57,8 @@ export class FisherEstimator {
   readonly #build: () => BuiltModel;
   readonly #threads: number;
   readonly #answers: AnswerChooser;
+  /** Names of the tensors that the model reads. */
+  #read: readonly string[] | undefined;
   readonly #squares = new KeptPrograms<Squares>(programsKept);
 
   /**
@@ -85,8 +87,8 @@ export class FisherEstimator {
         `task ${sample.task}: its answers are all texts, and no expectation over them can be exact: estimate by "sampled" or "empirical"`,
       );
     }
-    const read = [...this.#build().graph.weights.keys()];
-    const wanted = tensors === undefined ? read : read.filter((name) => tensors.has(name));
+    this.#read ??= [...this.#build().graph.weights.keys()];
+    const wanted = tensors === undefined ? this.#read : this.#read.filter((name) => tensors.has(name));
     if (wanted.length === 0 || items.length === 0) return { items: items.length, tensors: new Map() };
     const total: Sums = new Map(options.from?.tensors);
     const done = options.from?.items ?? 0;
