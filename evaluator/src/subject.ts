@@ -4,11 +4,13 @@ import { EvaluatorError } from "./errors.ts";
 import type { BuildOptions, BuiltModel } from "./graph/families/family.ts";
 import { buildModel } from "./graph/families/index.ts";
 import { importModel } from "./graph/imported/import.ts";
+import { withZeroShotHeads, type ZeroShotHead } from "./graph/zero-shot.ts";
 import { createImageReader, type ImageReader } from "./images/reader.ts";
 import { measureOf } from "./measures/index.ts";
 import type { GraphOfModels } from "./own-graph.ts";
 import type { Task, TaskSet } from "./task.ts";
 import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
+import { headProblems } from "./zero-shot-head.ts";
 
 export interface SubjectOptions {
   /** The parsed `config.json`. */
@@ -47,8 +49,23 @@ export function openSubject(options: SubjectOptions): Subject | undefined {
   if (refused.length > 0) throw new EvaluatorError(refused);
   if (tasks.length > 0 && tasks.every(({ kind }) => kind === "command")) return undefined;
   const { config, graph, stored } = options;
-  const build = (how?: BuildOptions): BuiltModel =>
+  const bare = (how?: BuildOptions): BuiltModel =>
     graph === undefined ? buildModel(config, stored, how) : importModel(graph, config, graph.tensors);
+  const heads = zeroShotHeads(tasks);
+  const headless =
+    heads.length === 0 ? [] : tasks.filter((task) => task.kind === "image_classification" && !task.zeroShot);
+  const unfit = [
+    ...headless.map(({ name }) => `task ${name}: has no head, and other tasks of the model have one each`),
+    ...headProblems(heads, bare()),
+  ];
+  if (unfit.length > 0) throw new EvaluatorError(unfit);
+  const build = (how?: BuildOptions): BuiltModel =>
+    heads.length === 0
+      ? bare(how)
+      : withZeroShotHeads(
+          bare(how),
+          heads.map(({ head }) => head),
+        );
   const model = build();
   const { image } = model;
   const tokenizer = image === undefined ? openTokenizer(options) : undefined;
@@ -57,6 +74,14 @@ export function openSubject(options: SubjectOptions): Subject | undefined {
   const problems = tasks.flatMap((task) => (task.kind === "command" ? [] : measureOf(task).misfits(task, subject)));
   if (problems.length > 0) throw new EvaluatorError(problems);
   return subject;
+}
+
+function zeroShotHeads(tasks: readonly Task[]): { readonly task: string; readonly head: ZeroShotHead }[] {
+  return tasks.flatMap((task) =>
+    task.kind === "image_classification" && task.zeroShot !== undefined
+      ? [{ task: task.name, head: task.zeroShot }]
+      : [],
+  );
 }
 
 const refusedCommand = ({ name, kind }: Task): string[] =>

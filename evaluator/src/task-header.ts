@@ -37,6 +37,8 @@ export interface ImageClassificationHeader extends Named {
   readonly labelOffset: number;
   /** The folder that images named in tables start from. */
   readonly images: string | undefined;
+  /** A safetensors file with the zero-shot head for a model that gives image features. */
+  readonly head: string | undefined;
   readonly splits: ReadonlyMap<string, ImagePath>;
 }
 
@@ -154,6 +156,7 @@ const schemas = {
     labels,
     label_offset: z.number().int().nonnegative().default(0),
     images: path.optional(),
+    head: path.optional(),
     splits: z
       .record(name, imagePath)
       .refine((paths) => Object.keys(paths).length > 0, "names no images")
@@ -221,8 +224,12 @@ export function pathsOf(header: TaskHeader): (readonly [key: string, path: strin
     return paths.map((path) => [`split ${split}`, path] as const);
   });
   if (header.kind === "command") return [...splits, ...header.files.map((file) => ["files", file] as const)];
-  if (header.kind !== "image_classification" || header.images === undefined) return splits;
-  return [...splits, ["images", header.images]];
+  if (header.kind !== "image_classification") return splits;
+  const others = (["images", "head"] as const).flatMap((key) => {
+    const path = header[key];
+    return path === undefined ? [] : [[key, path] as const];
+  });
+  return [...splits, ...others];
 }
 
 /** The header, or undefined after adding at least one problem. */
@@ -266,8 +273,8 @@ function headerOf(data: z.infer<(typeof schemas)[Kind]>): TaskHeader {
       return { ...rest, labelOffset, maxTokens, columns: columns && { ...named, ...(textPair && { textPair }) } };
     }
     case "image_classification": {
-      const { label_offset: labelOffset, images, ...rest } = data;
-      return { ...rest, labelOffset, images };
+      const { label_offset: labelOffset, images, head, ...rest } = data;
+      return { ...rest, labelOffset, images, head };
     }
     case "command": {
       const { timeout_seconds: timeoutSeconds, ...rest } = data;

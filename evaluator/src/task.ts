@@ -4,15 +4,18 @@
  */
 
 import { EvaluatorError } from "./errors.ts";
+import type { ZeroShotHead } from "./graph/zero-shot.ts";
 import { type ExampleOf, parseExamples } from "./task-data.ts";
-import { parseTaskHeader, type TaskHeader } from "./task-header.ts";
+import { type ImageClassificationHeader, parseTaskHeader, type TaskHeader } from "./task-header.ts";
 import { imageSplit } from "./task-images.ts";
+import { readZeroShotHead } from "./zero-shot-head.ts";
 
 /** A task of one kind: its header, and its items in place of the names of their files. */
 export type TaskOf<K extends TaskHeader["kind"]> = Omit<Extract<TaskHeader, { readonly kind: K }>, "splits"> & {
   /** By the name of the split (validation, test, ...). */
   readonly splits: ReadonlyMap<string, Split<ExampleOf[K]>>;
-} & (K extends "command"
+} & (K extends "image_classification" ? { readonly zeroShot?: ZeroShotHead } : unknown) &
+  (K extends "command"
     ? { /** Bytes of its data and its other files, by path. */ readonly contents: ReadonlyMap<string, Uint8Array> }
     : unknown);
 
@@ -51,7 +54,19 @@ export function parseTasks(sources: Iterable<TaskFiles>): TaskSet {
   }
   if (problems.length === 0 && tasks.size === 0) problems.push("no task is given");
   if (problems.length > 0) throw new EvaluatorError(problems);
-  return tasks;
+  return placeHeads(tasks);
+}
+
+/** The labels of the tasks with zero-shot heads lie one after another, in the order of the tasks. */
+function placeHeads(tasks: ReadonlyMap<string, Task>): TaskSet {
+  let next = 0;
+  const placed = [...tasks].map(([name, task]): [string, Task] => {
+    if (task.kind !== "image_classification" || task.zeroShot === undefined) return [name, task];
+    const labelOffset = next;
+    next += task.labels.length;
+    return [name, { ...task, labelOffset }];
+  });
+  return new Map(placed);
 }
 
 function parseTask({ path, yaml, files }: TaskFiles, problems: string[]): Task | undefined {
@@ -69,7 +84,7 @@ function parseTask({ path, yaml, files }: TaskFiles, problems: string[]): Task |
       if (examples === undefined) missing(split, file);
       else splits.set(split, { path: file, examples });
     }
-    return { ...header, splits } as Task;
+    return { ...header, splits, ...zeroShotOf(path, header, files, problems) } as Task;
   }
   for (const [split, file] of header.splits) {
     const bytes = files.get(file);
@@ -78,4 +93,19 @@ function parseTask({ path, yaml, files }: TaskFiles, problems: string[]): Task |
   }
   const task = { ...header, splits } as Task;
   return task.kind === "command" ? { ...task, contents: files } : task;
+}
+
+function zeroShotOf(
+  path: string,
+  { head, labels, labelOffset }: ImageClassificationHeader,
+  files: ReadonlyMap<string, Uint8Array>,
+  problems: string[],
+): { readonly zeroShot?: ZeroShotHead } {
+  if (head === undefined) return {};
+  if (labelOffset !== 0)
+    problems.push(`${path}: label_offset: is of a model's own classifier, and the task has a head`);
+  const bytes = files.get(head);
+  if (bytes === undefined) problems.push(`${path}: head: ${head} is missing`);
+  const zeroShot = bytes && readZeroShotHead(head, bytes, labels.length, problems);
+  return zeroShot === undefined ? {} : { zeroShot };
 }

@@ -54,7 +54,9 @@ export async function readFisherData(config: unknown, options: FisherDataOptions
 
 /** Bytes by what they are: in JSON they would be a key for each. */
 function digested(_: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? createHash("sha256").update(value).digest("hex") : value;
+  return value instanceof Uint8Array || value instanceof Float32Array
+    ? createHash("sha256").update(value).digest("hex")
+    : value;
 }
 
 async function readTask(config: unknown, { task: path, data, split, estimator }: FisherDataOptions): Promise<TaskSet> {

@@ -27,6 +27,8 @@ const header = z.looseObject({
   splits: z.record(z.string(), paths),
   /** The folder that images named in tables start from. */
   images: z.string().optional(),
+  /** The zero-shot head of a task of images. */
+  head: z.string().optional(),
   /** Of a command: what it is given besides its data. */
   files: z.array(z.string()).default([]),
 });
@@ -69,10 +71,10 @@ async function readTask(path: string, directory: string, problems: string[]): Pr
       problems.push(`${path}: is not a task: it needs \`name\` and \`splits\` (data file by split)`);
       return undefined;
     }
-    const { name, kind, splits, images = [], files: others } = parsed.data;
+    const { name, kind, splits, images = [], head = [], files: others } = parsed.data;
     const files = new Map<string, Uint8Array>();
     const data = Object.values(splits).flatMap((paths) => (typeof paths === "string" ? paths : Object.values(paths)));
-    for (const named of new Set([...data, ...others].concat(images))) {
+    for (const named of new Set([...data, ...others].concat(images, head))) {
       try {
         for (const [each, bytes] of await readDataFiles(dirname(file), named)) files.set(each, bytes);
       } catch (error) {

@@ -7,6 +7,9 @@ import type { Measure } from "./measure.ts";
 export const imageClassification: Measure<"image_classification"> = {
   misfits(task, { model }) {
     const { kind, architecture, labels = 0 } = model;
+    if (kind === "image-features") {
+      return [`task ${task.name}: ${architecture} gives image features: the task needs a \`head\``];
+    }
     if (kind !== "image-classification") {
       return [`task ${task.name}: ${architecture} has no head that classifies images`];
     }

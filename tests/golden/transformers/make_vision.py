@@ -67,6 +67,15 @@ def write(name, model, channels, height, width):
     folder = here / name
     model.save_pretrained(folder)
     expected = {"pixel_values": pixels.tolist(), "logits": logits.tolist()}
+    if isinstance(model, CLIPModel):
+        # A zero-shot head is the text tower's side of the cosines, times the scale.
+        ids = torch.tensor([[18, 3, 19, 19], [18, 4, 5, 19], [18, 7, 19, 19], [18, 2, 2, 19]])
+        with torch.inference_mode():
+            texts = model.get_text_features(ids, attention_mask=torch.ones_like(ids)).pooler_output
+            head = model.logit_scale.exp() * texts / texts.norm(dim=-1, keepdim=True)
+            outputs = model(input_ids=ids, pixel_values=pixels, attention_mask=torch.ones_like(ids))
+        save_file({"weight": head.contiguous()}, folder / "head.safetensors")
+        expected["logits_per_image"] = outputs.logits_per_image.tolist()
     if not isinstance(model, (CLIPModel, CLIPVisionModelWithProjection)):
         save_file(mean_squared_gradient(model, pixels, folder), folder / "expected_mean_squared_gradient.safetensors")
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")

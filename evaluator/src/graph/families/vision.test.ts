@@ -9,12 +9,14 @@ import { goldenPath } from "../../testing/fixtures.ts";
 import type { ModelGraph } from "../builder.ts";
 import { differentiate } from "../gradient/differentiate.ts";
 import { labelLogLikelihood, logitsHead } from "../heads.ts";
+import { type Matrix, withZeroShotHeads } from "../zero-shot.ts";
 import { type BuiltModel, inputNames, logitsName } from "./family.ts";
 import { buildModel } from "./index.ts";
 
 interface Golden {
   readonly pixel_values: number[][][][];
   readonly logits: number[][];
+  readonly logits_per_image?: number[][];
 }
 
 interface Reference {
@@ -54,6 +56,38 @@ test.each([
   const differences = golden.logits.flat().map((value, i) => Math.abs(value - data[i]!));
   expect(Math.max(...differences)).toBeLessThan(1e-5);
 });
+
+test.each(["CLIPModel", "CLIPVisionModel"])(
+  "%s with a zero-shot head gives the logits that CLIP gives for the labels' texts",
+  async (architecture) => {
+    const name = "clip-features";
+    const { golden, feeds } = await reference(name);
+    const config = JSON.parse(await readFile(goldenPath(`${name}/config.json`), "utf8"));
+    const matrix = async (file: string, tensor: string): Promise<Matrix> => {
+      const found = (await loadWeightsFromCheckpoint(goldenPath(`${name}/${file}`))).get(tensor)!;
+      return { rows: found.shape[0]!, columns: found.shape[1]!, data: toFloat32(tensor, found) };
+    };
+    const weight = await matrix("head.safetensors", "weight");
+    // A tower without a projection has that of the head.
+    const tower = architecture === "CLIPVisionModel";
+    const projection = tower ? await matrix("model.safetensors", "visual_projection.weight") : undefined;
+    const bare = buildModel(tower ? { ...config.vision_config, architectures: [architecture] } : config);
+    // The labels of two tasks, one after another.
+    const half = (first: number): Matrix => ({
+      ...weight,
+      rows: 2,
+      data: weight.data.subarray(first * weight.columns, (first + 2) * weight.columns),
+    });
+    const model = withZeroShotHeads(
+      bare,
+      [half(0), half(2)].map((each) => ({ weight: each, projection })),
+    );
+    expect(model).toMatchObject({ kind: "image-classification", labels: 4 });
+    const { data } = (await run(name, logitsHead(model), feeds))[logitsName]!;
+    const differences = golden.logits_per_image!.flat().map((value, i) => Math.abs(value - data[i]!));
+    expect(Math.max(...differences)).toBeLessThan(1e-5);
+  },
+);
 
 test.each(["vit", "clip"])("%s: the mean squared gradient of the items is PyTorch's", async (name) => {
   const { model, feeds } = await reference(name);
