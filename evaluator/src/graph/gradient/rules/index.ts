@@ -4,6 +4,7 @@ import type { Rules } from "../rule.ts";
 import { activations } from "./activations.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { convolutions } from "./convolutions.ts";
+import { einsums } from "./einsum.ts";
 import { matrices } from "./matrices.ts";
 import { normalisations } from "./normalisations.ts";
 import { pools } from "./pools.ts";
@@ -15,6 +16,7 @@ export const rules: Rules = {
   ...arithmetic,
   ...activations,
   ...convolutions,
+  ...einsums,
   ...matrices,
   ...normalisations,
   ...pools,

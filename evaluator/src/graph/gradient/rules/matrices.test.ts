@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { checkGradients } from "../../../testing/gradient-check.ts";
-import { float, int, ints } from "../../attributes.ts";
+import { float, int, ints, string } from "../../attributes.ts";
 import { GraphBuilder } from "../../builder.ts";
 import { differentiate } from "../differentiate.ts";
 
@@ -67,6 +67,31 @@ test.each([
   const build: Parameters<typeof checkGradients>[0]["build"] = (g, x, [w, c]) => g.op("Gemm", [x, w!, c!], attributes);
   if (!transA) await checkGradients({ shape: [3], weights, build, through: "items" });
   await checkGradients({ shape: transA ? [3, 4] : [4, 3], weights, build, through: "parameters" });
+});
+
+test.each([
+  { equation: "iab,bc->iac", shape: [2, 3], weight: [3, 2] },
+  { equation: "iab,iab->ia", shape: [2, 3], weight: [1, 2, 3] },
+  { equation: "iabc,bcd->ida", shape: [2, 2, 3], weight: [2, 3, 2] },
+])("Einsum $equation of values of items", async ({ equation, shape, weight }) => {
+  await checkGradients({
+    shape,
+    weights: [weight],
+    build: (g, x, [w]) => {
+      const other = weight.length > shape.length ? g.op("Mul", [x, w!]) : w!;
+      return g.op("Einsum", [x, other], { equation: string(equation) });
+    },
+    through: "items",
+  });
+});
+
+test("Einsum of parameters", async () => {
+  await checkGradients({
+    shape: [2, 3],
+    weights: [[3, 2], [2]],
+    build: (g, x, [v, w]) => g.op("Einsum", [x, v!, w!], { equation: string("ab,bc,c->ca") }),
+    through: "parameters",
+  });
 });
 
 test("products that sum over the items are refused where gradients are kept apart, and only there", async () => {
