@@ -18,7 +18,7 @@ test("exact: all answers, weighted by the chances that the model gives them", ()
 });
 
 test("sampled: over all uniform numbers an answer is drawn as often as its chance says", () => {
-  const grid = 2048;
+  const grid = 256;
   fc.assert(
     fc.property(logLikelihoods, (values) => {
       const times = values.map(() => 0);
