@@ -57,6 +57,30 @@ test("a model without a task, a split that is not there, and a task without answ
   ]);
 });
 
+const problemsOf = (kind: string, fisher: string): readonly string[] =>
+  tasksOf(fisher, [task("x.yaml", "a"), task("y.yaml", "b", { kind })]).problems;
+
+test.for(["classification", "image_classification", "multiple_choice", ""])(
+  "answers of kind %s are gone through",
+  (kind) => {
+    for (const estimator of ["exact", "sampled", "empirical"])
+      expect(problemsOf(kind, `{ estimator: ${estimator} }`)).toEqual([]);
+  },
+);
+
+test.for(["perplexity", "generation"])("answers of kind %s are drawn, or the right ones", (kind) => {
+  for (const estimator of ["sampled", "empirical"]) expect(problemsOf(kind, `{ estimator: ${estimator} }`)).toEqual([]);
+  expect(problemsOf(kind, "{ items: 30 }")).toEqual([
+    `fisher: y.yaml: answers of a ${kind} task are all texts, and no expectation over them can be exact: set \`estimator\` to sampled or empirical`,
+  ]);
+});
+
+test("a command is refused, whatever the estimator", () => {
+  expect(problemsOf("command", "{ estimator: sampled }")).toEqual([
+    "fisher: y.yaml: a command cannot be differentiated: estimate on a task of another kind",
+  ]);
+});
+
 test("importance that is estimated lies in no file, and what is copied has none", () => {
   const plan = planJob(job("{}", "exclude: [embed]\n"));
   expect(plan.files.map(({ path }) => path.split("/")[0])).toEqual(["base", "a", "b"]);
