@@ -15,6 +15,8 @@ export function numbersOf(tensor: TensorProto): readonly number[] | undefined {
   const { rawData } = tensor;
   const raw = rawData.length > 0 ? new Uint8Array(rawData).buffer : undefined;
   switch (tensor.dataType) {
+    case DataType.BOOL:
+      return Array.from(raw ? new Uint8Array(raw) : tensor.int32Data);
     case DataType.INT64:
       return Array.from(raw ? new BigInt64Array(raw) : tensor.int64Data, Number);
     case DataType.INT32:

@@ -40,7 +40,6 @@ export const activations: Rules = {
     },
   ],
   HardSwish: [chain(hardSwish)],
-  Swish: [chain(swish)],
   Tanh: [chain((step) => oneMinus(step, square(step, step.y())))],
   Erf: [chain((step) => step.times(step.op("Exp", step.op("Neg", square(step, step.x()))), 2 / Math.sqrt(Math.PI)))],
   Softplus: [chain((step) => step.op("Sigmoid", step.x()))],
@@ -54,13 +53,6 @@ function hardSwish(step: Step): Value {
   const inside = step.op("Less", step.op("Abs", step.x()), step.number(3));
   const outside = step.op("Max", step.op("Sign", step.x()), step.number(0));
   return step.op("Where", inside, line, outside);
-}
-
-/** s + y alpha (1 - s), s = sigmoid(alpha x). */
-function swish(step: Step): Value {
-  const alpha = step.float("alpha", 1);
-  const s = step.op("Sigmoid", step.times(step.x(), alpha));
-  return step.op("Add", s, step.times(step.op("Mul", step.y(), oneMinus(step, s)), alpha));
 }
 
 /** Phi(x) + x phi(x) of the normal distribution, in few passes: with s = x / sqrt(2), (1 + erf(s)) / 2 + s exp(-s^2 - log sqrt(pi)). */

@@ -1,8 +1,10 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
+import { TensorProto_DataType as DataType, TensorProtoSchema } from "onnx-buf";
 import { expect, test } from "vitest";
 import { checkGradients } from "../../../testing/gradient-check.ts";
 import { int, ints } from "../../attributes.ts";
-import { GraphBuilder } from "../../builder.ts";
+import { GraphBuilder, type Value } from "../../builder.ts";
 import { differentiate } from "../differentiate.ts";
 
 test("Reshape, to fixed and to computed sizes", async () => {
@@ -83,6 +85,19 @@ test("Tile", async () => {
   await checkGradients({ shape: [2, 3], build: (g, x) => g.op("Tile", [x, g.int64s(2, 1)]), through: "parameters" });
 });
 
-test("Dropout does nothing", async () => {
+test("Dropout does nothing, and is refused in training", async () => {
   await checkGradients({ shape: [2, 3], build: (g, x) => g.op("Dropout", [x]) });
+  const dropped = (training: number): GraphBuilder => {
+    const g = new GraphBuilder("dropped");
+    const [type, int32Data] = [DataType.BOOL, [training]];
+    g.build().model.graph!.initializer.push(create(TensorProtoSchema, { name: "training", dataType: type, int32Data }));
+    const x = g.op("Mul", [g.input("x", "float32", ["items", 3]), g.weight("w", [3])]);
+    g.op("Dropout", [x, g.floats([], [0.5]), "training" as Value]);
+    return g;
+  };
+  const wanted = { output: "Dropout_1" as Value, wrt: ["w"], reduction: "sum" } as const;
+  const gradients = (g: GraphBuilder): Promise<unknown> =>
+    differentiate(g, { ...wanted, cotangent: g.input("cotangent", "float32", ["items", 3]) });
+  await expect(gradients(dropped(0))).resolves.toHaveProperty("size", 1);
+  await expect(gradients(dropped(1))).rejects.toThrow("in training mode it cannot be differentiated");
 });
