@@ -41,10 +41,13 @@ function unsupported(model: ModelProto): string[] {
 const isFloat = ({ dataType }: TensorProto): boolean =>
   [DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE].includes(dataType);
 
+const namesShown = 3;
+
 const unordered = (shape: readonly number[]): string => shape.toSorted((a, b) => a - b).join(" x ");
 
 function weightProblems(initialisers: readonly TensorProto[], tensors: TensorShapes): string[] {
   const problems: string[] = [];
+  const elsewhere: string[] = [];
   const read = new Set(initialisers.map(({ name }) => name));
   if (!tensors.keys().some((name) => read.has(name))) {
     const [one = "there are none"] = read;
@@ -75,8 +78,14 @@ function weightProblems(initialisers: readonly TensorProto[], tensors: TensorSha
         `initialiser ${name} [${shape}]: is no tensor of the checkpoint, but could be made of one that the graph does not name, such as ${like}: ${howToExport}`,
       );
     } else if (dataLocation === Location.EXTERNAL) {
-      problems.push(`initialiser ${name}: is no tensor of the checkpoint and lies in another file, which is not read`);
+      elsewhere.push(name);
     }
+  }
+  if (elsewhere.length > 0) {
+    const named = elsewhere.slice(0, namesShown).join(", ") + (elsewhere.length > namesShown ? ", ..." : "");
+    problems.push(
+      `no tensors of the checkpoint, and in another file, which is not read: ${elsewhere.length} initialisers (${named})`,
+    );
   }
   return problems;
 }
