@@ -9,6 +9,7 @@ import { float32 } from "../program.ts";
 import { decodeImage } from "./decode.ts";
 import { createImageProcessor } from "./processor.ts";
 import { withChannels } from "./raster.ts";
+import { createImageReader, type ImageItem } from "./reader.ts";
 import { resize } from "./resample.ts";
 
 interface Case {
@@ -83,5 +84,14 @@ test("a processor that is not known, or does not fit the model, is refused by it
   const raster = await decodeImage(await readFile(golden("rgb.png")), "rgb.png");
   expect(() => larger.pixels(raster, "rgb.png")).toThrow(
     "rgb.png: has 5 x 5 pixels after preprocessor_config.json, but the model takes 4 x 4",
+  );
+});
+
+test("more images than memory is meant to hold are refused before one is decoded", async () => {
+  const image = { channels: 3, height: 224, width: 224, tokens: 197 };
+  const reader = createImageReader({ image_processor_type: "ViTImageProcessor" }, image);
+  const items = new Array<ImageItem>(30_000).fill({ image: new Uint8Array(0), place: "img/a/1.png" });
+  await expect(reader.read(items)).rejects.toThrow(
+    "img/a/1.png and 29999 others: too many images to keep in memory: keep at most 28532 in a split",
   );
 });

@@ -1,5 +1,6 @@
 /** Images of a task as a model reads them: decoded and prepared once, several at a time, and kept as bytes. */
 
+import { EvaluatorError } from "../errors.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { decodeImage } from "./decode.ts";
 import { createImageProcessor, type ImageProcessor } from "./processor.ts";
@@ -24,9 +25,12 @@ export interface ImageItem {
 }
 
 export interface ImageReader {
-  /** @throws EvaluatorError for the first image that cannot be read or has not the size that the model takes. */
+  /** @throws EvaluatorError for the first image that cannot be read or has not the size that the model takes, and for more than memory is meant to hold. */
   read(items: readonly ImageItem[]): Promise<ImageEncoding[]>;
 }
+
+/** What the prepared images of a split may take: 28,000 of 224 x 224 in colours. */
+const maxPixelBytes = 2 ** 32;
 
 /** Images decoded at the same time, by the library's threads. */
 const atOnce = 4;
@@ -44,6 +48,13 @@ export function createImageReader(preprocessor: unknown, image: NonNullable<Buil
   };
   return {
     async read(items) {
+      const bytes = items.length * image.channels * image.height * image.width;
+      if (bytes > maxPixelBytes) {
+        const most = Math.floor((maxPixelBytes / bytes) * items.length);
+        throw new EvaluatorError(
+          `${items[0]!.place} and ${items.length - 1} others: too many images to keep in memory: keep at most ${most} in a split`,
+        );
+      }
       const encodings: ImageEncoding[] = [];
       for (let first = 0; first < items.length; first += atOnce) {
         encodings.push(...(await Promise.all(items.slice(first, first + atOnce).map(encode))));
