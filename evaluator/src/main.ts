@@ -16,10 +16,10 @@ import {
   serveOps,
   VERSION,
 } from "@amalgam/runtime";
-import { reportDeadLetter, runEvaluator } from "./evaluator.ts";
-import { createHeldEstimates, type HeldEstimates } from "./held-estimates.ts";
-import { createEvaluatorMetrics } from "./metrics.ts";
-import { providersOf } from "./providers.ts";
+import { reportDeadLetter, runEvaluator } from "./role/evaluator.ts";
+import { createHeldEstimates, type HeldEstimates } from "./role/held-estimates.ts";
+import { createEvaluatorMetrics } from "./role/metrics.ts";
+import { providersOf } from "./session/providers.ts";
 import type { EvaluatorSettings } from "./settings.ts";
 
 /** Runs until `signal` aborts; evaluations under way are given back to the bus. `ready` gets the address taken. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { readModelDirectory } from "./model-directory.ts";
 import { createScorer } from "./scorer.ts";
-import { parseTasks } from "./task.ts";
+import { parseTasks } from "./tasks/task.ts";
 import { goldenDirectory, jsonLines, wordPiece } from "./testing/fixtures.ts";
 
 async function copyOfGolden(): Promise<string> {

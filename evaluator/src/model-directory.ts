@@ -11,7 +11,7 @@ import {
 } from "@amalgam/checkpoint";
 import { EvaluatorError } from "./errors.ts";
 import { parsePreprocessor } from "./images/processor.ts";
-import type { TokenizerFiles } from "./tokenize.ts";
+import type { TokenizerFiles } from "./tasks/tokenize.ts";
 import type { Weights, WeightTensor } from "./weights.ts";
 
 export interface ModelDirectory {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { itemsOfPart } from "./pieces.ts";
 import { scoreClassification } from "./score.ts";
 import { createScorer, type ScorerOptions } from "./scorer.ts";
-import { parseTasks } from "./task.ts";
+import { itemsOfPart } from "./tasks/pieces.ts";
+import { parseTasks } from "./tasks/task.ts";
 import { asWeights, bertConfig, jsonLines, randomWeights, uniform, wordPiece } from "./testing/fixtures.ts";
 import type { Weights } from "./weights.ts";
 

@@ -1,7 +1,6 @@
 /** Scores weight sets of one architecture on labelled tasks. The evaluator role and `amalgam eval` are thin layers over this. */
 
 import { scoreByCommand } from "./command/score-command.ts";
-import { Datasets, type Text } from "./datasets.ts";
 import { EvaluatorError } from "./errors.ts";
 import { type EstimateOptions, type FisherEstimate, FisherEstimator } from "./fisher/estimate.ts";
 import { readSample, type SampleOptions } from "./fisher/items.ts";
@@ -9,11 +8,12 @@ import { activationBytesPerToken } from "./graph/activation-bytes.ts";
 import type { ImageItem } from "./images/reader.ts";
 import { type ModelTask, measureOf } from "./measures/index.ts";
 import type { Bench, Portion } from "./measures/measure.ts";
-import { ModelRunner } from "./model-runner.ts";
-import { type Part, WHOLE } from "./pieces.ts";
 import type { ItemScores } from "./score.ts";
+import { ModelRunner } from "./session/model-runner.ts";
 import { openSubject, type Subject, type SubjectOptions } from "./subject.ts";
-import type { Split, Task, TaskSet } from "./task.ts";
+import { Datasets, type Text } from "./tasks/datasets.ts";
+import { type Part, WHOLE } from "./tasks/pieces.ts";
+import type { Split, Task, TaskSet } from "./tasks/task.ts";
 import type { Weights } from "./weights.ts";
 
 export interface ScorerOptions extends SubjectOptions {

@@ -8,9 +8,9 @@ import { withZeroShotHeads, type ZeroShotHead } from "./graph/zero-shot.ts";
 import { createImageReader, type ImageReader } from "./images/reader.ts";
 import { measureOf } from "./measures/index.ts";
 import type { GraphOfModels } from "./own-graph.ts";
-import type { Task, TaskSet } from "./task.ts";
-import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tokenize.ts";
-import { headProblems } from "./zero-shot-head.ts";
+import type { Task, TaskSet } from "./tasks/task.ts";
+import { createTokenizer, type SpecialIds, type TextTokenizer, type TokenizerFiles } from "./tasks/tokenize.ts";
+import { headProblems } from "./tasks/zero-shot-head.ts";
 
 export interface SubjectOptions {
   /** The parsed `config.json`. */

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, test, vi } from "vitest";
 import { createScorer, type TaskScore } from "../scorer.ts";
-import { parseTasks } from "../task.ts";
+import { parseTasks } from "../tasks/task.ts";
 import { asWeights, bertConfig, randomWeights } from "../testing/fixtures.ts";
 
 const config = bertConfig({ hidden: 8, layers: 1, heads: 2, vocabulary: 10, labels: 2 });

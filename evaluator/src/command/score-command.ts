@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { EvaluatorError } from "../errors.ts";
 import type { ItemScores } from "../score.ts";
-import type { TaskOf } from "../task.ts";
+import type { TaskOf } from "../tasks/task.ts";
 import type { Weights } from "../weights.ts";
 import { writeModel } from "./model-folder.ts";
 import { readScores } from "./read-scores.ts";

@@ -1,5 +1,7 @@
 /** Chooses the answers of each item that an estimate differentiates: looks at what the model gives to them, or draws what it would write. */
 
+import type { BuiltModel } from "../graph/families/family.ts";
+import { likelihoodNames, targetNames } from "../graph/heads.ts";
 import {
   type Batch,
   type BatchLimits,
@@ -8,12 +10,10 @@ import {
   type ModelInput,
   makeBatches,
   scatterRows,
-} from "../batches.ts";
-import type { BuiltModel } from "../graph/families/family.ts";
-import { likelihoodNames, targetNames } from "../graph/heads.ts";
-import { requireFinite } from "../model-runner.ts";
-import { float32, type Tensors } from "../program.ts";
-import type { LoadedModel, OpenedProgram, Session } from "../session.ts";
+} from "../session/batches.ts";
+import { requireFinite } from "../session/model-runner.ts";
+import { float32, type Tensors } from "../session/program.ts";
+import type { LoadedModel, OpenedProgram, Session } from "../session/session.ts";
 import { answersOf, type Estimator } from "./answers.ts";
 import { KeptPrograms } from "./kept-programs.ts";
 import { type AnswerHead, drawNames, drawProgram, headFeeds, likelihoodProgram } from "./programs.ts";

@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from "vitest";
 import { buildModel } from "../graph/families/index.ts";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
-import { ResidentModels } from "../resident-models.ts";
-import { createSession } from "../session.ts";
+import { ResidentModels } from "../session/resident-models.ts";
+import { createSession } from "../session/session.ts";
 import { goldenDirectory, readGolden } from "../testing/fixtures.ts";
 import { expectFloats, type FloatTensors, readFloats } from "../testing/golden-tensors.ts";
 import type { FisherItem, FisherSample } from "./answer-chooser.ts";

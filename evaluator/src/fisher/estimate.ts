@@ -4,12 +4,12 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { BatchLimits } from "../batches.ts";
 import { EvaluatorError } from "../errors.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
-import type { Tensors } from "../program.ts";
-import type { ResidentModels } from "../resident-models.ts";
-import type { LoadedModel, OpenedProgram, Session } from "../session.ts";
+import type { BatchLimits } from "../session/batches.ts";
+import type { Tensors } from "../session/program.ts";
+import type { ResidentModels } from "../session/resident-models.ts";
+import type { LoadedModel, OpenedProgram, Session } from "../session/session.ts";
 import type { Weights } from "../weights.ts";
 import { AnswerChooser, type FisherSample } from "./answer-chooser.ts";
 import type { Estimator } from "./answers.ts";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openFileSource, readHeader, type TensorSpec } from "@amalgam/checkpoint";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { toFloat32 } from "../float32.ts";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
+import { toFloat32 } from "../session/float32.ts";
 import type { RunningSum } from "./estimate.ts";
 import { type FisherFileOptions, writeFisherFile } from "./fisher-file.ts";
 

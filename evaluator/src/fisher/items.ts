@@ -1,18 +1,18 @@
 /** The items of a split that an estimate looks at: which they are, their texts as the model takes them, and what their answers are. */
 
-import type { Encoding } from "../batches.ts";
-import type { Placed } from "../datasets.ts";
 import { EvaluatorError } from "../errors.ts";
 import { beginOf, createReading } from "../measures/continuations.ts";
 import { tokensRead, windowTokens } from "../measures/language.ts";
 import type { Bench } from "../measures/measure.ts";
 import { encodeChoices } from "../measures/multiple-choice.ts";
 import { windowsOf } from "../measures/perplexity.ts";
-import { itemsOfPart, type Part, WHOLE } from "../pieces.ts";
-import type { Split, Task } from "../task.ts";
-import type { ChoiceExample, Example, PromptExample, TextExample } from "../task-data.ts";
-import type { ImageExample } from "../task-images.ts";
-import type { TextTokenizer } from "../tokenize.ts";
+import type { Encoding } from "../session/batches.ts";
+import type { Placed } from "../tasks/datasets.ts";
+import { itemsOfPart, type Part, WHOLE } from "../tasks/pieces.ts";
+import type { Split, Task } from "../tasks/task.ts";
+import type { ChoiceExample, Example, PromptExample, TextExample } from "../tasks/task-data.ts";
+import type { ImageExample } from "../tasks/task-images.ts";
+import type { TextTokenizer } from "../tasks/tokenize.ts";
 import type { FisherItem, FisherSample } from "./answer-chooser.ts";
 import type { Estimator } from "./answers.ts";
 import { answerDraws, sampleItems } from "./draws.ts";

@@ -3,11 +3,11 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import type { Encoding } from "../batches.ts";
 import { buildModel } from "../graph/families/index.ts";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
-import { ResidentModels } from "../resident-models.ts";
-import { createSession } from "../session.ts";
+import type { Encoding } from "../session/batches.ts";
+import { ResidentModels } from "../session/resident-models.ts";
+import { createSession } from "../session/session.ts";
 import {
   expectFloats,
   expectSummaries,

@@ -1,8 +1,8 @@
 /** How much of a gradient's work goes into one run, so that its memory is bounded whatever the model. */
 
-import type { BatchLimits } from "../batches.ts";
 import { activationBytesPerToken } from "../graph/activation-bytes.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
+import type { BatchLimits } from "../session/batches.ts";
 
 /** A backward pass keeps the activations of all layers: about 1 MB a token in a BERT-base, so about 1 GB in all. */
 const mostTokens = 1024;

@@ -3,13 +3,13 @@
  * running sums that never leave onnxruntime between the items of a range.
  */
 
-import type { BatchLimits } from "../batches.ts";
 import { int } from "../graph/attributes.ts";
 import type { GraphBuilder, Value } from "../graph/builder.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { differentiate } from "../graph/gradient/differentiate.ts";
 import { likelihoodNames, tokenLogLikelihood } from "../graph/heads.ts";
-import { float32, type Program, programOf, type Tensors } from "../program.ts";
+import type { BatchLimits } from "../session/batches.ts";
+import { float32, type Program, programOf, type Tensors } from "../session/program.ts";
 import { runLimits } from "./limits.ts";
 
 /** What the answers of an item are. */

@@ -3,11 +3,11 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { toFloat32 } from "../float32.ts";
 import { loadWeightsFromCheckpoint, readModelDirectory } from "../model-directory.ts";
 import { createScorer } from "../scorer.ts";
-import { parseTasks } from "../task.ts";
-import { readTaskFiles } from "../task-files.ts";
+import { toFloat32 } from "../session/float32.ts";
+import { parseTasks } from "../tasks/task.ts";
+import { readTaskFiles } from "../tasks/task-files.ts";
 import { expectSummaries, normOf, type Summary } from "../testing/golden-tensors.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));

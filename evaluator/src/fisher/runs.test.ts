@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Encoding } from "../batches.ts";
 import { inputNames } from "../graph/families/family.ts";
-import type { Tensors } from "../program.ts";
+import type { Encoding } from "../session/batches.ts";
+import type { Tensors } from "../session/program.ts";
 import { cotangentName } from "./programs.ts";
 import { rangesOf } from "./ranges.ts";
 import { runsOf } from "./runs.ts";

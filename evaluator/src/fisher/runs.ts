@@ -3,8 +3,8 @@
  * same squares are added in the same order on every machine.
  */
 
-import { type Batch, type BatchLimits, feedsOf, type ModelInput, makeBatches } from "../batches.ts";
-import { float32, type Tensors } from "../program.ts";
+import { type Batch, type BatchLimits, feedsOf, type ModelInput, makeBatches } from "../session/batches.ts";
+import { float32, type Tensors } from "../session/program.ts";
 import type { Answer } from "./answers.ts";
 import { type AnswerHead, cotangentName, headFeeds } from "./programs.ts";
 

@@ -1,10 +1,10 @@
 /** Fisher information of tasks as people write them: what an estimate differentiates is what the score measures. */
 
 import { afterAll, expect, test } from "vitest";
-import { toFloat32 } from "../float32.ts";
 import { readModelDirectory } from "../model-directory.ts";
 import { createScorer } from "../scorer.ts";
-import { parseTasks } from "../task.ts";
+import { toFloat32 } from "../session/float32.ts";
+import { parseTasks } from "../tasks/task.ts";
 import { jsonLines } from "../testing/fixtures.ts";
 import { goldenTokenizer, tasksDirectory } from "../testing/golden-tasks.ts";
 import { expectFloats } from "../testing/golden-tensors.ts";

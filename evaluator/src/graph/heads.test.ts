@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
-import { float32, int32, programOf, type Tensors } from "../program.ts";
-import { createSession } from "../session.ts";
+import { float32, int32, programOf, type Tensors } from "../session/program.ts";
+import { createSession } from "../session/session.ts";
 import { readGoldenModel } from "../testing/golden-models.ts";
 import { inputNames } from "./families/family.ts";
 import { buildModel } from "./families/index.ts";

@@ -1,9 +1,9 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { expect, test } from "vitest";
-import { type Encoding, feedsOf, makeBatches } from "../batches.ts";
-import { programOf } from "../program.ts";
-import { createSession } from "../session.ts";
+import { type Encoding, feedsOf, makeBatches } from "../session/batches.ts";
+import { programOf } from "../session/program.ts";
+import { createSession } from "../session/session.ts";
 import { asWeights, bertConfig, randomEncodings, randomWeights, uniform } from "../testing/fixtures.ts";
 import { GraphBuilder, type Value } from "./builder.ts";
 import { logitsName } from "./families/family.ts";

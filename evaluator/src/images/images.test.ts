@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadWeightsFromCheckpoint } from "../model-directory.ts";
-import { float32 } from "../program.ts";
+import { float32 } from "../session/program.ts";
 import { decodeImage } from "./decode.ts";
 import { createImageProcessor } from "./processor.ts";
 import { withChannels } from "./raster.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { EvaluatorError, messageOf } from "../errors.ts";
 import { inputNames } from "../graph/families/family.ts";
 import type { ImageSizes } from "../graph/vision.ts";
-import { float32, type Tensors } from "../program.ts";
+import { float32, type Tensors } from "../session/program.ts";
 import type { Raster } from "./raster.ts";
 import { type Resampling, resize } from "./resample.ts";
 

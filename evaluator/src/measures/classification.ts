@@ -1,7 +1,7 @@
 /** Classification: the largest logit among those of the task's labels. */
 
-import { itemsOf } from "../datasets.ts";
 import { noScores, scoreClassification } from "../score.ts";
+import { itemsOf } from "../tasks/datasets.ts";
 import type { Measure } from "./measure.ts";
 
 export const classification: Measure<"classification"> = {

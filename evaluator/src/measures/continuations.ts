@@ -4,10 +4,10 @@
  * compared with its.
  */
 
-import type { Encoding } from "../batches.ts";
 import { EvaluatorError } from "../errors.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
-import type { TextTokenizer } from "../tokenize.ts";
+import type { Encoding } from "../session/batches.ts";
+import type { TextTokenizer } from "../tasks/tokenize.ts";
 
 export interface ReadingOptions {
   /** Longest sequence that the model is given. */

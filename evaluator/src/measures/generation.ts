@@ -1,10 +1,10 @@
 /** Generation: what a language model writes after a prompt, token by likeliest token, against the answers that are right. */
 
-import { itemsOf } from "../datasets.ts";
 import type { BuiltModel } from "../graph/families/family.ts";
 import { noScores, scoreMatches } from "../score.ts";
-import type { TaskOf } from "../task.ts";
-import type { Ignorable } from "../task-header.ts";
+import { itemsOf } from "../tasks/datasets.ts";
+import type { TaskOf } from "../tasks/task.ts";
+import type { Ignorable } from "../tasks/task-header.ts";
 import { beginOf, encoderText } from "./continuations.ts";
 import { languageMisfits, tokensRead } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";

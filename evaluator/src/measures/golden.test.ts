@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { readModelDirectory } from "../model-directory.ts";
 import { createScorer, type TaskScore } from "../scorer.ts";
-import { parseTasks } from "../task.ts";
+import { parseTasks } from "../tasks/task.ts";
 import { jsonLines } from "../testing/fixtures.ts";
 import { goldenTokenizer, tasksDirectory } from "../testing/golden-tasks.ts";
 

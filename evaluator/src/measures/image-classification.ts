@@ -1,7 +1,7 @@
 /** Classification of images: the largest logit among those of the task's labels. */
 
-import { itemsOfPart } from "../pieces.ts";
 import { noScores, scoreClassification } from "../score.ts";
+import { itemsOfPart } from "../tasks/pieces.ts";
 import type { Measure } from "./measure.ts";
 
 export const imageClassification: Measure<"image_classification"> = {

@@ -1,6 +1,6 @@
 /** The measures of tasks that are scored by running the model here, by kind. */
 
-import type { Task } from "../task.ts";
+import type { Task } from "../tasks/task.ts";
 import { classification } from "./classification.ts";
 import { generation } from "./generation.ts";
 import { imageClassification } from "./image-classification.ts";

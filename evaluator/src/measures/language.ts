@@ -2,7 +2,7 @@
 
 import type { BuiltModel, ModelKind } from "../graph/families/family.ts";
 import type { Subject } from "../subject.ts";
-import type { Task } from "../task.ts";
+import type { Task } from "../tasks/task.ts";
 import { manyTokens } from "./measure.ts";
 
 /** The most tokens that a task lets the model read. */

@@ -1,14 +1,14 @@
 /** What it takes to score the tasks of one kind with a model. */
 
-import type { Datasets } from "../datasets.ts";
 import type { ImageReader } from "../images/reader.ts";
-import type { ModelRunner } from "../model-runner.ts";
-import type { Part } from "../pieces.ts";
 import type { ItemScores } from "../score.ts";
+import type { ModelRunner } from "../session/model-runner.ts";
 import type { Subject } from "../subject.ts";
-import type { Split, TaskOf } from "../task.ts";
-import type { ExampleOf } from "../task-data.ts";
-import type { TaskHeader } from "../task-header.ts";
+import type { Datasets } from "../tasks/datasets.ts";
+import type { Part } from "../tasks/pieces.ts";
+import type { Split, TaskOf } from "../tasks/task.ts";
+import type { ExampleOf } from "../tasks/task-data.ts";
+import type { TaskHeader } from "../tasks/task-header.ts";
 import type { Weights } from "../weights.ts";
 
 export interface Bench {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { readModelDirectory } from "../model-directory.ts";
 import { createScorer } from "../scorer.ts";
-import { parseTasks } from "../task.ts";
+import { parseTasks } from "../tasks/task.ts";
+import type { TokenizerFiles } from "../tasks/tokenize.ts";
 import { bertConfig, jsonLines, wordPiece } from "../testing/fixtures.ts";
 import { goldenTokenizer, tasksDirectory } from "../testing/golden-tasks.ts";
-import type { TokenizerFiles } from "../tokenize.ts";
 import { normalised } from "./generation.ts";
 import { windowsOf } from "./perplexity.ts";
 

@@ -3,12 +3,12 @@
  * their sum. Of equal ones the first wins.
  */
 
-import type { Encoding } from "../batches.ts";
-import { itemsOf, type Placed } from "../datasets.ts";
-import { requireFinite } from "../model-runner.ts";
 import { noScores, scoreClassification } from "../score.ts";
-import type { TaskOf } from "../task.ts";
-import type { ChoiceExample } from "../task-data.ts";
+import type { Encoding } from "../session/batches.ts";
+import { requireFinite } from "../session/model-runner.ts";
+import { itemsOf, type Placed } from "../tasks/datasets.ts";
+import type { TaskOf } from "../tasks/task.ts";
+import type { ChoiceExample } from "../tasks/task-data.ts";
 import { createReading } from "./continuations.ts";
 import { languageMisfits, tokensRead } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";

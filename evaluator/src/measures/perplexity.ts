@@ -3,13 +3,13 @@
  * once, with all tokens of its window before it. With a stride of the window's length that is lm-evaluation-harness's rolling log-likelihood.
  */
 
-import type { Encoding } from "../batches.ts";
-import { itemsOf, type Placed } from "../datasets.ts";
 import { EvaluatorError } from "../errors.ts";
-import { requireFinite } from "../model-runner.ts";
-import { WHOLE } from "../pieces.ts";
 import { noScores, scoreTokens } from "../score.ts";
-import type { TextExample } from "../task-data.ts";
+import type { Encoding } from "../session/batches.ts";
+import { requireFinite } from "../session/model-runner.ts";
+import { itemsOf, type Placed } from "../tasks/datasets.ts";
+import { WHOLE } from "../tasks/pieces.ts";
+import type { TextExample } from "../tasks/task-data.ts";
 import { beginOf } from "./continuations.ts";
 import { languageMisfits, windowTokens } from "./language.ts";
 import type { Bench, Measure, Portion } from "./measure.ts";

@@ -2,9 +2,9 @@
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Encoding } from "../batches.ts";
 import { buildModel } from "../graph/families/index.ts";
-import type { TokenizerFiles } from "../tokenize.ts";
+import type { Encoding } from "../session/batches.ts";
+import type { TokenizerFiles } from "../tasks/tokenize.ts";
 import type { Weights, WeightTensor } from "../weights.ts";
 
 /** A path among what transformers wrote; see tests/golden/transformers. */

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { TokenizerFiles } from "../tokenize.ts";
+import type { TokenizerFiles } from "../tasks/tokenize.ts";
 
 export const tasksDirectory: string = fileURLToPath(new URL("../../../tests/golden/tasks", import.meta.url));
 

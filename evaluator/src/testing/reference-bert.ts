@@ -1,6 +1,6 @@
 /** BERT's forward pass for one sequence in float64, written from the paper with plain loops: the oracle of the graph's tests. */
 
-import type { Encoding } from "../batches.ts";
+import type { Encoding } from "../session/batches.ts";
 import type { WeightTensor } from "../weights.ts";
 
 type Matrix = number[][];

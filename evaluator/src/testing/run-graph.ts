@@ -2,7 +2,7 @@
 
 import ort from "onnxruntime-node";
 import { type ModelGraph, onnxBytes } from "../graph/builder.ts";
-import type { Tensors } from "../program.ts";
+import type { Tensors } from "../session/program.ts";
 
 /** Every output as float32 values with its sizes. */
 export async function runGraph(graph: ModelGraph, feeds: Tensors): Promise<Map<string, FloatTensor>> {

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
-import { float32, int32, programOf, type TensorData } from "../../program.ts";
-import { createSession } from "../../session.ts";
+import { float32, int32, programOf, type TensorData } from "../../session/program.ts";
+import { createSession } from "../../session/session.ts";
 import { goldenPath } from "../../testing/fixtures.ts";
 import { logitsHead } from "../heads.ts";
 import { inputNames, logitsName } from "./family.ts";

@@ -1,9 +1,9 @@
 // Squares of gradients by item against what PyTorch computes in float64, for graphs that read positions and distances of their own; see make.py.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { WeightLoader } from "../../loaded-weights.ts";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
-import { float32, int32, type Tensors } from "../../program.ts";
+import { WeightLoader } from "../../session/loaded-weights.ts";
+import { float32, int32, type Tensors } from "../../session/program.ts";
 import { goldenPath } from "../../testing/fixtures.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import { differentiate } from "../gradient/differentiate.ts";

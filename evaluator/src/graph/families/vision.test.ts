@@ -1,10 +1,10 @@
 // ViT and CLIP against transformers; tests/golden/transformers/make_vision.py made the numbers.
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { toFloat32 } from "../../float32.ts";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
-import { float32, programOf, type Tensors } from "../../program.ts";
-import { createSession } from "../../session.ts";
+import { toFloat32 } from "../../session/float32.ts";
+import { float32, programOf, type Tensors } from "../../session/program.ts";
+import { createSession } from "../../session/session.ts";
 import { goldenPath } from "../../testing/fixtures.ts";
 import type { ModelGraph } from "../builder.ts";
 import { differentiate } from "../gradient/differentiate.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { float32 } from "../../program.ts";
+import { float32 } from "../../session/program.ts";
 import { bertConfig } from "../../testing/fixtures.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import { int, ints } from "../attributes.ts";

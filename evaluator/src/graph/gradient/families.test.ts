@@ -2,8 +2,8 @@
 
 import ort from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { WeightLoader } from "../../loaded-weights.ts";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
+import { WeightLoader } from "../../session/loaded-weights.ts";
 import { uniform } from "../../testing/fixtures.ts";
 import { readGoldenModel } from "../../testing/golden-models.ts";
 import { onnxBytes } from "../builder.ts";

@@ -3,9 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { WeightLoader } from "../../loaded-weights.ts";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
-import { float32, int32, type Tensors } from "../../program.ts";
+import { WeightLoader } from "../../session/loaded-weights.ts";
+import { float32, int32, type Tensors } from "../../session/program.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import type { Value } from "../builder.ts";
 import { type BuiltModel, inputNames } from "../families/family.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { float32, int32, type TensorData } from "../../program.ts";
+import { float32, int32, type TensorData } from "../../session/program.ts";
 import { uniform } from "../../testing/fixtures.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import { int, ints } from "../attributes.ts";

@@ -9,7 +9,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { expect, test } from "vitest";
-import { float32 } from "../../program.ts";
+import { float32 } from "../../session/program.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
 import { foldIntegers } from "./fold.ts";
