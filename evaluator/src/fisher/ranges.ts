@@ -3,11 +3,12 @@
  * sums are added in order, so the result has the same bits with any number of threads.
  */
 
-/**
- * Small, for an abort waits for a range and a few estimates of 30 items should have work for all cores; not smaller, for each range costs the
- * opening of runs and an addition of the model's size.
- */
-const rangeItems = 8;
+/** So few that 30 items, DF-Merge's sample, are work for four cores. */
+const fewestItems = 8;
+/** So many that an abort, which waits for a range, and a save, which comes after one, are not long in coming. */
+const mostItems = 64;
+/** Of a sample between the two: enough for the cores of a large machine. Each costs an addition of the model's size. */
+const ranges = 16;
 
 export interface Range {
   readonly begin: number;
@@ -16,8 +17,9 @@ export interface Range {
 
 /** Ranges that cover all items in order. */
 export function rangesOf(items: number): Range[] {
-  return Array.from({ length: Math.ceil(items / rangeItems) }, (_, range) => ({
-    begin: range * rangeItems,
-    end: Math.min(items, (range + 1) * rangeItems),
+  const size = Math.min(mostItems, Math.max(fewestItems, Math.ceil(items / ranges)));
+  return Array.from({ length: Math.ceil(items / size) }, (_, range) => ({
+    begin: range * size,
+    end: Math.min(items, (range + 1) * size),
   }));
 }
