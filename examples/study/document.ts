@@ -1,14 +1,14 @@
-// Writes the tables of docs/results.md, between its `<!-- table NAME -->` and `<!-- end -->` lines, and the pictures beside it.
+// The tables of docs/results.md, between its `<!-- table NAME -->` and `<!-- end -->` lines, and the pictures beside it.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { standaloneSvg } from "../../coordinator/src/report/charts/svg.ts";
 import { dfMerge, rivals, shares, variants } from "./entries.ts";
 import { familyNames, familyOf, repository } from "./families.ts";
-import { leadChart, trialsChart } from "./plots.ts";
+import { methodsChart, trialsChart } from "./plots.ts";
 import type { Measured } from "./results.ts";
 import { bestSoFar, type Estimate, type Group, groupsOf, lead, leadByItems, meanOf } from "./statistics.ts";
 
-const DOCUMENT = join(repository, "docs/results.md");
+const DOCUMENT = "docs/results.md";
 
 type Table = readonly (readonly string[])[];
 
@@ -86,31 +86,30 @@ function trialsTable(rows: readonly Measured[], family: string): Table {
   ];
 }
 
-export async function writeDocument(rows: readonly Measured[]): Promise<void> {
-  const present = familyNames.filter((family) => rows.some((row) => row.family === family));
-  const names = (entries: readonly { readonly name: string }[]): string[] => entries.map(({ name }) => name);
+/** The document with the tables of `rows`, and its pictures: what each file of the repository is to hold. */
+export async function documentOf(rows: readonly Measured[]): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
   const tables: Record<string, Table> = {};
-  for (const family of present) {
+  const names = (entries: readonly { readonly name: string }[]): string[] => entries.map(({ name }) => name);
+  for (const family of familyNames.filter((name) => rows.some((row) => row.family === name))) {
     tables[`${family} main`] = mainTable(rows, family);
-    tables[`${family} ablations`] = variantTable(rows, family, [
-      "search with static Fisher",
-      "search without Fisher",
-      "Fisher",
-      ...names(variants),
-    ]);
+    const ablations = ["search with static Fisher", "search without Fisher", "Fisher", ...names(variants)];
+    tables[`${family} ablations`] = variantTable(rows, family, ablations);
     tables[`${family} shares`] = variantTable(rows, family, names(shares));
     tables[`${family} trials`] = trialsTable(rows, family);
-    const picture = (what: string): string => join(repository, `docs/results-${family}-${what}.svg`);
-    const groups = groupsOf(rows, family, [...names(rivals), dfMerge.name]);
-    await writeFile(picture("methods"), await standaloneSvg(leadChart(groups)));
-    await writeFile(picture("trials"), await standaloneSvg(trialsChart(groupsOf(rows, family, searches))));
+    const methods = groupsOf(rows, family, [...names(rivals), dfMerge.name]);
+    files.set(`docs/results-${family}-methods.svg`, await standaloneSvg(methodsChart(methods)));
+    files.set(`docs/results-${family}-trials.svg`, await standaloneSvg(trialsChart(groupsOf(rows, family, searches))));
   }
-  const text = (await readFile(DOCUMENT, "utf8")).replace(
-    /(<!-- table ([\w ]+) -->\n)[\s\S]*?(<!-- end -->)/g,
-    (all, begin: string, name: string, end: string) => {
-      const table = tables[name];
-      return table === undefined ? all : `${begin}\n${asMarkdown(table)}\n\n${end}`;
-    },
-  );
-  await writeFile(DOCUMENT, text);
+  const text = await readFile(join(repository, DOCUMENT), "utf8");
+  const filled = text.replace(/(<!-- table ([\w ]+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, name, end) => {
+    const table = tables[name];
+    if (table === undefined) throw new Error(`${DOCUMENT}: there is no table "${name}"`);
+    return `${begin}\n${asMarkdown(table)}\n\n${end}`;
+  });
+  return files.set(DOCUMENT, filled);
+}
+
+export async function writeDocument(rows: readonly Measured[]): Promise<void> {
+  for (const [path, text] of await documentOf(rows)) await writeFile(join(repository, path), text);
 }

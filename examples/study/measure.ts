@@ -48,29 +48,38 @@ export async function runSearch(
   const [recipe, output] = [join(scratch, "recipes", `${name}.yaml`), join(scratch, "merged", name)];
   await mkdir(join(scratch, "recipes"), { recursive: true });
   await mkdir(join(scratch, "merged"), { recursive: true });
-  await writeFile(recipe, JSON.stringify(await recipeOf(family, entry, { trials, compare }), undefined, 1));
+  const tasks = await tasksWithShare(family.name, family.directory, family.tasks, entry.share ?? 1);
+  await writeFile(recipe, JSON.stringify(recipeOf(family, entry, { tasks, trials, compare }), undefined, 1));
   await rm(output, { recursive: true, force: true });
   const seconds = await amalgam(["search", recipe, output, "--overwrite"]);
   const file = JSON.parse(await readFile(join(output, "search.json"), "utf8")) as SearchFile;
   return readSearch(family, entry, file, seconds);
 }
 
-async function recipeOf(
-  { directory, tasks, seed, name }: Family,
+interface RecipeOptions {
+  /** Paths of the task files. */
+  readonly tasks: readonly string[];
+  readonly trials: number;
+  readonly compare: readonly Compared[];
+}
+
+/** As the YAML of a recipe has it; JSON is YAML. */
+export function recipeOf(
+  { directory, tasks: models, seed }: Family,
   entry: Entry,
-  { trials, compare }: { readonly trials: number; readonly compare: readonly Compared[] },
-): Promise<Record<string, unknown>> {
+  { tasks, trials, compare }: RecipeOptions,
+): Record<string, unknown> {
   const needsFisher = compare.some(({ merge_method }) => merge_method === "fisher" || merge_method === "df_merge");
   const fisher = entry.fisher ?? (needsFisher ? { estimate: "once", ...estimate } : undefined);
   return {
     merge_method: entry.merge_method,
     base_model: join(directory, "base"),
-    models: tasks.map((task) => ({ model: join(directory, `expert-${task}`), name: task })),
+    models: models.map((task) => ({ model: join(directory, `expert-${task}`), name: task })),
     parameters: entry.parameters,
     ...(fisher && { fisher }),
     seed: seed + 1,
     evaluate: {
-      tasks: await tasksWithShare(name, directory, tasks, entry.share ?? 1),
+      tasks,
       split: "validation",
       confirm: "test",
       ...(compare.length > 0 && { compare: ["models", ...compare] }),

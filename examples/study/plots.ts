@@ -6,7 +6,7 @@ import { bestSoFar, type Group, meanOf } from "./statistics.ts";
 const percent = (value: number): number => 100 * value;
 
 /** A row for each method: its mean test score over seeds with one standard error, and every seed. */
-export function leadChart(groups: readonly Group[]): Chart {
+export function methodsChart(groups: readonly Group[]): Chart {
   const order = groups.map(({ entry }) => entry);
   const means = groups.map(({ entry, rows }) => {
     const { value, standardError } = meanOf(rows.map(({ mean }) => mean));
