@@ -14,7 +14,8 @@ export function methodsChart(groups: readonly Group[]): Chart {
     return { entry, value: percent(value), low: percent(value - error), high: percent(value + error) };
   });
   const seeds = groups.flatMap(({ entry, rows }) => rows.map(({ mean }) => ({ entry, value: percent(mean) })));
-  const y = { field: "entry", type: "nominal", sort: order, title: null } as const;
+  const axis = { labelLimit: 240, labelColor: tone("ink"), labelFontSize: 12 } as const;
+  const y = { field: "entry", type: "nominal", sort: order, title: null, axis } as const;
   const x = { type: "quantitative", title: "mean test accuracy, %", scale: { zero: false, nice: true } } as const;
   const own = { condition: { test: "datum.entry == 'DF-Merge'", value: tone("accent") }, value: tone("soft") } as const;
   return {
@@ -49,7 +50,6 @@ export function methodsChart(groups: readonly Group[]): Chart {
           encoding: { y, x: { ...x, field: "value" }, color: own },
         },
       ],
-      config: { axisY: { labelColor: tone("ink"), labelFontSize: 12, labelLimit: 240 } },
     },
   };
 }
@@ -77,9 +77,16 @@ export function trialsChart(groups: readonly Group[]): Chart {
     field: "entry",
     type: "nominal",
     sort: order,
+    legend: { labelLimit: 300 },
     scale: { domain: order, range: [tone("accent"), tone("sobol"), tone("line"), tone("soft")] },
   } as const;
-  const x = { field: "trial", type: "quantitative", title: "trials", axis: { grid: false, tickMinStep: 1 } } as const;
+  const x = {
+    field: "trial",
+    type: "quantitative",
+    title: "trials",
+    scale: { zero: false, nice: false },
+    axis: { grid: false, tickMinStep: 1 },
+  } as const;
   const y = { type: "quantitative", title: "mean validation accuracy, %", scale: { zero: false, nice: true } } as const;
   return {
     title: "Best validation accuracy so far",
@@ -102,7 +109,7 @@ export function trialsChart(groups: readonly Group[]): Chart {
       layer: [
         {
           mark: { type: "area", opacity: 0.15, interpolate: "step-after", aria: false },
-          encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: { ...colour, legend: null } },
+          encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour },
         },
         {
           mark: { type: "line", strokeWidth: 2, interpolate: "step-after", aria: false },
@@ -110,7 +117,7 @@ export function trialsChart(groups: readonly Group[]): Chart {
             x,
             y: { ...y, field: "value" },
             color: colour,
-            strokeDash: { field: "entry", type: "nominal", sort: order, legend: null },
+            strokeDash: { field: "entry", type: "nominal", sort: order },
           },
         },
       ],

@@ -80,7 +80,7 @@ def main():
     write(WORK, "pretraining", *pretraining(*made["digit", "train"]))
     for task in TASKS:
         (OUT / "tasks" / f"{task}.yaml").write_text(yaml.safe_dump({
-            "name": task, "kind": "classification", "labels": LABELS[task], "label_offset": label_slice(task).start,
+            "name": task, "kind": "image_classification", "labels": LABELS[task], "label_offset": label_slice(task).start,
             "splits": {split: {"images": f"{task}.{split}-images.gz", "labels": f"{task}.{split}-labels.gz"} for split in ("validation", "test")},
         }, sort_keys=False, default_flow_style=None, width=160))
 

@@ -16,10 +16,13 @@ export interface QuickstartMerge extends AsyncDisposable {
   score(values: Values, split: string): Promise<Outcome>;
 }
 
-/** Opens a search whose tensors are all merged by one program, from inputs of the same dtypes. */
+/**
+ * Opens a search whose tensors are all merged by one program, from inputs of the same dtypes. It weighs by the experts' stored
+ * Fisher information, whatever the recipe estimates: thousands of trials, and the optimizer is what they are about.
+ */
 export async function openMerge(recipeFile: string): Promise<QuickstartMerge> {
   const directory = dirname(recipeFile);
-  const recipe = parseRecipe(readFileSync(recipeFile, "utf8"), { fileName: basename(recipeFile) });
+  const { fisher: _, ...recipe } = parseRecipe(readFileSync(recipeFile, "utf8"), { fileName: basename(recipeFile) });
   const plan = planJob({ recipe, ...(await loadPlanInputs(recipe, directory)) });
   const merge = createMerge(plan);
   const tasks = await loadTasks(recipe.evaluate!.tasks.map((task) => join(directory, task)));
