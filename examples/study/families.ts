@@ -17,7 +17,7 @@ export interface Family {
 
 const committed: Readonly<Record<string, { readonly directory: string; readonly tasks: readonly string[] }>> = {
   text: { directory: "examples/quickstart", tasks: ["sentiment", "supersense", "section", "speech"] },
-  images: { directory: "examples/images", tasks: ["digit", "garment", "clutter", "turn", "pair"] },
+  images: { directory: "examples/images", tasks: ["digit", "garment", "clutter", "turn", "glimpse"] },
 };
 
 export const familyNames: readonly string[] = Object.keys(committed);

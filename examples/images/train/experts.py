@@ -34,8 +34,8 @@ def expert(task, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=TASKS)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0, help="of the order of the items; 0 made the family that is committed")
     args = parser.parse_args()
     held = {task: Split(task, "validation") for task in TASKS}
