@@ -102,9 +102,9 @@ export async function documentOf(rows: readonly Measured[]): Promise<Map<string,
     files.set(`docs/results-${family}-trials.svg`, await standaloneSvg(trialsChart(groupsOf(rows, family, searches))));
   }
   const text = await readFile(join(repository, DOCUMENT), "utf8");
-  const filled = text.replace(/(<!-- table ([\w ]+) -->\n)[\s\S]*?(<!-- end -->)/g, (all, begin, name, end) => {
+  const filled = text.replace(/(<!-- table ([\w ]+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, name, end) => {
     const table = tables[name];
-    if (table === undefined) return all;
+    if (table === undefined) throw new Error(`${DOCUMENT}: there is no table "${name}"`);
     return `${begin}\n${asMarkdown(table)}\n\n${end}`;
   });
   return files.set(DOCUMENT, filled);
