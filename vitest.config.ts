@@ -24,6 +24,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       ...packages.map((name) => ({ extends: true as const, test: { name, include: [`${name}/src/**/*.test.ts`] } })),
+      { extends: true as const, test: { name: "examples", include: ["examples/**/*.test.ts"] } },
       { extends: true as const, test: { name: "tests", include: ["tests/**/*.test.ts"], testTimeout: 180_000 } },
     ],
   },

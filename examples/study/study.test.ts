@@ -1,21 +1,22 @@
 // docs/results.md shows what examples/study/results.jsonl holds, and the study's recipes are recipes.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseRecipe } from "@amalgam/coordinator";
 import { expect, test } from "vitest";
-import { documentOf } from "../../examples/study/document.ts";
-import { dfMerge, type Entry, rivals, shares, variants } from "../../examples/study/entries.ts";
-import { familyNames, familyOf } from "../../examples/study/families.ts";
-import { recipeOf } from "../../examples/study/measure.ts";
-import { readResults } from "../../examples/study/results.ts";
-import { bestSoFar, lead, leadByItems, meanOf } from "../../examples/study/statistics.ts";
-import { ROOT } from "./markdown.ts";
+import { parseRecipe } from "../../coordinator/src/recipe/index.ts";
+import { documentOf } from "./document.ts";
+import { dfMerge, type Entry, rivals, shares, variants } from "./entries.ts";
+import { familyNames, familyOf, repository } from "./families.ts";
+import { recipeOf } from "./measure.ts";
+import { readResults } from "./results.ts";
+import { bestSoFar, lead, leadByItems, meanOf } from "./statistics.ts";
 
 const entries: readonly Entry[] = [dfMerge, ...rivals, ...variants, ...shares];
 
 test("the tables and pictures of docs/results.md are those of the results", async () => {
-  for (const [path, text] of await documentOf(readResults(join(ROOT, "examples/study/results.jsonl")))) {
-    expect(readFileSync(join(ROOT, path), "utf8"), `${path}: npx node examples/study/study.ts --table`).toBe(text);
+  for (const [path, text] of await documentOf(readResults(join(repository, "examples/study/results.jsonl")))) {
+    expect(readFileSync(join(repository, path), "utf8"), `${path}: npx node examples/study/study.ts --table`).toBe(
+      text,
+    );
   }
 });
 
