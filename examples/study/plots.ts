@@ -14,7 +14,7 @@ export function methodsChart(groups: readonly Group[]): Chart {
     return { entry, value: percent(value), low: percent(value - error), high: percent(value + error) };
   });
   const seeds = groups.flatMap(({ entry, rows }) => rows.map(({ mean }) => ({ entry, value: percent(mean) })));
-  const axis = { labelLimit: 240, labelColor: tone("ink"), labelFontSize: 12 } as const;
+  const axis = { labelLimit: 400, labelColor: tone("ink"), labelFontSize: 12 } as const;
   const y = { field: "entry", type: "nominal", sort: order, title: null, axis } as const;
   const x = { type: "quantitative", title: "mean test accuracy, %", scale: { zero: false, nice: true } } as const;
   const own = { condition: { test: "datum.entry == 'DF-Merge'", value: tone("accent") }, value: tone("soft") } as const;
@@ -77,7 +77,7 @@ export function trialsChart(groups: readonly Group[]): Chart {
     field: "entry",
     type: "nominal",
     sort: order,
-    legend: { labelLimit: 300 },
+    legend: { labelLimit: 400 },
     scale: { domain: order, range: [tone("accent"), tone("sobol"), tone("line"), tone("soft")] },
   } as const;
   const x = {

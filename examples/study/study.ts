@@ -1,6 +1,7 @@
 // Runs the study and writes docs/results.md: every entry on every family and seed that is not yet in the results.
-//   npx node examples/study/study.ts [--families text,images] [--seeds 0-2] [--parts main,variants,shares] [--trials 30] [--results FILE] [--table]
-// --table draws the document from the results alone.
+//   npx node examples/study/study.ts [--families text,images] [--seeds 0-2] [--parts main,variants,shares] [--only PATTERN] [--trials 30]
+//     [--results FILE] [--table]
+// --only takes the variants and shares whose name the regular expression finds; --table draws the document from the results alone.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeDocument } from "./document.ts";
@@ -14,6 +15,7 @@ const { values: options } = parseArgs({
     families: { type: "string", default: familyNames.join(",") },
     seeds: { type: "string", default: "0-2" },
     parts: { type: "string", default: "main,variants,shares" },
+    only: { type: "string", default: "" },
     trials: { type: "string", default: "30" },
     results: { type: "string", default: join(import.meta.dirname, "results.jsonl") },
     table: { type: "boolean", default: false },
@@ -77,7 +79,9 @@ if (!options.table) {
       for (const seed of seeds) {
         const family = familyOf(name, seed);
         if (part === "main") await main(family);
-        else for (const entry of part === "variants" ? variants : shares) await measured(family, entry);
+        else
+          for (const entry of part === "variants" ? variants : shares)
+            if (new RegExp(options.only).test(entry.name)) await measured(family, entry);
       }
     }
   }
