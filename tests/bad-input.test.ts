@@ -280,11 +280,21 @@ const outputs: readonly Case[] = [
   },
 ];
 
+/** A model that could be scored, were there a tokenizer. */
+const CLASSIFIER = {
+  architectures: ["BertForSequenceClassification"],
+  hidden_size: 8,
+  num_hidden_layers: 1,
+  num_attention_heads: 1,
+  intermediate_size: 8,
+  vocab_size: 10,
+};
 const nobody = ["--coordinator", "127.0.0.1:1"];
 const others: readonly Case[] = [
   {
     name: "eval of a checkpoint without a tokenizer",
     spoil: (at) => {
+      at.write("a/config.json", JSON.stringify(CLASSIFIER));
       at.write("task.yaml", TASK);
       at.write("validation.jsonl", '{"text":"one","label":"yes"}\n');
     },
