@@ -35,15 +35,6 @@ export function logitsHead({ graph, logits, kind }: BuiltModel): ModelGraph {
   return graph.build();
 }
 
-/** log p(label | item) within the labels `[offset, offset + labels)`: `[items, labels]`, not yet an output. */
-export function labelLogLikelihood(
-  { graph: g, logits }: BuiltModel,
-  { offset, labels }: { readonly offset: number; readonly labels: number },
-): Value {
-  const slice = g.op("Slice", [logits, g.int64s(offset), g.int64s(offset + labels), g.int64s(1)]);
-  return g.op("LogSoftmax", [slice], { axis: int(-1) });
-}
-
 /**
  * `sum_t weight_t log p(target_t)`: `[items]`, not yet an output. With weights `1 / L` on the L tokens of a choice it is the choice's mean
  * log-likelihood (l_c of DF-Merge); with weights 1 the text's log-likelihood. Logits are computed from the first to the last place that counts in

@@ -5,9 +5,10 @@ import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
 import { WeightLoader } from "../../session/loaded-weights.ts";
 import { float32, int32, type Tensors } from "../../session/program.ts";
 import { goldenPath } from "../../testing/fixtures.ts";
+import { labelLogLikelihood } from "../../testing/label-head.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import { differentiate } from "../gradient/differentiate.ts";
-import { labelLogLikelihood, targetNames, tokenLogLikelihood } from "../heads.ts";
+import { targetNames, tokenLogLikelihood } from "../heads.ts";
 import { inputNames } from "./family.ts";
 import { buildModel } from "./index.ts";
 

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { float32 } from "../../session/program.ts";
 import { bertConfig } from "../../testing/fixtures.ts";
+import { labelLogLikelihood } from "../../testing/label-head.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import { int, ints } from "../attributes.ts";
 import { GraphBuilder, type Value } from "../builder.ts";
 import { buildModel } from "../families/index.ts";
-import { labelLogLikelihood } from "../heads.ts";
 import { differentiate } from "./differentiate.ts";
 
 function small(build: (g: GraphBuilder, x: Value, w: Value) => Value): {

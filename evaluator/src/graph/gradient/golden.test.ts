@@ -6,11 +6,12 @@ import { expect, test } from "vitest";
 import { loadWeightsFromCheckpoint } from "../../model-directory.ts";
 import { WeightLoader } from "../../session/loaded-weights.ts";
 import { float32, int32, type Tensors } from "../../session/program.ts";
+import { labelLogLikelihood } from "../../testing/label-head.ts";
 import { runGraph } from "../../testing/run-graph.ts";
 import type { Value } from "../builder.ts";
 import { type BuiltModel, inputNames } from "../families/family.ts";
 import { buildModel } from "../families/index.ts";
-import { labelLogLikelihood, targetNames, tokenLogLikelihood } from "../heads.ts";
+import { targetNames, tokenLogLikelihood } from "../heads.ts";
 import { differentiate } from "./differentiate.ts";
 import type { Reduction } from "./gradient.ts";
 
