@@ -14,7 +14,8 @@ const start = (): JobState => replay([{ type: "searchBegun", basis: BASIS }], su
 
 /** What a step does; a step is started once. */
 function nameOf(step: Step): string {
-  if (step.kind === "evaluate" || step.kind === "giveUp") return `${step.kind} ${step.candidateId}`;
+  if (step.kind === "evaluate" || step.kind === "giveUp" || step.kind === "endRace")
+    return `${step.kind} ${step.candidateId}`;
   return step.kind === "estimate" ? `estimate ${step.estimateId}` : step.kind;
 }
 
