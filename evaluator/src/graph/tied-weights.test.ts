@@ -1,20 +1,12 @@
 import { expect, test } from "vitest";
+import { t5Config } from "../testing/fixtures.ts";
 import { buildModel } from "./families/index.ts";
 
-const t5 = {
-  architectures: ["T5ForConditionalGeneration"],
-  vocab_size: 20,
-  d_model: 8,
-  d_kv: 4,
-  d_ff: 8,
-  num_layers: 1,
-  num_heads: 2,
-};
 const embeddings = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"];
 
 /** What a T5 reads of the names that its embeddings may have, where the checkpoint has `stored` of them. */
 function read(config: object, ...stored: string[]): string[] {
-  const { graph } = buildModel({ ...t5, ...config }, (name) => stored.includes(name));
+  const { graph } = buildModel({ ...t5Config, ...config }, (name) => stored.includes(name));
   return embeddings.filter((name) => graph.weights.has(name));
 }
 
@@ -39,8 +31,8 @@ test("an output layer that the config does not tie is missed where it is not sto
 });
 
 test("without a checkpoint the config says what is shared", () => {
-  expect([...buildModel(t5).graph.weights.keys()]).not.toContain("lm_head.weight");
-  expect([...buildModel({ ...t5, tie_word_embeddings: false }).graph.weights.keys()]).toContain("lm_head.weight");
+  expect([...buildModel(t5Config).graph.weights.keys()]).not.toContain("lm_head.weight");
+  expect([...buildModel({ ...t5Config, tie_word_embeddings: false }).graph.weights.keys()]).toContain("lm_head.weight");
 });
 
 test("the bias of a masked language model's output layer is read under either name", () => {

@@ -42,6 +42,17 @@ export function bertConfig(sizes: BertSizes): Record<string, unknown> {
   };
 }
 
+/** The smallest T5, to be spread and changed. */
+export const t5Config: Readonly<Record<string, unknown>> = {
+  architectures: ["T5ForConditionalGeneration"],
+  vocab_size: 20,
+  d_model: 8,
+  d_kv: 4,
+  d_ff: 8,
+  num_layers: 1,
+  num_heads: 2,
+};
+
 /** A linear congruential generator, uniform in [0, 1). */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;

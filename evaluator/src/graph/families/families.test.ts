@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bertConfig } from "../../testing/fixtures.ts";
+import { bertConfig, t5Config } from "../../testing/fixtures.ts";
 import { buildModel, supportedArchitectures } from "./index.ts";
 
 test("an unknown architecture is refused with the list of the supported ones", () => {
@@ -26,15 +26,6 @@ test("wrong keys of a config are all named at once", () => {
 });
 
 const textSizes = { hidden: 16, layers: 1, heads: 2, vocabulary: 20, labels: 2 };
-const t5Config = {
-  architectures: ["T5ForConditionalGeneration"],
-  vocab_size: 20,
-  d_model: 8,
-  d_kv: 4,
-  d_ff: 8,
-  num_layers: 1,
-  num_heads: 2,
-};
 
 test.each([
   [{ position_embedding_type: "relative_key" }, /position_embedding_type: .*absolute/],
