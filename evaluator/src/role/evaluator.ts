@@ -68,6 +68,7 @@ const BACKOFF = { baseMs: 250, maxMs: 5_000, random: Math.random };
 export async function runEvaluator(options: EvaluatorOptions, signal: AbortSignal): Promise<void> {
   const shards = createMergedShards(options.workers, options.cacheBytes);
   await using scorers = createJobScorers(options.coordinators, options);
+  options.metrics.holds(() => ({ weights: scorers.heldBytes, shards: shards.heldBytes }));
   const candidates = new Map<string, Weights>();
   const work: Work = { options, shards, scorers, candidates, signal };
   const evaluations = options.bus.queue("evaluations");

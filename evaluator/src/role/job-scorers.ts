@@ -22,6 +22,8 @@ export interface JobScorers extends AsyncDisposable {
     evaluation: Pick<Evaluation, "jobId" | "specSha256" | "coordinatorAddress">,
     signal: AbortSignal,
   ): Promise<JobScorer>;
+  /** Bytes of the weights that the scorers hold. */
+  readonly heldBytes: number;
 }
 
 /** Jobs kept at a time; evaluations of one job come one after another, so more would only hold memory. */
@@ -32,6 +34,7 @@ export function createJobScorers(
   options: { readonly threads: number; readonly provider: string; readonly allowCommands: boolean },
 ): JobScorers {
   const jobs = new Map<string, Promise<JobScorer>>();
+  const opened = new Set<Scorer>();
 
   const open: JobScorers["get"] = async ({ jobId, specSha256, coordinatorAddress }, signal) => {
     const chunks: Uint8Array[] = [];
@@ -46,16 +49,23 @@ export function createJobScorers(
     }
     const { subject, sideFiles, layouts, fisher } = readEvaluationSpec(bytes);
     const scorer = await createScorer({ ...subject, sideFiles, ...options });
+    opened.add(scorer);
     return { scorer, layouts, fisher };
   };
 
   const close = async (key: string): Promise<void> => {
     const job = jobs.get(key);
     jobs.delete(key);
-    await (await job?.catch(() => undefined))?.scorer[Symbol.asyncDispose]();
+    const { scorer } = (await job?.catch(() => undefined)) ?? {};
+    if (scorer === undefined) return;
+    await scorer[Symbol.asyncDispose]();
+    opened.delete(scorer);
   };
 
   return {
+    get heldBytes() {
+      return opened.values().reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    },
     async get(evaluation, signal) {
       const key = `${evaluation.jobId}/${evaluation.specSha256}`;
       const known = jobs.get(key);

@@ -1,8 +1,18 @@
 // What an evaluator counts.
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
+/** Bytes that an evaluator keeps from one evaluation to the next. */
+export interface HeldBytes {
+  /** Weights in float32, of all jobs. */
+  readonly weights: number;
+  /** Merged shards as workers sent them. */
+  readonly shards: number;
+}
+
 export interface EvaluatorMetrics {
   evaluated(outcome: string, seconds: number): void;
+  /** @param look called when the metrics are scraped */
+  holds(look: () => HeldBytes): void;
 }
 
 /** @param held estimates, looked at when the metrics are scraped */
@@ -32,7 +42,22 @@ export function createEvaluatorMetrics(
       this.set({ where: "file" }, held.fileBytes);
     },
   });
+  let lookAtHeld = (): HeldBytes => ({ weights: 0, shards: 0 });
+  new Gauge({
+    name: "amalgam_evaluator_held_bytes",
+    help: "Weights and merged shards kept for the next evaluation.",
+    labelNames: ["what"],
+    registers: [registry],
+    collect() {
+      const { weights, shards } = lookAtHeld();
+      this.set({ what: "weights" }, weights);
+      this.set({ what: "shards" }, shards);
+    },
+  });
   return {
+    holds(look) {
+      lookAtHeld = look;
+    },
     evaluated(outcome, seconds) {
       evaluations.inc({ outcome });
       duration.observe(seconds);
